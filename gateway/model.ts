@@ -1,0 +1,275 @@
+// The vocabulary of the gateway: what a reading, a sample, an alarm, a driver and a consumer are.
+// Every room imports this file and it imports nothing, so data can flow between rooms that do not know each other.
+
+/** A sample time: integer microseconds since the epoch, UTC. Everything else in the program is milliseconds. */
+export type Micros = number;
+
+/** What a tag can hold. Integers past 2^53 are bigint; a value that could not be had is null. */
+export type Value = number | boolean | bigint | string | null;
+export type ValueType = 'double' | 'boolean' | 'integer' | 'text';
+
+export type Quality = 'good' | 'uncertain' | 'bad';
+
+/** The OPC UA status codes this gateway itself gives (OPC 10000-4, table A). A device's own codes pass through as they are. */
+export const Status = {
+  good: 0x00000000,
+  uncertain: 0x40000000,
+  uncertainLastUsable: 0x40900000,
+  bad: 0x80000000,
+  badCommunication: 0x80050000,
+  badTimeout: 0x800a0000,
+  badWaitingForInitialData: 0x80320000,
+  badNoCommunication: 0x80310000,
+  badNodeIdUnknown: 0x80340000,
+  badOutOfRange: 0x803c0000,
+  badNotSupported: 0x803d0000,
+  badNotConnected: 0x808a0000,
+  badDeviceFailure: 0x808b0000,
+  badSensorFailure: 0x808c0000,
+  badConfiguration: 0x80890000,
+  badTypeMismatch: 0x80740000,
+} as const;
+
+/** Severity of a StatusCode is its top two bits (OPC 10000-4 §7.38). */
+export function quality(status: number): Quality {
+  const severity = status >>> 30;
+  return severity === 0 ? 'good' : severity === 1 ? 'uncertain' : 'bad';
+}
+
+/** Time as the program sees it; a fake in tests. */
+export interface Clock {
+  /** Wall clock, ms since the epoch. */
+  now(): number;
+  /** Wall clock in integer microseconds; the digits below 1 ms come from the monotonic clock. */
+  micros(): Micros;
+  /** Monotonic, ms: for durations, timeouts and delays. */
+  mono(): number;
+  /** Runs `act` once, `ms` from now on the monotonic clock; returns how to call it off. Never keeps the process alive. */
+  after(ms: number, act: () => void): () => void;
+}
+
+/** All but `live` are filed and no more: no alarm, no live path, no latest value unless newer. */
+export type Origin = 'live' | 'backfill' | 'import' | 'seed';
+
+/** What a device said. `tag` is the catalog's index. */
+export interface Reading {
+  tag: number;
+  value: Value;
+  /** OPC UA StatusCode, unsigned 32 bits. */
+  status: number;
+  /** The device's own time for the value, if it gave one. */
+  at?: Micros;
+  /** The time of the server or bridge between device and gateway, if it gave one. */
+  serverAt?: Micros;
+}
+
+/** Bits of `Sample.flags`. */
+export const Flag = {
+  /** The value repeated as proof that it still holds: a heartbeat, never a detector's input. */
+  repeat: 1,
+  /** Older than the tag's last device time: stored, neither judged nor shown. */
+  late: 2,
+  /** The device's clock cannot be right; `t` is not its time. */
+  skewed: 4,
+  /** Made by the gateway (bad on loss, stale): no device said this. */
+  made: 8,
+} as const;
+
+/** What the gateway stands behind: a reading normalized, with the time it is filed under. (tag, t) is unique. */
+export interface Sample {
+  tag: number;
+  t: Micros;
+  receivedAt: Micros;
+  /** The device's time as it said it. */
+  at?: Micros;
+  value: Value;
+  status: number;
+  flags: number;
+  /** For a made sample that carries an older value: when that value was true. What is shown as its time. */
+  valueAt?: Micros;
+}
+
+export type Severity = 'low' | 'medium' | 'high' | 'critical';
+export const severities: readonly Severity[] = ['low', 'medium', 'high', 'critical'];
+
+/** ISA-18.2 states, derived from the two bits and the suppressions. */
+export type AlarmState = 'normal' | 'unacknowledged' | 'acknowledged' | 'returned' | 'shelved' | 'suppressed' | 'outOfService';
+
+/** One alarm as everybody sees it: the dashboard, MQTT, the event log. One cause has one alarm. */
+export interface Alarm {
+  /** Unique in the gateway: `<asset path>/<name>` for a tag's alarm, `device/<device>` for a lost device. */
+  key: string;
+  /** Last part of the key within its asset, and of its MQTT topic: `temperature`, `temperature.stale`, `comm.<device>`. */
+  name: string;
+  site: string;
+  /** Asset path; absent for a device's alarm. */
+  asset?: string;
+  /** Tag id; absent for a device's alarm. */
+  tag?: string;
+  device?: string;
+  kind: 'limit' | 'state' | 'stale' | 'quality' | 'comm' | 'clock';
+  /** For a limit alarm the limit passed: ll, l, h or hh. */
+  level?: 'll' | 'l' | 'h' | 'hh';
+  severity: Severity;
+  active: boolean;
+  unacked: boolean;
+  shelvedUntil?: number;
+  /** The occurrence: sortable by time, unique; an acknowledgement names it. */
+  event: string;
+  /** ms since the epoch: the time of the sample that began the occurrence. */
+  raisedAt: number;
+  clearedAt?: number;
+  ackedAt?: number;
+  ackedBy?: string;
+  comment?: string;
+  /** The value that raised it, and the limit it passed, in the tag's unit. */
+  value?: number | boolean | string | null;
+  limit?: number;
+  unit?: string;
+  /** One sentence for an operator. */
+  message: string;
+}
+
+export type AlarmTransition = 'raise' | 'escalate' | 'clear' | 'ack' | 'shelve' | 'unshelve';
+
+/** Something that happened, in order with the samples around it. */
+export type GatewayEvent =
+  | { kind: 'alarm'; id: string; time: number; transition: AlarmTransition; alarm: Alarm }
+  | { kind: 'device'; id: string; time: number; device: string; state: 'online' | 'offline'; reason?: string }
+  | { kind: 'clock'; id: string; time: number; tag?: string; device?: string; message: string };
+
+/** Samples and the events they caused, together, so that every consumer sees them in one order. */
+export interface Batch {
+  origin: Origin;
+  /** Where it came from: a device's name, `import`, `gateway`. The ledger counts by it. */
+  source: string;
+  samples: Sample[];
+  events: GatewayEvent[];
+}
+
+/** A batch with its place in the journal. */
+export interface Frame extends Batch {
+  seq: number;
+  /** Catalog revision the tag indexes belong to. */
+  revision: number;
+}
+
+/** Takes frames in order. Resolves when stored; throws to get the same frames again, so it is idempotent. */
+export interface Consumer {
+  write(frames: readonly Frame[], signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The durable log as main sees it. */
+export interface Journal {
+  /** Takes the batch in, gives its sequence at once. Never blocks; throws only after `close`. */
+  append(batch: Batch): number;
+  /** Resolves when everything up to `seq` is acknowledged. */
+  durable(seq: number): Promise<void>;
+  /** For historical origins: resolves when there is room, so that an import waits instead of causing a drop. */
+  room(signal: AbortSignal): Promise<void>;
+}
+
+/** The live path: newest wins, never blocks. */
+export interface Live {
+  offer(batch: Batch): void;
+}
+
+// --- drivers ------------------------------------------------------------------------------------
+
+export type DeviceRequest =
+  | { kind: 'read'; tags: number[]; deadline: number; reply(result: RequestResult): void }
+  | { kind: 'write'; tag: number; value: Value; deadline: number; reply(result: RequestResult): void }
+  | { kind: 'history'; tags: number[]; from: Micros; to: Micros; deadline: number; reply(result: RequestResult): void }
+  | { kind: 'trace'; deadline: number; reply(result: RequestResult): void };
+
+export type RequestResult =
+  | { ok: true; readings?: Reading[]; text?: string }
+  | { ok: false; reason: 'expired' | 'unsupported' | 'offline' | 'refused' | 'failed'; message: string };
+
+/** A driver's counters and states for diagnostics; names in snake_case become metrics. */
+export type DriverStats = Record<string, number | string>;
+
+/** What a driver is given to speak to the gateway. */
+export interface Link {
+  emit(readings: readonly Reading[], how?: { origin?: Origin }): void;
+  online(): void;
+  /** The device is gone for now; the driver goes on by itself. (A driver that gives up throws from `run`.) */
+  offline(reason: string): void;
+  report(stats: DriverStats): void;
+  /** Proof of life: at this time these tags' last values were still true. */
+  alive(tags: readonly number[], at: Micros): void;
+  /** `deadline` of a request is on `clock.mono()`; an expired one is answered so and never carried out. */
+  requests: AsyncIterable<DeviceRequest>;
+  /** Samples of other tags, for computed tags alone. */
+  follow(tags: readonly number[]): AsyncIterable<readonly Sample[]>;
+  clock: Clock;
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string, detail?: Record<string, unknown>): void;
+}
+
+/** One connection to one device: connects, emits until aborted (resolves) or the link is lost (throws). */
+export interface Driver {
+  run(link: Link, signal: AbortSignal): Promise<void>;
+}
+
+/** A tag's place on a device: its index and type, and the protocol's own fields as the config gave them. */
+export interface Point<Address = Record<string, unknown>> {
+  tag: number;
+  id: string;
+  type: ValueType;
+  /** Requested interval between readings, ms. */
+  interval: number;
+  address: Address;
+}
+
+/** A protocol as the registry knows it. `connection` and `address` are JSON Schemas (typebox) of the config's fields. */
+export interface Protocol {
+  name: string;
+  connection: object;
+  address: object;
+  /** Cross-field checks that a schema cannot say; one sentence an error, `path` below the device's file. */
+  check?(connection: Record<string, unknown>, points: readonly Point[]): { path: string; message: string }[];
+  create(device: string, connection: Record<string, unknown>, points: readonly Point[]): Driver;
+}
+
+// --- history ------------------------------------------------------------------------------------
+
+export interface RawSeries {
+  tag: number;
+  t: Micros[];
+  value: Value[];
+  status: number[];
+  /** True when the limit of rows cut it short. */
+  more: boolean;
+}
+
+/** Buckets of one tag, columnar; a bucket without a good value has n = 0 and nulls: a gap is a gap. */
+export interface BucketSeries {
+  tag: number;
+  /** Start of each bucket. */
+  t: Micros[];
+  n: number[];
+  min: (number | null)[];
+  avg: (number | null)[];
+  max: (number | null)[];
+}
+
+export interface Kpi {
+  tag: number;
+  n: number;
+  min: number | null;
+  avg: number | null;
+  max: number | null;
+  last: { t: Micros; value: Value; status: number } | null;
+}
+
+/** Read access to history; times are [from, to). Queries are bounded in rows and time and reject with a clear error. */
+export interface Historian {
+  raw(tag: number, from: Micros, to: Micros, limit: number, signal?: AbortSignal): Promise<RawSeries>;
+  buckets(tags: readonly number[], from: Micros, to: Micros, width: Micros, signal?: AbortSignal): Promise<BucketSeries[]>;
+  latest(tags: readonly number[], signal?: AbortSignal): Promise<{ tag: number; t: Micros; value: Value; status: number }[]>;
+  kpis(tags: readonly number[], from: Micros, to: Micros, signal?: AbortSignal): Promise<Kpi[]>;
+}
+
+/** Machine status, worst last. */
+export type MachineStatus = 'operational' | 'warning' | 'down' | 'maintenance' | 'offline';
