@@ -136,7 +136,34 @@ export type AlarmTransition = 'raise' | 'escalate' | 'clear' | 'ack' | 'shelve' 
 export type GatewayEvent =
   | { kind: 'alarm'; id: string; time: number; transition: AlarmTransition; alarm: Alarm }
   | { kind: 'device'; id: string; time: number; device: string; state: 'online' | 'offline'; reason?: string }
-  | { kind: 'clock'; id: string; time: number; tag?: string; device?: string; message: string };
+  | { kind: 'clock'; id: string; time: number; tag?: string; device?: string; message: string }
+  | { kind: 'state'; id: string; time: number; asset: string; state: AssetState };
+
+/** What an asset is doing, as far as the gateway can say. */
+export interface AssetState {
+  status: MachineStatus;
+  /** lost: no device of the asset answers; degraded: some tags have no good value. */
+  comm: 'ok' | 'degraded' | 'lost';
+  /** ms since the epoch. */
+  since: number;
+}
+
+/** An operator's act; it becomes an event in the journal and answers when that is durable. */
+export type OperatorAct =
+  | { kind: 'acknowledge'; key: string; event: string; user: string; comment?: string }
+  | { kind: 'shelve'; key: string; until: number; user: string; reason?: string }
+  | { kind: 'unshelve'; key: string; user: string };
+export type ActResult = { ok: true; seq: number } | { ok: false; reason: 'unknown' | 'outdated' | 'refused'; message: string };
+
+/** The present, as the pipeline holds it in memory: what a page or a broker shows before the next batch comes. */
+export interface Present {
+  /** The newest sample of a tag that may be shown; undefined before the first. */
+  latest(tag: number): Sample | undefined;
+  /** Every alarm that is not normal. */
+  alarms(): Alarm[];
+  /** By asset path. */
+  states(): ReadonlyMap<string, AssetState>;
+}
 
 /** Samples and the events they caused, together, so that every consumer sees them in one order. */
 export interface Batch {
@@ -227,6 +254,8 @@ export interface Protocol {
   name: string;
   connection: object;
   address: object;
+  /** The tag's value type when the config does not say. */
+  valueType(address: Record<string, unknown>): ValueType;
   /** Cross-field checks that a schema cannot say; one sentence an error, `path` below the device's file. */
   check?(connection: Record<string, unknown>, points: readonly Point[]): { path: string; message: string }[];
   create(device: string, connection: Record<string, unknown>, points: readonly Point[]): Driver;

@@ -1,0 +1,31 @@
+// Says which system program a test needs. Absent: the test is skipped with one line, unless PENSTOCK_REQUIRE=all
+// (set by .ci/run after it has installed them), where absent means failure.
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { test } from 'vitest';
+
+const said = new Set<string>();
+
+/** Path of a program on PATH, or undefined. */
+export function findProgram(program: string): string | undefined {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return join(folder, program);
+    } catch {
+      // not in this folder
+    }
+  }
+  return undefined;
+}
+
+/** `needs('mbpoll')('reads the simulator', async () => …)`: vitest's `test`, or a skipped one where the program is absent. */
+export function needs(...programs: string[]): typeof test | typeof test.skip {
+  const missing = programs.filter((program) => !findProgram(program));
+  if (missing.length === 0 || process.env.PENSTOCK_REQUIRE === 'all') return test;
+  for (const program of missing) {
+    if (!said.has(program)) console.log(`skipped: ${program} is not installed`);
+    said.add(program);
+  }
+  return test.skip;
+}
