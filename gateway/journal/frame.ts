@@ -1,0 +1,232 @@
+// The only codec of the journal: a batch with its sequence and catalog revision ↔ bytes, columnar.
+// Main encodes once (journal.ts); the writer reads the heads (log.ts) and decodes for consumers (pump.ts).
+//   head: length u32 · crc32 u32 (of all that follows) · seq f64 · first time f64 · samples varint · span varint
+//   body: version · origin · revision · source · receivedAt · columns tag, t, received, status, flags, at, valueAt, value · events
+import { crc32 } from 'node:zlib';
+import type { Batch, Frame, GatewayEvent, Micros, Origin, Sample } from '../model.ts';
+import { ByteReader, ByteWriter, Malformed, isSmall } from './bytes.ts';
+import { readRuns, readTimes, readValues, writeRuns, writeTimes, writeValues } from './columns.ts';
+
+const VERSION = 1;
+const HEAD = 8;
+/** No frame is longer; a length beyond it is garbage, not a reason to allocate. */
+export const MAX_FRAME = 64 * 1024 * 1024;
+
+const origins: readonly Origin[] = ['live', 'backfill', 'import', 'seed'];
+/** How a rare time (`at`, `valueAt`) is given: absent, equal to `t`, or another. */
+const Rare = { absent: 0, same: 1, other: 2 } as const;
+
+/** What a log needs to know of a frame without decoding it. Times are the samples' smallest and largest `t`, 0 without samples. */
+export interface FrameMeta {
+  seq: number;
+  samples: number;
+  from: Micros;
+  to: Micros;
+}
+
+/** Why bytes are no frame: `short`: it ends early (a torn tail); `damaged`: the sum or the form is wrong. */
+export interface FrameFailure {
+  ok: false;
+  reason: 'short' | 'damaged';
+  message: string;
+}
+export type HeadResult = { ok: true; meta: FrameMeta; start: number; next: number } | FrameFailure;
+export type FrameResult = { ok: true; frame: Frame; next: number } | FrameFailure;
+
+let columns = { f64: new Float64Array(1024), rare: new Float64Array(1024), u32: new Uint32Array(1024) };
+
+/** Appends one frame to `out`. Whatever fits the types comes back equal, except the payload of a NaN. Returns what a log needs. */
+export function encodeInto(out: ByteWriter, batch: Batch, seq: number, revision: number): FrameMeta {
+  const { samples } = batch;
+  const n = samples.length;
+  if (columns.f64.length < n)
+    columns = { f64: new Float64Array(n * 2), rare: new Float64Array(n * 2), u32: new Uint32Array(n * 2) };
+  const { f64, u32 } = columns;
+  let first = Infinity;
+  let last = -Infinity;
+  for (let i = 0; i < n; i++) {
+    const t = (samples[i] as Sample).t;
+    f64[i] = t;
+    if (t < first) first = t;
+    if (t > last) last = t;
+  }
+  if (n === 0 || !isSmall(last - first)) {
+    first = n > 0 && Number.isFinite(first) ? first : 0;
+    last = first;
+  }
+  const start = out.length;
+  out.reserve(64);
+  out.length += HEAD;
+  out.f64(seq);
+  out.f64(first);
+  out.varint(n);
+  out.varint(last - first);
+  out.byte(VERSION);
+  out.byte(origins.indexOf(batch.origin));
+  out.varint(revision);
+  out.text(batch.source);
+  const received = samples[0]?.receivedAt ?? 0;
+  out.reserve(n * 10 + 32);
+  out.f64(received);
+  let before = 0;
+  for (let i = 0; i < n; i++) {
+    const tag = (samples[i] as Sample).tag;
+    out.zigzag(tag - before);
+    before = tag;
+  }
+  writeTimes(out, f64, n, first);
+  for (let i = 0; i < n; i++) f64[i] = (samples[i] as Sample).receivedAt;
+  writeTimes(out, f64, n, received);
+  for (let i = 0; i < n; i++) u32[i] = (samples[i] as Sample).status;
+  writeRuns(out, u32, n);
+  for (let i = 0; i < n; i++) u32[i] = (samples[i] as Sample).flags;
+  writeRuns(out, u32, n);
+  writeRare(out, samples, (sample) => sample.at);
+  writeRare(out, samples, (sample) => sample.valueAt);
+  writeValues(
+    out,
+    samples.map((sample) => sample.value),
+  );
+  out.reserve(8);
+  if (batch.events.length === 0) out.varint(0);
+  else {
+    out.varint(1);
+    out.text(JSON.stringify(batch.events));
+  }
+  const size = out.length - start - HEAD;
+  if (size > MAX_FRAME) {
+    out.length = start;
+    throw new RangeError(`a batch of ${n} samples takes ${size} bytes; a frame holds at most ${MAX_FRAME}`);
+  }
+  out.patchU32(start, size);
+  out.patchU32(start + 4, crc32(out.view(start + HEAD, out.length)));
+  return { seq, samples: n, from: first, to: last };
+}
+
+function writeRare(out: ByteWriter, samples: readonly Sample[], of: (sample: Sample) => Micros | undefined): void {
+  const { u32, rare } = columns;
+  let others = 0;
+  for (let i = 0; i < samples.length; i++) {
+    const sample = samples[i] as Sample;
+    const time = of(sample);
+    u32[i] = time === undefined ? Rare.absent : Object.is(time, sample.t) ? Rare.same : Rare.other;
+    if (u32[i] === Rare.other) rare[others++] = time as number;
+  }
+  writeRuns(out, u32, samples.length);
+  out.reserve(others * 8);
+  for (let i = 0; i < others; i++) out.f64(rare[i] as number);
+}
+
+/** One frame in a buffer of its own. */
+export function encodeFrame(batch: Batch, seq: number, revision: number): Uint8Array<ArrayBuffer> {
+  const out = new ByteWriter(256 + batch.samples.length * 16);
+  encodeInto(out, batch, seq, revision);
+  return out.take();
+}
+
+/** Checks length and sum of the frame at `offset` and reads its head. Never throws. */
+export function readHead(bytes: Uint8Array, offset = 0): HeadResult {
+  if (bytes.length - offset < HEAD) return { ok: false, reason: 'short', message: 'fewer bytes than a head' };
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const size = view.getUint32(offset, true);
+  if (size < 24 || size > MAX_FRAME) return { ok: false, reason: 'damaged', message: `a length of ${size} cannot be` };
+  const next = offset + HEAD + size;
+  if (next > bytes.length) return { ok: false, reason: 'short', message: `${next - bytes.length} bytes are missing` };
+  if (crc32(bytes.subarray(offset + HEAD, next)) !== view.getUint32(offset + 4, true))
+    return { ok: false, reason: 'damaged', message: 'the check sum is wrong' };
+  return guarded(() => {
+    const reader = new ByteReader(bytes, offset + HEAD, next);
+    const seq = reader.f64();
+    const from = reader.f64();
+    const samples = reader.varint();
+    const to = from + reader.varint();
+    if (samples > reader.left || !Number.isSafeInteger(seq)) throw new Malformed('the head is wrong');
+    return { ok: true, meta: { seq, samples, from, to }, start: reader.at, next };
+  });
+}
+
+/** The frame at `offset`, whole; a failure for anything else. Never throws. */
+export function decodeFrame(bytes: Uint8Array, offset = 0): FrameResult {
+  const head = readHead(bytes, offset);
+  if (!head.ok) return head;
+  return guarded(() => ({ ok: true, frame: readBody(new ByteReader(bytes, head.start, head.next), head.meta), next: head.next }));
+}
+
+function readBody(from: ByteReader, meta: FrameMeta): Frame {
+  const version = from.byte();
+  if (version !== VERSION) throw new Malformed(`a frame of version ${version}; this program knows ${VERSION}`);
+  const origin = origins[from.byte()];
+  if (!origin) throw new Malformed('an unknown origin');
+  const revision = from.varint();
+  const source = from.text();
+  const received = from.f64();
+  const n = meta.samples;
+  const tags = new Float64Array(n);
+  let tag = 0;
+  for (let i = 0; i < n; i++) tags[i] = tag += from.zigzag();
+  const t = readTimes(from, n, meta.from);
+  const receivedAt = readTimes(from, n, received);
+  const status = readRuns(from, n);
+  const flags = readRuns(from, n);
+  const at = readRare(from, n, t);
+  const valueAt = readRare(from, n, t);
+  const values = readValues(from, n);
+  const samples: Sample[] = new Array<Sample>(n);
+  for (let i = 0; i < n; i++) {
+    const sample: Sample = {
+      tag: tags[i] as number,
+      t: t[i] as number,
+      receivedAt: receivedAt[i] as number,
+      value: values[i] as Sample['value'],
+      status: status[i] as number,
+      flags: flags[i] as number,
+    };
+    if (at && at.has(i)) sample.at = at.get(i);
+    if (valueAt && valueAt.has(i)) sample.valueAt = valueAt.get(i);
+    samples[i] = sample;
+  }
+  const events = from.varint() === 0 ? [] : (JSON.parse(from.text()) as GatewayEvent[]);
+  if (from.left !== 0) throw new Malformed('bytes are left over');
+  return { seq: meta.seq, revision, origin, source, samples, events };
+}
+
+function readRare(from: ByteReader, n: number, t: Float64Array): Map<number, number> | undefined {
+  const codes = readRuns(from, n);
+  let found: Map<number, number> | undefined;
+  for (let i = 0; i < n; i++) {
+    if (codes[i] === Rare.absent) continue;
+    (found ??= new Map()).set(i, codes[i] === Rare.same ? (t[i] as number) : from.f64());
+  }
+  return found;
+}
+
+function guarded<T extends { ok: true }>(read: () => T): T | FrameFailure {
+  try {
+    return read();
+  } catch (error) {
+    return { ok: false, reason: 'damaged', message: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Consecutive frames; ends at the first that is none, returning why, or undefined at a clean end. */
+export function* framesIn(bytes: Uint8Array, offset = 0): Generator<Frame, FrameFailure | undefined> {
+  while (offset < bytes.length) {
+    const result = decodeFrame(bytes, offset);
+    if (!result.ok) return result;
+    yield result.frame;
+    offset = result.next;
+  }
+  return undefined;
+}
+
+/** As `framesIn`, but the heads alone, each with its bytes (a view, not a copy). */
+export function* headsIn(bytes: Uint8Array): Generator<{ meta: FrameMeta; bytes: Uint8Array }, FrameFailure | undefined> {
+  let offset = 0;
+  while (offset < bytes.length) {
+    const result = readHead(bytes, offset);
+    if (!result.ok) return result;
+    yield { meta: result.meta, bytes: bytes.subarray(offset, result.next) };
+    offset = result.next;
+  }
+  return undefined;
+}
