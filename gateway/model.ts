@@ -93,7 +93,8 @@ export type Severity = 'low' | 'medium' | 'high' | 'critical';
 export const severities: readonly Severity[] = ['low', 'medium', 'high', 'critical'];
 
 /** ISA-18.2 states, derived from the two bits and the suppressions. */
-export type AlarmState = 'normal' | 'unacknowledged' | 'acknowledged' | 'returned' | 'shelved' | 'suppressed' | 'outOfService';
+export type AlarmState =
+  'normal' | 'unacknowledged' | 'acknowledged' | 'returned' | 'shelved' | 'suppressed' | 'outOfService';
 
 /** One alarm as everybody sees it: the dashboard, MQTT, the event log. One cause has one alarm. */
 export interface Alarm {
@@ -153,7 +154,8 @@ export type OperatorAct =
   | { kind: 'acknowledge'; key: string; event: string; user: string; comment?: string }
   | { kind: 'shelve'; key: string; until: number; user: string; reason?: string }
   | { kind: 'unshelve'; key: string; user: string };
-export type ActResult = { ok: true; seq: number } | { ok: false; reason: 'unknown' | 'outdated' | 'refused'; message: string };
+export type ActResult =
+  { ok: true; seq: number } | { ok: false; reason: 'unknown' | 'outdated' | 'refused'; message: string };
 
 /** The present, as the pipeline holds it in memory: what a page or a broker shows before the next batch comes. */
 export interface Present {
@@ -295,8 +297,17 @@ export interface Kpi {
 /** Read access to history; times are [from, to). Queries are bounded in rows and time and reject with a clear error. */
 export interface Historian {
   raw(tag: number, from: Micros, to: Micros, limit: number, signal?: AbortSignal): Promise<RawSeries>;
-  buckets(tags: readonly number[], from: Micros, to: Micros, width: Micros, signal?: AbortSignal): Promise<BucketSeries[]>;
-  latest(tags: readonly number[], signal?: AbortSignal): Promise<{ tag: number; t: Micros; value: Value; status: number }[]>;
+  buckets(
+    tags: readonly number[],
+    from: Micros,
+    to: Micros,
+    width: Micros,
+    signal?: AbortSignal,
+  ): Promise<BucketSeries[]>;
+  latest(
+    tags: readonly number[],
+    signal?: AbortSignal,
+  ): Promise<{ tag: number; t: Micros; value: Value; status: number }[]>;
   kpis(tags: readonly number[], from: Micros, to: Micros, signal?: AbortSignal): Promise<Kpi[]>;
 }
 

@@ -29,7 +29,13 @@ interface Metric {
   values: Map<string, { labels: Labels; value: number }>;
 }
 
-const states: Record<ComponentState, Level> = { starting: 'debug', ok: 'info', degraded: 'warn', failed: 'error', stopped: 'info' };
+const states: Record<ComponentState, Level> = {
+  starting: 'debug',
+  ok: 'info',
+  degraded: 'warn',
+  failed: 'error',
+  stopped: 'info',
+};
 
 export class Status {
   readonly #components = new Map<string, Component>();
@@ -91,8 +97,12 @@ export class Status {
       if (metric.help) lines.push(`# HELP ${metric.name} ${metric.help}`);
       lines.push(`# TYPE ${metric.name} ${metric.type}`);
       for (const { labels, value } of metric.values.values()) {
-        const shown = Object.entries(labels).map(([k, v]) => `${k}="${v.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')}"`);
-        lines.push(`${metric.name}${shown.length ? `{${shown.join(',')}}` : ''} ${Number.isFinite(value) ? value : 'NaN'}`);
+        const shown = Object.entries(labels).map(
+          ([k, v]) => `${k}="${v.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')}"`,
+        );
+        lines.push(
+          `${metric.name}${shown.length ? `{${shown.join(',')}}` : ''} ${Number.isFinite(value) ? value : 'NaN'}`,
+        );
       }
     }
     return `${lines.join('\n')}\n`;

@@ -1,0 +1,188 @@
+// Config errors as an engineer meets them: all at once, each with file, line, path, what was found and what is allowed.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { Type } from 'typebox';
+import { Catalog } from '../catalog.ts';
+import type { Protocol } from '../model.ts';
+import { loadConfig } from './load.ts';
+import { errorText } from './read.ts';
+import { exactScale, siteId } from './spec.ts';
+import { duration } from './settings.ts';
+
+const wire: Protocol = {
+  name: 'wire',
+  connection: Type.Object(
+    { host: Type.String(), port: Type.Integer({ minimum: 1, maximum: 65535 }) },
+    { additionalProperties: false },
+  ),
+  address: Type.Object({ register: Type.Integer({ minimum: 0 }) }),
+  valueType: () => 'double',
+  check: (_connection, points) =>
+    points.flatMap((p, i) =>
+      p.address.register === 13 ? [{ path: `tags[${i}].register`, message: 'is 13; this device has none' }] : [],
+    ),
+  create: () => ({ run: async () => {} }),
+};
+const protocols = new Map([['wire', wire]]);
+const folders: string[] = [];
+afterEach(() => folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true })));
+
+function folder(files: Record<string, string>): string {
+  const path = mkdtempSync(join(tmpdir(), 'penstock-config-'));
+  folders.push(path);
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true });
+    writeFileSync(join(path, name), text);
+  }
+  return path;
+}
+function errorsOf(files: Record<string, string>, env: NodeJS.ProcessEnv = {}, args: string[] = []): string[] {
+  const result = loadConfig(folder(files), protocols, env, args);
+  return result.ok ? [] : result.errors.map(errorText);
+}
+
+const plant = `sites:
+  - { id: north, name: North works, location: Oslo, timezone: Europe/Oslo }
+metrics:
+  flow: { name: Flow, unit: m³/h, decimals: 1, aggregate: sum }
+assets:
+  - path: north/line-1/pump-1
+    name: Pump 1
+    kind: pump
+    line: Line 1
+    metrics:
+      flow: { range: [10, 80], limits: { l: 10, h: 80, hh: 90 }, deadband: 1, onDelay: 5s }
+`;
+const device = `device: plc
+protocol: wire
+connection: { host: 127.0.0.1, port: \${PLC_PORT:-502} }
+interval: 500ms
+tags:
+  - { tag: north/line-1/pump-1/flow, register: 4, scale: 0.1 }
+`;
+
+test('a right folder becomes a plant', () => {
+  const path = folder({
+    'plant.yaml': plant,
+    'devices/plc.yaml': device,
+    'penstock.yaml': 'enterprise: acme\nweb: { port: 9000 }\n',
+  });
+  const result = loadConfig(path, protocols, { PLC_PORT: '1502', PENSTOCK_MQTT_PORT: '0' }, ['--port', '0']);
+  if (!result.ok) throw new Error(result.errors.map(errorText).join('\n'));
+  const { settings, plant: spec } = result.config;
+  expect(settings).toMatchObject({ enterprise: 'acme', web: { port: 0 }, mqtt: { port: 0 } });
+  expect(spec.devices[0]?.connection).toEqual({ host: '127.0.0.1', port: 1502 });
+  expect(spec.tags[0]).toMatchObject({
+    id: 'north/line-1/pump-1/flow',
+    site: 'north',
+    asset: 'north/line-1/pump-1',
+    metric: 'flow',
+    name: 'Flow',
+    unit: 'm³/h',
+    interval: 500,
+    scale: { multiply: 1, divide: 10, offset: 0 },
+    aggregate: 'sum',
+    address: { register: 4 },
+    alarm: { deadband: 1, onDelay: 5000, offDelay: 0, limits: { l: 10, h: 80, hh: 90 } },
+  });
+  const catalog = new Catalog(spec, new Map([['north/line-1/pump-1/flow', 7]]), 1);
+  expect(catalog.byId('north/line-1/pump-1/flow')?.index).toBe(7);
+  expect(catalog.site('north')?.assets[0]?.tags[0]?.index).toBe(7);
+  expect(catalog.device('plc')?.addresses.get(7)).toEqual({ register: 4 });
+});
+
+test('every error is said at once, with its place and what to do', () => {
+  const errors = errorsOf({
+    'penstock.yaml': 'web:\n  prot: 80\n',
+    'plant.yaml': plant.replace('Europe/Oslo', 'Oslo').replace('l: 10', 'l: 85').replace('[10, 80]', '[80, 10]'),
+    'devices/plc.yaml': `${device}  - { tag: north/line-1/pump-2/flow, register: 5 }\n  - { tag: north/line-1/PUMP-1/flow, register: 13 }\n`,
+  });
+  expect(errors).toEqual([
+    expect.stringMatching(/^penstock\.yaml:2: web\.prot: is not a setting; the settings are: enterprise, .*web\.port/),
+    expect.stringMatching(/^plant\.yaml:2: sites\[0\]\.timezone: "Oslo" is no time zone/),
+    expect.stringMatching(/^plant\.yaml:11: assets\[0\]\.metrics\.flow\.range: is \[80, 10\]; the first must be below/),
+    expect.stringMatching(/^plant\.yaml:11: assets\[0\]\.metrics\.flow\.limits: l is 85 and h is 80; they must rise/),
+    expect.stringMatching(
+      /^devices.plc\.yaml:7: tags\[1\]\.tag: belongs to "north\/line-1\/pump-2", which is no asset; did you mean north\/line-1\/pump-1\?/,
+    ),
+    expect.stringMatching(
+      /^devices.plc\.yaml:8: tags\[2\]\.tag: the tag "north\/line-1\/PUMP-1\/flow" is there already/,
+    ),
+  ]);
+});
+
+test.each<[string, string, RegExp]>([
+  [
+    'unknown key',
+    device.replace('interval', 'intervall'),
+    /^devices.plc\.yaml:4: intervall: is not known here; did you mean interval\?/,
+  ],
+  ['missing address', device.replace('register: 4, ', ''), /^devices.plc\.yaml:6: tags\[0\]: register is missing/],
+  ['wrong type', device.replace('register: 4', 'register: "4"'), /tags\[0\]\.register: is "4"; must be integer/],
+  [
+    'out of range',
+    device.replace('-502', '-70000'),
+    /^devices.plc\.yaml:3: connection\.port: is 70000; must be <= 65535/,
+  ],
+  [
+    'unknown protocol',
+    device.replace('wire', 'wir'),
+    /protocol: is "wir"; must be one of wire \(did you mean wire\?\)/,
+  ],
+  ['not YAML', 'device: [', /^devices.plc\.yaml:\d+: is not YAML/],
+  ['no value for a variable', device.replace(':-502', ''), /\$\{PLC_PORT\} has no value: set the variable/],
+  [
+    'protocol’s own check',
+    device.replace('register: 4', 'register: 13'),
+    /tags\[0\]\.register: is 13; this device has none/,
+  ],
+  ['interval', device.replace('500ms', '1ms'), /tags\[0\]\.interval: is 1 ms; the shortest is 10 ms/],
+  ['duration', device.replace('500ms', 'soon'), /interval: is "soon"; must be a duration/],
+])('%s', (_name, text, expected) => {
+  expect(errorsOf({ 'plant.yaml': plant, 'devices/plc.yaml': text }).some((error) => expected.test(error))).toBe(true);
+});
+
+test('a metric entry without a tag is an error, for it would be a limit that judges nothing', () => {
+  const errors = errorsOf({ 'plant.yaml': `${plant}      flwo: { range: [1, 2] }\n`, 'devices/plc.yaml': device });
+  expect(errors).toEqual([expect.stringMatching(/flwo: has no tag in any device file/)]);
+});
+
+test('a missing folder is one clear error', () => {
+  const result = loadConfig('/nowhere/at-all', protocols);
+  expect(result.ok ? [] : result.errors.map(errorText)).toEqual([
+    '/nowhere/at-all: is no folder; name the config folder with --config DIR',
+  ]);
+});
+
+test.each<[string, string]>([
+  ['Power Station', 'power-station'],
+  ['Zürich Süd / 2', 'zürich-süd-2'],
+  ['  Ærø #1+ ', 'ærø-1'],
+  ['_hidden', 'hidden'],
+])('site id of %s', (name, id) => expect(siteId(name)).toBe(id));
+
+test.each<[number, number, number]>([
+  [0.1, 215, 21.5],
+  [0.01, 1005, 10.05],
+  [1e-7, 3, 3e-7],
+  [2, 21, 42],
+  [0.025, 3, 0.075],
+  [12.5, 3, 37.5],
+])('scale %d is exact', (scale, raw, value) => {
+  const { multiply, divide } = exactScale(scale, 0);
+  expect((raw * multiply) / divide).toBe(value);
+});
+
+test.each<[unknown, number | undefined]>([
+  ['500ms', 500],
+  ['5s', 5000],
+  ['1.5m', 90_000],
+  ['1h', 3_600_000],
+  ['30d', 2_592_000_000],
+  [250, 250],
+  ['250', 250],
+  ['x', undefined],
+  [-1, undefined],
+])('duration %s', (text, ms) => expect(duration(text)).toBe(ms));

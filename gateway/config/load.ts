@@ -1,0 +1,79 @@
+// Loads a config folder: settings, plant, devices, every error at once. Called by main at start and at each reload,
+// by `penstock check` and by tests; hands on settings and a PlantSpec, or the list of errors and nothing else.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PlantSpec } from '../catalog.ts';
+import type { Protocol } from '../model.ts';
+import { deviceSchema, PlantFile } from './plant.ts';
+import type { DeviceFile } from './plant.ts';
+import { readYaml, yamlFiles } from './read.ts';
+import type { ConfigError, ConfigFile } from './read.ts';
+import { readSettings } from './settings.ts';
+import type { Settings } from './settings.ts';
+import { nearest, shapeErrors } from './shape.ts';
+import { buildSpec } from './spec.ts';
+
+export interface LoadedConfig {
+  settings: Settings;
+  plant: PlantSpec;
+}
+export type LoadResult = { ok: true; config: LoadedConfig } | { ok: false; errors: ConfigError[] };
+
+/** @param args command-line settings (`--port 0`), the strongest of file, environment and arguments. */
+export function loadConfig(
+  folder: string,
+  protocols: ReadonlyMap<string, Protocol>,
+  env: NodeJS.ProcessEnv = process.env,
+  args: string[] = [],
+): LoadResult {
+  const errors: ConfigError[] = [];
+  if (!existsSync(folder)) {
+    return {
+      ok: false,
+      errors: [{ file: folder, path: '', message: 'is no folder; name the config folder with --config DIR' }],
+    };
+  }
+  const read = (file: string) => readYaml(folder, file, env, errors);
+  const settings = readSettings(
+    existsSync(join(folder, 'penstock.yaml')) ? read('penstock.yaml') : undefined,
+    env,
+    args,
+    errors,
+  );
+
+  const plantNames = [...(existsSync(join(folder, 'plant.yaml')) ? ['plant.yaml'] : []), ...yamlFiles(folder, 'plant')];
+  const plants = plantNames.map(read).filter((file) => file !== undefined);
+  const goodPlants = plants.filter((file) => keep(shapeErrors(PlantFile, file), errors));
+
+  const devices = yamlFiles(folder, 'devices')
+    .map(read)
+    .filter((file) => file !== undefined);
+  const goodDevices = devices.filter((file) => keep(deviceErrors(file, protocols), errors));
+
+  const plant = buildSpec(
+    settings.enterprise,
+    goodPlants as (ConfigFile & { value: PlantFile })[],
+    goodDevices as (ConfigFile & { value: DeviceFile })[],
+    protocols,
+    // With a file left out for its shape, references into it would all be said as errors too.
+    plants.length === goodPlants.length && devices.length === goodDevices.length ? errors : [],
+  );
+  return errors.length > 0 ? { ok: false, errors } : { ok: true, config: { settings, plant } };
+}
+
+function deviceErrors(file: ConfigFile, protocols: ReadonlyMap<string, Protocol>): ConfigError[] {
+  const name = (file.value as { protocol?: unknown } | null)?.protocol;
+  const protocol = protocols.get(String(name));
+  if (!protocol) {
+    const known = [...protocols.keys()];
+    const near = nearest(String(name), known);
+    const message = `is ${name === undefined ? 'missing' : `"${String(name)}"`}; must be one of ${known.join(', ')}${near ? ` (did you mean ${near}?)` : ''}`;
+    return [{ file: file.file, line: file.line(['protocol']), path: 'protocol', message }];
+  }
+  return shapeErrors(deviceSchema(protocol.connection, protocol.address), file);
+}
+
+function keep(found: ConfigError[], errors: ConfigError[]): boolean {
+  errors.push(...found);
+  return found.length === 0;
+}

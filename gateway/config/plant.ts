@@ -1,0 +1,182 @@
+// Schemas of plant.yaml and of what is common to every device file; a protocol adds its own fields.
+// Used by load to check, and by reference to write the docs and the JSON Schema.
+import { Type } from 'typebox';
+import type { Static } from 'typebox';
+
+const segment = '[^+#/$_\\u0000-\\u001f][^+#/\\u0000-\\u001f]*';
+const severity = Type.Union([
+  Type.Literal('low'),
+  Type.Literal('medium'),
+  Type.Literal('high'),
+  Type.Literal('critical'),
+]);
+const aggregate = Type.Union([Type.Literal('mean'), Type.Literal('sum'), Type.Literal('max')]);
+const status = Type.Union([
+  Type.Literal('operational'),
+  Type.Literal('warning'),
+  Type.Literal('down'),
+  Type.Literal('maintenance'),
+  Type.Literal('offline'),
+]);
+const time = Type.Union(
+  [Type.Number({ minimum: 0 }), Type.String({ pattern: '^\\s*\\d+(\\.\\d+)?\\s*(ms|s|m|h|d)?\\s*$' })],
+  {
+    description: 'a duration: 500ms, 5s, 2m, 1h or a number of ms',
+  },
+);
+const pair = Type.Tuple([Type.Number(), Type.Number()]);
+const closed = { additionalProperties: false };
+
+const names = Type.Record(Type.String({ pattern: '^-?\\d+$' }), Type.String());
+
+export const AssetMetric = Type.Object(
+  {
+    name: Type.Optional(Type.String({ minLength: 1, description: 'what people read; default: the metric’s name' })),
+    unit: Type.Optional(Type.String()),
+    decimals: Type.Optional(Type.Integer({ minimum: 0, maximum: 10 })),
+    range: Type.Optional(
+      Type.Tuple([Type.Number(), Type.Number()], { description: 'normal operating range [low, high]' }),
+    ),
+    limits: Type.Optional(
+      Type.Object(
+        {
+          ll: Type.Optional(Type.Number()),
+          l: Type.Optional(Type.Number()),
+          h: Type.Optional(Type.Number()),
+          hh: Type.Optional(Type.Number()),
+        },
+        closed,
+      ),
+    ),
+    deadband: Type.Optional(Type.Number({ minimum: 0, description: 'a raised limit clears only this far inside it' })),
+    onDelay: Type.Optional(time),
+    offDelay: Type.Optional(time),
+    severity: Type.Optional(
+      Type.Object(
+        {
+          ll: Type.Optional(severity),
+          l: Type.Optional(severity),
+          h: Type.Optional(severity),
+          hh: Type.Optional(severity),
+        },
+        closed,
+      ),
+    ),
+    names: Type.Optional(names),
+    states: Type.Optional(
+      Type.Array(Type.Object({ value: Type.Integer(), severity, message: Type.String({ minLength: 1 }) }, closed), {
+        description: 'values that are an alarm in themselves',
+      }),
+    ),
+    aggregate: Type.Optional(aggregate),
+  },
+  closed,
+);
+
+export const PlantFile = Type.Object(
+  {
+    sites: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            id: Type.Optional(
+              Type.String({
+                pattern: `^${segment}$`,
+                description: 'first part of every tag id of the site; default: made from the name',
+              }),
+            ),
+            name: Type.String({ minLength: 1 }),
+            location: Type.Optional(Type.String()),
+            timezone: Type.Optional(Type.String({ description: 'IANA name, such as Europe/Amsterdam; default UTC' })),
+          },
+          closed,
+        ),
+      ),
+    ),
+    metrics: Type.Optional(
+      Type.Record(
+        Type.String(),
+        Type.Object(
+          {
+            name: Type.Optional(Type.String({ minLength: 1 })),
+            unit: Type.Optional(Type.String()),
+            decimals: Type.Optional(Type.Integer({ minimum: 0, maximum: 10 })),
+            aggregate: Type.Optional(aggregate),
+          },
+          closed,
+        ),
+      ),
+    ),
+    assets: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            path: Type.String({ pattern: `^${segment}(/${segment}){1,6}$`, description: 'site/(area/line/)asset' }),
+            name: Type.Optional(Type.String({ minLength: 1 })),
+            kind: Type.Optional(Type.String()),
+            line: Type.Optional(Type.String()),
+            status: Type.Optional(
+              Type.Object(
+                { metric: Type.String(), map: Type.Record(Type.String({ pattern: '^-?\\d+$' }), status) },
+                closed,
+              ),
+            ),
+            metrics: Type.Optional(Type.Record(Type.String(), AssetMetric)),
+          },
+          closed,
+        ),
+      ),
+    ),
+  },
+  closed,
+);
+export type PlantFile = Static<typeof PlantFile>;
+
+/** Fields of a tag that do not depend on the protocol. */
+export const tagFields = {
+  tag: Type.String({ pattern: `^${segment}(/${segment}){2,7}$`, description: 'the tag id: site/…/asset/metric' }),
+  type: Type.Optional(
+    Type.Union([Type.Literal('double'), Type.Literal('boolean'), Type.Literal('integer'), Type.Literal('text')]),
+  ),
+  interval: Type.Optional(time),
+  scale: Type.Optional(Type.Number({ description: 'value = raw × scale + offset; 0.1 is computed exactly' })),
+  offset: Type.Optional(Type.Number()),
+  clamp: Type.Optional(pair),
+  sentinels: Type.Optional(Type.Array(Type.Number(), { description: 'raw values that mean "no value"' })),
+  formerly: Type.Optional(Type.String({ description: 'the tag’s id before it was renamed: its history goes on' })),
+  storeDeadband: Type.Optional(Type.Number({ minimum: 0 })),
+};
+
+/** Schema of a device file for one protocol. */
+export function deviceSchema(connection: object, address: object) {
+  const fields = (address as { properties?: Record<string, object> }).properties ?? {};
+  return Type.Object(
+    {
+      device: Type.String({ pattern: `^${segment}$` }),
+      protocol: Type.String(),
+      enabled: Type.Optional(Type.Boolean()),
+      connection: Type.Unsafe<Record<string, unknown>>(connection),
+      interval: Type.Optional(time),
+      tags: Type.Array(
+        Type.Unsafe<DeviceTag>({
+          type: 'object',
+          properties: { ...tagFields, ...fields },
+          required: ['tag', ...((address as { required?: string[] }).required ?? [])],
+          additionalProperties: false,
+        }),
+      ),
+    },
+    closed,
+  );
+}
+
+const tagObject = Type.Object(tagFields);
+export type DeviceTag = Static<typeof tagObject> & Record<string, unknown>;
+export interface DeviceFile {
+  device: string;
+  protocol: string;
+  enabled?: boolean;
+  connection: Record<string, unknown>;
+  interval?: number | string;
+  tags: DeviceTag[];
+}

@@ -1,0 +1,183 @@
+// The house rules as a test: who may import whom, where each package lives, no cycles, no unknown top-level folder.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return entry.name === 'node_modules' || entry.name === 'dist' ? [] : sources(path);
+    return /\.(ts|svelte)$/.test(entry.name) ? [path] : [];
+  });
+}
+
+interface Import {
+  from: string;
+  to: string;
+  typeOnly: boolean;
+}
+
+/** Every import of a file: files as paths from the root, packages by name. */
+function imports(file: string): Import[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  const found: Import[] = [];
+  const pattern =
+    /(?:^|\n)\s*(?:import|export)\s+(type\s+)?(?:[^'";]*?\s+from\s+)?['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/g;
+  for (const match of text.matchAll(pattern)) {
+    const target = match[2] ?? match[3] ?? '';
+    const to = target.startsWith('.') ? relative(root, join(root, dirname(file), target)) : target;
+    found.push({ from: file, to, typeOnly: match[1] !== undefined });
+  }
+  return found;
+}
+
+/** The room of a file: `gateway/drivers/modbus`, `gateway/web`, or the file itself at the root of gateway/. */
+function room(path: string): string {
+  const parts = path.split('/');
+  if (parts[0] !== 'gateway') return parts[0] ?? '';
+  if (parts.length === 2) return path.replace(/\.ts$/, '');
+  if (parts[1] === 'drivers' && parts.length > 3) return parts.slice(0, 3).join('/');
+  return parts.slice(0, 2).join('/');
+}
+
+const vocabulary = ['gateway/model', 'gateway/clock'];
+const plain = [...vocabulary, 'gateway/catalog', 'gateway/status'];
+const protocol = [...vocabulary, 'gateway/catalog', 'gateway/drivers/every'];
+const allowed: Record<string, string[]> = {
+  'gateway/model': [],
+  'gateway/clock': ['gateway/model'],
+  'gateway/catalog': ['gateway/model'],
+  'gateway/status': ['gateway/model'],
+  'gateway/systemd': ['gateway/model', 'gateway/clock'],
+  'gateway/threads': ['gateway/model', 'gateway/clock'],
+  'gateway/alarms': [...vocabulary, 'gateway/catalog'],
+  'gateway/anomaly': [...vocabulary, 'gateway/catalog'],
+  'gateway/analytics': [...vocabulary, 'gateway/catalog'],
+  'gateway/pipeline': [...plain, 'gateway/alarms', 'gateway/anomaly', 'gateway/analytics'],
+  'gateway/drivers/modbus': protocol,
+  'gateway/drivers/opcua': protocol,
+  'gateway/drivers/derived': protocol,
+  'gateway/drivers': [
+    ...plain,
+    'gateway/drivers/modbus',
+    'gateway/drivers/opcua',
+    'gateway/drivers/derived',
+    'gateway/drivers/broken',
+  ],
+  'gateway/drivers/broken': [...plain, 'gateway/drivers'],
+  'gateway/journal': plain,
+  'gateway/state': plain,
+  'gateway/historian': plain,
+  'gateway/mqtt': plain,
+  'gateway/web': plain,
+  'gateway/config': [...plain, 'gateway/drivers'],
+};
+
+const packageHomes: Record<string, string[]> = {
+  fastify: ['gateway/web'],
+  aedes: ['gateway/mqtt'],
+  mqtt: ['gateway/mqtt'],
+  pg: ['gateway/historian'],
+  '@questdb/nodejs-client': ['gateway/historian'],
+  'modbus-serial': [],
+  'node-opcua': ['simulators'],
+};
+
+const all = [...sources('gateway'), ...sources('simulators'), ...sources('dashboard')];
+const product = all.filter((file) => !/\.test\.ts$|^gateway\/(test|bench)\//.test(file));
+
+test('a room imports only what it may', () => {
+  const wrong: string[] = [];
+  for (const file of product) {
+    const own = room(file);
+    for (const { to, typeOnly } of imports(file)) {
+      if (!/^(gateway|simulators|dashboard)\//.test(to)) continue;
+      const other = room(to.replace(/\.ts$/, to.split('/').length === 2 ? '' : '.ts'));
+      const target = to.split('/').length === 2 ? to.replace(/\.ts$/, '') : other;
+      if (target === own) continue;
+      if (own === 'simulators' || (own === 'dashboard' && !(typeOnly && to === 'gateway/web/wire.ts'))) {
+        wrong.push(`${file} imports ${to}`);
+      }
+      const rule = allowed[own];
+      const everyAllowed = to === 'gateway/drivers/every.ts' && rule?.includes('gateway/drivers/every');
+      if (rule && !rule.includes(target) && !everyAllowed) wrong.push(`${file} imports ${to}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test('a package has one home', () => {
+  const wrong: string[] = [];
+  for (const file of product) {
+    for (const { to } of imports(file)) {
+      const homes =
+        packageHomes[to] ?? (to.startsWith('node-opcua') ? ['gateway/drivers/opcua', 'simulators'] : undefined);
+      if (homes && !homes.some((home) => file.startsWith(`${home}/`))) wrong.push(`${file} imports ${to}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test('there is no import cycle', () => {
+  const graph = new Map<string, string[]>();
+  for (const file of all) {
+    graph.set(
+      file,
+      imports(file)
+        .filter((i) => !i.typeOnly && i.to.startsWith('gateway/'))
+        .map((i) => i.to),
+    );
+  }
+  const state = new Map<string, 'open' | 'done'>();
+  const cycles: string[] = [];
+  const visit = (file: string, path: string[]): void => {
+    if (state.get(file) === 'done') return;
+    if (state.get(file) === 'open') {
+      cycles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+      return;
+    }
+    state.set(file, 'open');
+    for (const next of graph.get(file) ?? []) visit(next, [...path, file]);
+    state.set(file, 'done');
+  };
+  for (const file of graph.keys()) visit(file, []);
+  expect(cycles).toEqual([]);
+});
+
+test('the top level holds the given folders and no other', () => {
+  const given = ['gateway', 'simulators', 'dashboard', 'config', 'systemd', 'node_modules', 'coverage'];
+  const folders = readdirSync(root, { withFileTypes: true }).filter(
+    (entry) => entry.isDirectory() && !entry.name.startsWith('.'),
+  );
+  expect(folders.map((entry) => entry.name).filter((name) => !given.includes(name))).toEqual([]);
+});
+
+test('no name of the demo plant stands in gateway/ or dashboard/', () => {
+  const names = new Set<string>();
+  const plant = readFileSync(join(root, 'config/demo/plant.yaml'), 'utf8');
+  for (const match of plant.matchAll(/^\s*-? ?(?:id|path|name|location): "?([^"\n]+?)"?$/gm)) {
+    for (const name of (match[1] ?? '').split('/')) if (name.length > 5) names.add(name.toLowerCase());
+  }
+  // Words of the trade that a demo metric happens to share stay usable.
+  const ordinary = [
+    'temperature',
+    'pressure',
+    'status',
+    'machine',
+    'production',
+    'reactor',
+    'power',
+    'uptime',
+    'operational',
+  ];
+  const found: string[] = [];
+  for (const file of product.filter((path) => !path.startsWith('simulators'))) {
+    const text = readFileSync(join(root, file), 'utf8').toLowerCase();
+    for (const name of names) if (!ordinary.includes(name) && text.includes(name)) found.push(`${file}: ${name}`);
+  }
+  expect(names.size).toBeGreaterThan(30);
+  expect(found).toEqual([]);
+});

@@ -1,0 +1,15 @@
+// One test run for the whole tree; tests stand beside the code. Whole-system tests are the slow ones and run in
+// the same run: files are spread over the cores, and nothing in them depends on how fast the machine is.
+import { defineConfig } from 'vitest/config';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+
+export default defineConfig({
+  plugins: [svelte()],
+  test: {
+    include: ['gateway/**/*.test.ts', 'simulators/**/*.test.ts', 'dashboard/**/*.test.ts'],
+    pool: 'forks',
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 20_000,
+  },
+});
