@@ -1,0 +1,49 @@
+// The lock on a data folder: one gateway writes it, a second start ends with one sentence.
+// Taken by main before anything else, and by the command line when no daemon holds it. It is an exclusive SQLite
+// transaction held open on a file of its own: the operating system drops it with the process, however that ends.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+/** The folder belongs to another process; the message is one sentence for a person. */
+export class Locked extends Error {
+  override name = 'Locked';
+}
+
+export interface Lock {
+  /** Gives the folder free; idempotent. */
+  release(): void;
+}
+
+/** Creates the folder if needed and takes its lock, or throws `Locked` at once. */
+export function lockDataDir(dataDir: string): Lock {
+  mkdirSync(dataDir, { recursive: true });
+  const pidFile = join(dataDir, 'pid');
+  const db = new DatabaseSync(join(dataDir, 'lock'), { timeout: 0 });
+  try {
+    db.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    db.close();
+    if (!(error instanceof Error && 'errcode' in error && error.errcode === 5)) throw error;
+    const holder = readPid(pidFile);
+    throw new Locked(
+      `the data folder ${resolve(dataDir)} is in use by another penstock${holder ? ` (process ${holder})` : ''}: stop it, or choose another folder with --data`,
+    );
+  }
+  writeFileSync(pidFile, `${process.pid}\n`);
+  return {
+    release() {
+      if (!db.isOpen) return;
+      rmSync(pidFile, { force: true });
+      db.close();
+    },
+  };
+}
+
+function readPid(file: string): string | undefined {
+  try {
+    return /^\d+/.exec(readFileSync(file, 'utf8'))?.[0];
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,106 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Locked, lockDataDir } from './lock.ts';
+import { openState } from './state.ts';
+import type { TagClaim } from './state.ts';
+
+let dir = '';
+beforeEach(() => (dir = mkdtempSync(join(tmpdir(), 'penstock-state-'))));
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+/** Assigns in a database opened for the purpose, as a start would. */
+function assign(...tags: TagClaim[]): Record<string, number> {
+  const state = openState(dir);
+  const { indexes } = state.assign(tags);
+  state.close();
+  return Object.fromEntries(indexes);
+}
+const double = (id: string, formerly?: string): TagClaim => ({ id, type: 'double', formerly });
+
+describe('tag indexes', () => {
+  test('stay over a restart and are never reused', () => {
+    expect(assign(double('n/a'), double('n/b'))).toEqual({ 'n/a': 0, 'n/b': 1 });
+    expect(assign(double('n/a'))).toEqual({ 'n/a': 0 });
+    expect(assign(double('n/c'), double('n/a'))).toEqual({ 'n/c': 2, 'n/a': 0 });
+    expect(assign(double('n/b'))).toEqual({ 'n/b': 1 });
+  });
+
+  test('formerly carries the index over a rename, once and for all', () => {
+    assign(double('n/a'), double('n/b'));
+    expect(assign(double('n/z', 'n/a'), double('n/b'))).toEqual({ 'n/z': 0, 'n/b': 1 });
+    expect(assign(double('n/z', 'n/a'), double('n/b'))).toEqual({ 'n/z': 0, 'n/b': 1 });
+    expect(assign(double('n/a'), double('n/z'))).toEqual({ 'n/a': 2, 'n/z': 0 });
+  });
+
+  test('a chain of renames leaves each tag its own, in either order', () => {
+    assign(double('n/a'), double('n/b'));
+    expect(assign(double('n/b', 'n/a'), double('n/c', 'n/b'))).toEqual({ 'n/b': 0, 'n/c': 1 });
+    expect(assign(double('n/d', 'n/c'), double('n/c', 'n/b'))).toEqual({ 'n/d': 1, 'n/c': 0 });
+  });
+
+  test('a tag still in use is not taken over, and a changed type takes a new index', () => {
+    assign(double('n/a'));
+    expect(assign(double('n/b', 'n/a'), double('n/a'))).toEqual({ 'n/b': 1, 'n/a': 0 });
+    expect(assign({ id: 'n/a', type: 'integer' })).toEqual({ 'n/a': 2 });
+    expect(assign({ id: 'n/y', type: 'text', formerly: 'n/a' })).toEqual({ 'n/y': 3 });
+    expect(assign(double('n/a'))).toEqual({ 'n/a': 0 });
+  });
+
+  test('each assignment is a new revision', () => {
+    const state = openState(dir);
+    const first = state.assign([double('n/a')]).revision;
+    expect(state.assign([double('n/a')]).revision).toBe(first + 1);
+    state.close();
+  });
+});
+
+test('snapshots and values come back after a reopening', () => {
+  let state = openState(dir);
+  expect(state.snapshot('alarms')).toBeUndefined();
+  state.saveSnapshot('alarms', { a: [1, 'x', null] });
+  state.set('k', 'v1');
+  state.set('k', 'v2');
+  state.close();
+  state = openState(dir);
+  expect(state.snapshot('alarms')).toEqual({ a: [1, 'x', null] });
+  expect(state.get('k')).toBe('v2');
+  state.close();
+});
+
+test('a file of a newer version is refused in words', () => {
+  openState(dir).close();
+  const db = new DatabaseSync(join(dir, 'state.db'));
+  db.exec('PRAGMA user_version=99');
+  db.close();
+  expect(() => openState(dir)).toThrow(/version 99/);
+});
+
+describe('the lock', () => {
+  test('is exclusive within a process, and free after release', () => {
+    const lock = lockDataDir(dir);
+    expect(() => lockDataDir(dir)).toThrow(Locked);
+    lock.release();
+    lock.release();
+    lockDataDir(dir).release();
+  });
+
+  test('is held against another process, named in one sentence, and falls with kill -9', async () => {
+    const module = new URL('./lock.ts', import.meta.url).href;
+    const code = `const { lockDataDir } = await import(${JSON.stringify(module)});
+      lockDataDir(process.argv[1]); console.log('held'); setInterval(() => {}, 1000);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      await once(child.stdout, 'data');
+      expect(() => lockDataDir(dir)).toThrow(`(process ${child.pid})`);
+    } finally {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+    lockDataDir(dir).release();
+  });
+});
