@@ -131,7 +131,7 @@ export interface Alarm {
   message: string;
 }
 
-export type AlarmTransition = 'raise' | 'escalate' | 'clear' | 'ack' | 'shelve' | 'unshelve';
+export type AlarmTransition = 'raise' | 'escalate' | 'ease' | 'clear' | 'ack' | 'shelve' | 'unshelve';
 
 /** Something that happened, in order with the samples around it. */
 export type GatewayEvent =

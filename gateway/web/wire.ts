@@ -232,7 +232,7 @@ export interface StreamDelta {
   st?: Record<string, MachineStatus>;
 }
 export interface StreamAlarm {
-  op: 'raise' | 'escalate' | 'clear' | 'ack' | 'shelve' | 'unshelve';
+  op: 'raise' | 'escalate' | 'ease' | 'clear' | 'ack' | 'shelve' | 'unshelve';
   a: WireAlarm;
 }
 export interface StreamDict {
