@@ -1,0 +1,80 @@
+// The suite every form of the log passes: order, owed ranges, bounds and counts. Called by each form's own test.
+import { describe, expect, test } from 'vitest';
+import { encodeFrame } from './frame.ts';
+import type { FrameMeta } from './frame.ts';
+import type { Log } from './log.ts';
+
+function frame(seq: number, samples = 2): { bytes: Uint8Array; meta: FrameMeta } {
+  const all = Array.from({ length: samples }, (_, i) => ({ tag: i, t: seq * 1000 + i, receivedAt: seq * 1000, value: i, status: 0, flags: 0 }));
+  const bytes = encodeFrame({ origin: 'live', source: 'line', samples: all, events: [] }, seq, 1);
+  return { bytes, meta: { seq, samples, from: seq * 1000, to: seq * 1000 + samples - 1 } };
+}
+
+/** @param make a fresh log with a cap in bytes, whose first sequence is 1 */
+export function logContract(make: (cap: number) => Log): void {
+  const filled = (log: Log, count: number): FrameMeta[] =>
+    Array.from({ length: count }, (_, i) => {
+      const { bytes, meta } = frame(i + 1);
+      log.append(bytes, meta);
+      return meta;
+    });
+  const seqs = (log: Log, name: string, bytes = 1e9): number[] => log.read(name, bytes).map((found) => found.meta.seq);
+
+  describe('log', () => {
+    test('owes each consumer everything from its start on, each by itself', () => {
+      const log = make(1e6);
+      log.add('a', 1);
+      log.add('b', 3);
+      const metas = filled(log, 4);
+      expect(seqs(log, 'a')).toEqual([1, 2, 3, 4]);
+      expect(seqs(log, 'b')).toEqual([3, 4]);
+      log.deliver('a', metas);
+      expect(seqs(log, 'a')).toEqual([]);
+      expect(seqs(log, 'b')).toEqual([3, 4]);
+      expect(log.account('a')).toMatchObject({ delivered: 8, dropped: 0, backlog: { frames: 0, samples: 0, bytes: 0 } });
+    });
+
+    test('out of order delivery leaves ranges, and a repeated one counts nothing', () => {
+      const log = make(1e6);
+      log.add('a', 1);
+      const metas = filled(log, 5);
+      log.deliver('a', [metas[3] as FrameMeta, metas[3] as FrameMeta, metas[1] as FrameMeta]);
+      expect(log.account('a').owed).toEqual([{ from: 1, to: 2 }, { from: 3, to: 4 }, { from: 5, to: Infinity }]);
+      expect(seqs(log, 'a')).toEqual([1, 3, 5]);
+      expect(log.account('a').delivered).toBe(4);
+    });
+
+    test('reads at least one frame and otherwise no more than asked', () => {
+      const log = make(1e6);
+      log.add('a', 1);
+      filled(log, 5);
+      expect(seqs(log, 'a', 1)).toEqual([1]);
+      expect(seqs(log, 'a', frame(1).bytes.length * 3)).toEqual([1, 2, 3]);
+    });
+
+    test('drops the oldest beyond the cap, with count and time range, and the sums hold', () => {
+      const log = make(frame(1).bytes.length * 3);
+      log.add('a', 1);
+      log.add('b', 1);
+      const metas = filled(log, 2);
+      log.deliver('b', metas);
+      for (let seq = 3; seq <= 8; seq++) log.append(frame(seq).bytes, frame(seq).meta);
+      const account = log.account('a');
+      expect(account.dropped).toBeGreaterThan(0);
+      expect(account.delivered + account.dropped + account.backlog.samples).toBe(16);
+      expect(account.lost?.from).toBe(1000);
+      const b = log.account('b');
+      expect(b.delivered + b.dropped + b.backlog.samples).toBe(16);
+      expect(log.first).toBe(seqs(log, 'a')[0]);
+    });
+
+    test('sync acknowledges what is written; a sequence never falls', async () => {
+      const log = make(1e6);
+      log.add('a', 1);
+      filled(log, 3);
+      await log.sync();
+      expect([log.written, log.durable]).toEqual([4, 4]);
+      expect(() => log.append(frame(2).bytes, frame(2).meta)).toThrow(/sequence 2/);
+    });
+  });
+}

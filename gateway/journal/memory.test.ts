@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest';
+import { ManualClock } from '../clock.ts';
+import type { Batch, Frame } from '../model.ts';
+import { logContract } from './contract.ts';
+import { headsIn } from './frame.ts';
+import { MainJournal } from './journal.ts';
+import { memoryLog } from './memory.ts';
+import { pump } from './pump.ts';
+
+logContract((cap) => memoryLog(cap));
+
+const batch = (value: number): Batch => ({
+  origin: 'live',
+  source: 'line',
+  samples: [{ tag: 1, t: value, receivedAt: value, value, status: 0, flags: 0 }],
+  events: [],
+});
+
+test('a failing consumer gets the same frames again, in order, and main hears of room and durability', async () => {
+  const clock = new ManualClock();
+  const log = memoryLog(1e6);
+  log.add('history', 1);
+  let taken = 0;
+  const journal: MainJournal = new MainJournal({
+    clock,
+    start: 1,
+    cap: 400,
+    send(bytes) {
+      taken += bytes.length;
+      for (const head of headsIn(bytes)) log.append(head.bytes, head.meta);
+      void log.sync().then(() => journal.acknowledged({ durable: log.durable, taken, backlog: log.backlog() }));
+    },
+  });
+  const tried: number[][] = [];
+  const consumer = {
+    write(frames: readonly Frame[]): Promise<void> {
+      tried.push(frames.map((frame) => frame.seq));
+      return tried.length < 3 ? Promise.reject(new Error('not now')) : Promise.resolve();
+    },
+    close: () => Promise.resolve(),
+  };
+  const stop = new AbortController();
+  const history = pump({ name: 'history', log, consumer, clock, bytes: 1e6, pause: 0, random: () => 1 });
+  expect([1, 2, 3, 4, 5].map((value) => journal.append(batch(value)))).toEqual([1, 2, 3, 4, 5]);
+  await journal.durable(5);
+  let roomy = false;
+  const room = journal.room(stop.signal).then(() => (roomy = true));
+  await clock.advance(0);
+  expect(roomy).toBe(false);
+  const running = history.run(stop.signal);
+  for (const step of [0, 600, 1200, 10]) await clock.advance(step);
+  expect(tried).toEqual([[1, 2, 3, 4, 5], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5]]);
+  expect(history.health()).toMatchObject({ failures: 2, lastError: '', delivered: 5, backlog: 0 });
+  journal.append(batch(6));
+  await journal.durable(6);
+  journal.acknowledged({ durable: log.durable, taken, backlog: 0 });
+  await room;
+  stop.abort();
+  await running;
+  journal.close();
+  expect(() => journal.append(batch(7))).toThrow(/closed/);
+});
