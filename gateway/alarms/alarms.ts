@@ -146,6 +146,9 @@ export class Alarms {
       .map((entry) => ({ ...entry.alarm }))
       .sort((a, b) => rank(b) - rank(a) || (a.event < b.event ? 1 : -1));
   }
+  has(key: string): boolean {
+    return this.#entries.has(key);
+  }
   /** Whether an active alarm of severity medium or higher is on the asset. */
   warns(asset: string): boolean {
     for (const { alarm, bits } of this.#byAsset.get(asset) ?? [])

@@ -1,0 +1,282 @@
+// The only junction of the gateway: drivers hand readings in, the journal and the live path get batches of samples and
+// the events they caused. Holds the present (latest values, alarms, asset states) for the broker and the web.
+// A batch gets its sequence from the journal first, so what is shown is always on its way to disk.
+import { Alarms } from '../alarms/alarms.ts';
+import type { AlarmSnapshot } from '../alarms/alarms.ts';
+import type { Catalog } from '../catalog.ts';
+import type {
+  ActResult,
+  Alarm,
+  AssetState,
+  Batch,
+  Clock,
+  GatewayEvent,
+  Journal,
+  Live,
+  Micros,
+  OperatorAct,
+  Origin,
+  Present,
+  Reading,
+  Sample,
+  Value,
+} from '../model.ts';
+import type { Status } from '../status.ts';
+import { Assets } from './assets.ts';
+import { answers, batches, fileHistory, ingestLive, newOutgoing, remembered, revive } from './ingest.ts';
+import type { Floor, Outgoing } from './ingest.ts';
+import { Ledgers } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
+import { makeLost, Silence } from './silence.ts';
+import { reachBack, tracksOf } from './track.ts';
+import type { LinkState, Track } from './track.ts';
+
+export interface PipelineOptions {
+  catalog: Catalog;
+  clock: Clock;
+  journal: Pick<Journal, 'append'>;
+  live: readonly Live[];
+  status: Status;
+  /** ms: how far a clock may be off, and after how long a proven value is repeated. */
+  settings?: { maxSkew?: number; maxSilence?: number };
+}
+
+/** A tag's newest value in history, as the historian's `latest` gives it. */
+export interface Remembered {
+  tag: number;
+  t: Micros;
+  value: Value;
+  status: number;
+}
+
+export interface Pipeline extends Present {
+  /** Readings of a device. Those of a tag that is unknown or another device's are rejected and counted. */
+  ingest(device: string, readings: readonly Reading[], origin?: Origin): void;
+  /** Proof that these tags' last values were still true at `at`. */
+  alive(device: string, tags: readonly number[], at: Micros): void;
+  online(device: string): void;
+  offline(device: string, reason: string): void;
+  act(act: OperatorAct): ActResult;
+  /** Stores history as it is; import and seed are in engineering units already, backfill is scaled like live readings. */
+  file(
+    origin: Exclude<Origin, 'live'>,
+    readings: readonly Reading[],
+    source: string,
+  ): { accepted: number; rejected: number; seq?: number };
+  use(catalog: Catalog): void;
+  /** Before `start`: the alarms and newest values of the run before. */
+  restore(state: { alarms?: AlarmSnapshot; latest?: readonly Remembered[] }): void;
+  /** Plain JSON: the alarms, for `restore` after the next start. */
+  snapshot(): AlarmSnapshot;
+  /** Per source, since the start: received + made = rejected + filtered + shed + journalled + merged. */
+  ledger(): Map<string, Ledger>;
+  start(): void;
+  close(): void;
+}
+
+/** A step back of the gateway's clock smaller than this is slewing, µs. */
+const STEP = 1_000_000;
+
+export function createPipeline({ catalog, clock, journal, live, status, settings = {} }: PipelineOptions): Pipeline {
+  const ledgers = new Ledgers(status);
+  const links = new Map<string, LinkState>();
+  const ledgerOf = (source: string): Ledger => ledgers.of(source);
+  let tracks = tracksOf(catalog, [], links, ledgerOf);
+  let lastNow: Micros = -Infinity;
+  let lastSeq = 0;
+  let closed = false;
+
+  const alarms = new Alarms({
+    catalog,
+    clock,
+    emit: (events) => send('gateway', { ...newOutgoing(), events }),
+  });
+  const assets = new Assets(alarms, catalog);
+  const floor: Floor = {
+    alarms,
+    maxSkew: settings.maxSkew ?? 300_000,
+    maxSilence: settings.maxSilence ?? 60_000,
+    epoch: 0,
+    touched: (track) => touched(track),
+    watch: (track) => silence.watch(track),
+  };
+  const silence = new Silence(floor, clock, now, (link, out) => send(link.device, out));
+  assets.use(catalog);
+  assets.update(tracks, clock.now(), []);
+
+  function touched(track: Track): void {
+    assets.touch(track.tag.asset);
+  }
+
+  /** The wall clock, µs; finds it set back. */
+  function now(): Micros {
+    const micros = clock.micros();
+    if (micros < lastNow - STEP) {
+      floor.epoch++;
+      for (const link of links.values()) if (link.alive > micros) link.alive = link.before = micros;
+      const message = `the gateway's own clock was set back by ${Math.round((lastNow - micros) / 1_000_000)} s`;
+      status.log.warn({}, message);
+      lastNow = micros;
+      const event: GatewayEvent = { kind: 'clock', id: alarms.id(), time: Math.floor(micros / 1000), message };
+      send('gateway', { ...newOutgoing(), events: [event] });
+    }
+    lastNow = Math.max(lastNow, micros);
+    return micros;
+  }
+
+  function append(batch: Batch): void {
+    lastSeq = journal.append(batch);
+  }
+  function send(source: string, out: Outgoing): void {
+    if (closed) return;
+    for (const event of out.events) if (event.kind === 'alarm' && event.alarm.asset) assets.touch(event.alarm.asset);
+    if (assets.pending) assets.update(tracks, clock.now(), out.events);
+    if (out.stored.length === 0 && out.live.length === 0 && out.events.length === 0) return;
+    const batch = batches(source, out);
+    if (batch.journal.samples.length > 0 || batch.journal.events.length > 0) append(batch.journal);
+    for (const path of live) path.offer(batch.live);
+  }
+
+  function linkOf(device: string): LinkState | undefined {
+    const link = links.get(device);
+    if (!link) ledgers.complain(device, 'this device is not in the catalog; what it says is rejected');
+    return link;
+  }
+  function rejectAll(device: string, count: number): void {
+    const ledger = ledgers.of(device);
+    ledger.received += count;
+    ledger.rejected += count;
+  }
+
+  function file(origin: Exclude<Origin, 'live'>, readings: readonly Reading[], source: string): ReturnType<Pipeline['file']> {
+    const micros = now();
+    const ledger = ledgers.of(source);
+    const samples = fileHistory(readings, tracks, origin, ledger, micros, micros + floor.maxSkew * 1000, touched);
+    const rejected = readings.length - samples.length;
+    if (rejected > 0) ledgers.complain(source, 'readings of an unknown tag or without a possible time are rejected');
+    if (samples.length === 0 || closed) return { accepted: samples.length, rejected };
+    append({ origin, source, samples, events: [] });
+    return { accepted: samples.length, rejected, seq: lastSeq };
+  }
+
+  return {
+    latest: (tag: number): Sample | undefined => tracks[tag]?.latest,
+    alarms: (): Alarm[] => alarms.list(),
+    states: (): ReadonlyMap<string, AssetState> => assets.states,
+
+    ingest(device, readings, origin = 'live') {
+      if (closed) return;
+      const link = linkOf(device);
+      if (!link) return rejectAll(device, readings.length);
+      if (origin !== 'live') {
+        file(origin, readings, device);
+        return;
+      }
+      const out = newOutgoing();
+      const rejected = ingestLive(floor, link, tracks, readings, now(), clock.mono(), out);
+      if (rejected > 0) ledgers.complain(device, 'readings of tags that are not this device’s are rejected');
+      send(device, out);
+    },
+
+    alive(device, tags) {
+      const link = links.get(device);
+      if (!link || closed) return;
+      const micros = now();
+      const mono = clock.mono();
+      const out = newOutgoing();
+      reachBack(link, micros, floor.maxSkew);
+      for (const index of tags) {
+        const track = tracks[index];
+        if (!track || track.link !== link) continue;
+        track.seen = mono;
+        if (link.online && (track.shown === 'lost' || track.shown === 'stale')) revive(floor, track, micros, mono, out);
+      }
+      if (link.online) answers(floor, link, micros, out);
+      send(device, out);
+    },
+
+    online(device) {
+      const link = linkOf(device);
+      if (!link || closed || link.online === true) return;
+      link.online = true;
+      const micros = now();
+      const mono = clock.mono();
+      for (const track of link.tracks) {
+        track.seen = mono;
+        silence.watch(track);
+        touched(track);
+      }
+      const out = newOutgoing();
+      out.events.push({ kind: 'device', id: alarms.id(), time: Math.floor(micros / 1000), device, state: 'online' });
+      send(device, out);
+    },
+
+    offline(device, reason) {
+      const link = linkOf(device);
+      if (!link || closed || link.online === false) return;
+      link.online = false;
+      link.lost = true;
+      const micros = now();
+      const mono = clock.mono();
+      const out = newOutgoing();
+      out.events.push({ kind: 'device', id: alarms.id(), time: Math.floor(micros / 1000), device, state: 'offline', reason });
+      alarms.lost(device, reason, micros, out.events);
+      for (const track of link.tracks) makeLost(floor, track, micros, mono, out);
+      send(device, out);
+    },
+
+    act(act) {
+      if (closed) return { ok: false, reason: 'refused', message: 'the gateway is stopping' };
+      const out = newOutgoing();
+      const acted = alarms.act(act, out.events);
+      if (!acted.ok) return acted;
+      send('gateway', out);
+      return { ok: true, seq: lastSeq };
+    },
+
+    file,
+
+    use(next) {
+      const out = newOutgoing();
+      tracks = tracksOf(next, tracks, links, ledgerOf);
+      alarms.use(next, (tag) => (tracks[tag]?.shown === 'live' ? tracks[tag]?.latest : undefined), out.events);
+      assets.use(next);
+      const mono = clock.mono();
+      for (const link of links.values())
+        if (link.online)
+          for (const track of link.tracks) {
+            if (track.shown === 'nothing') track.seen = mono;
+            silence.watch(track);
+          }
+      send('gateway', out);
+    },
+
+    restore({ alarms: snapshot, latest = [] }) {
+      if (snapshot) alarms.restore(snapshot);
+      const micros = clock.micros();
+      for (const { tag, t, value, status: was } of latest) {
+        const track = tracks[tag];
+        if (!track) continue;
+        track.latest = remembered(tag, t, value, was, micros);
+        track.shown = 'restored';
+        if (t <= micros && !(track.link.alive >= t)) track.link.alive = t;
+      }
+      for (const link of links.values()) if (alarms.has(`device/${link.device}`)) link.lost = true;
+    },
+    snapshot: () => alarms.snapshot(),
+    ledger: () => ledgers.all(),
+
+    start() {
+      const out = newOutgoing();
+      alarms.dropGone(out.events);
+      alarms.start();
+      silence.start();
+      send('gateway', out);
+    },
+    close() {
+      closed = true;
+      alarms.close();
+      silence.close();
+    },
+  };
+}
