@@ -57,7 +57,8 @@ export async function serveOpcua(plant: Plant, options: OpcuaOptions): Promise<O
     securityPolicies: [SecurityPolicy.None, SecurityPolicy.Basic256Sha256],
     allowAnonymous: true,
     disableDiscovery: false,
-    serverCapabilities: { maxSessions: 100, maxMonitoredItemsQueueSize: 5_000 },
+    // A supported rate of 0: every change goes out to an item with sampling interval 0, none are merged.
+    serverCapabilities: { maxSessions: 100, maxMonitoredItemsQueueSize: 5_000, minSupportedSampleRate: 0 },
     maxConnectionsPerEndpoint: 100,
   });
   const discard = async (): Promise<void> => {
