@@ -5,7 +5,14 @@ import type { FrameMeta } from './frame.ts';
 import type { Log } from './log.ts';
 
 function frame(seq: number, samples = 2): { bytes: Uint8Array; meta: FrameMeta } {
-  const all = Array.from({ length: samples }, (_, i) => ({ tag: i, t: seq * 1000 + i, receivedAt: seq * 1000, value: i, status: 0, flags: 0 }));
+  const all = Array.from({ length: samples }, (_, i) => ({
+    tag: i,
+    t: seq * 1000 + i,
+    receivedAt: seq * 1000,
+    value: i,
+    status: 0,
+    flags: 0,
+  }));
   const bytes = encodeFrame({ origin: 'live', source: 'line', samples: all, events: [] }, seq, 1);
   return { bytes, meta: { seq, samples, from: seq * 1000, to: seq * 1000 + samples - 1 } };
 }
@@ -31,7 +38,11 @@ export function logContract(make: (cap: number) => Log): void {
       log.deliver('a', metas);
       expect(seqs(log, 'a')).toEqual([]);
       expect(seqs(log, 'b')).toEqual([3, 4]);
-      expect(log.account('a')).toMatchObject({ delivered: 8, dropped: 0, backlog: { frames: 0, samples: 0, bytes: 0 } });
+      expect(log.account('a')).toMatchObject({
+        delivered: 8,
+        dropped: 0,
+        backlog: { frames: 0, samples: 0, bytes: 0 },
+      });
     });
 
     test('out of order delivery leaves ranges, and a repeated one counts nothing', () => {
@@ -39,7 +50,11 @@ export function logContract(make: (cap: number) => Log): void {
       log.add('a', 1);
       const metas = filled(log, 5);
       log.deliver('a', [metas[3] as FrameMeta, metas[3] as FrameMeta, metas[1] as FrameMeta]);
-      expect(log.account('a').owed).toEqual([{ from: 1, to: 2 }, { from: 3, to: 4 }, { from: 5, to: Infinity }]);
+      expect(log.account('a').owed).toEqual([
+        { from: 1, to: 2 },
+        { from: 3, to: 4 },
+        { from: 5, to: Infinity },
+      ]);
       expect(seqs(log, 'a')).toEqual([1, 3, 5]);
       expect(log.account('a').delivered).toBe(4);
     });

@@ -6,7 +6,10 @@ import { decodeFrame, encodeFrame, framesIn, headsIn, readHead } from './frame.t
 const time = fc.oneof(
   { weight: 8, arbitrary: fc.integer({ min: 1_700_000_000_000_000, max: 1_800_000_000_000_000 }) },
   { weight: 1, arbitrary: fc.maxSafeInteger() },
-  { weight: 1, arbitrary: fc.constantFrom(0, -11_644_473_600_000_000, 253_402_300_799_000_000, Number.MAX_SAFE_INTEGER) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(0, -11_644_473_600_000_000, 253_402_300_799_000_000, Number.MAX_SAFE_INTEGER),
+  },
 );
 const value: fc.Arbitrary<Sample['value']> = fc.oneof(
   fc.double(),
@@ -95,11 +98,19 @@ describe('frame', () => {
 
   test('a thousand doubles a second take at most 14 bytes each', () => {
     const now = 1_780_000_000_123_456;
-    const spread = (i: number): Sample => ({ ...plain(i * 3, Math.sin(i) * 100), t: now - ((i * 7919) % 1000), at: now - ((i * 7919) % 1000) });
+    const spread = (i: number): Sample => ({
+      ...plain(i * 3, Math.sin(i) * 100),
+      t: now - ((i * 7919) % 1000),
+      at: now - ((i * 7919) % 1000),
+    });
     const samples = Array.from({ length: 1000 }, (_, i) => spread(i));
-    expect(encodeFrame({ origin: 'live', source: 'plc', samples, events: [] }, 1, 1).length).toBeLessThanOrEqual(14_000);
+    expect(encodeFrame({ origin: 'live', source: 'plc', samples, events: [] }, 1, 1).length).toBeLessThanOrEqual(
+      14_000,
+    );
     const mixed = samples.map((given, i) => ({ ...given, status: i % 10 === 0 ? 0x40900000 : 0 }));
-    expect(encodeFrame({ origin: 'live', source: 'plc', samples: mixed, events: [] }, 1, 1).length).toBeLessThanOrEqual(14_000);
+    expect(encodeFrame({ origin: 'live', source: 'plc', samples: mixed, events: [] }, 1, 1).length).toBeLessThanOrEqual(
+      14_000,
+    );
   });
 
   test('a head that lies about its samples is refused', () => {

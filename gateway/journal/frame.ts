@@ -149,7 +149,11 @@ export function readHead(bytes: Uint8Array, offset = 0): HeadResult {
 export function decodeFrame(bytes: Uint8Array, offset = 0): FrameResult {
   const head = readHead(bytes, offset);
   if (!head.ok) return head;
-  return guarded(() => ({ ok: true, frame: readBody(new ByteReader(bytes, head.start, head.next), head.meta), next: head.next }));
+  return guarded(() => ({
+    ok: true,
+    frame: readBody(new ByteReader(bytes, head.start, head.next), head.meta),
+    next: head.next,
+  }));
 }
 
 function readBody(from: ByteReader, meta: FrameMeta): Frame {
@@ -220,7 +224,9 @@ export function* framesIn(bytes: Uint8Array, offset = 0): Generator<Frame, Frame
 }
 
 /** As `framesIn`, but the heads alone, each with its bytes (a view, not a copy). */
-export function* headsIn(bytes: Uint8Array): Generator<{ meta: FrameMeta; bytes: Uint8Array }, FrameFailure | undefined> {
+export function* headsIn(
+  bytes: Uint8Array,
+): Generator<{ meta: FrameMeta; bytes: Uint8Array }, FrameFailure | undefined> {
   let offset = 0;
   while (offset < bytes.length) {
     const result = readHead(bytes, offset);

@@ -49,7 +49,11 @@ test('a failing consumer gets the same frames again, in order, and main hears of
   expect(roomy).toBe(false);
   const running = history.run(stop.signal);
   for (const step of [0, 600, 1200, 10]) await clock.advance(step);
-  expect(tried).toEqual([[1, 2, 3, 4, 5], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5]]);
+  expect(tried).toEqual([
+    [1, 2, 3, 4, 5],
+    [1, 2, 3, 4, 5],
+    [1, 2, 3, 4, 5],
+  ]);
   expect(history.health()).toMatchObject({ failures: 2, lastError: '', delivered: 5, backlog: 0 });
   journal.append(batch(6));
   await journal.durable(6);

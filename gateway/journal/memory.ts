@@ -97,7 +97,12 @@ export function memoryLog(cap: number, start = 1): Log {
       return kept[head]?.meta.seq ?? written;
     },
     add(consumer, from) {
-      const books: Books = { owed: [{ from, to: Infinity }], delivered: 0, dropped: 0, backlog: { frames: 0, samples: 0, bytes: 0 } };
+      const books: Books = {
+        owed: [{ from, to: Infinity }],
+        delivered: 0,
+        dropped: 0,
+        backlog: { frames: 0, samples: 0, bytes: 0 },
+      };
       for (const { meta, bytes } of kept.slice(find(from))) {
         books.backlog.frames++;
         books.backlog.samples += meta.samples;

@@ -93,7 +93,9 @@ describe('the lock', () => {
     const module = new URL('./lock.ts', import.meta.url).href;
     const code = `const { lockDataDir } = await import(${JSON.stringify(module)});
       lockDataDir(process.argv[1]); console.log('held'); setInterval(() => {}, 1000);`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', code, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, ['--input-type=module', '-e', code, dir], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     try {
       await once(child.stdout, 'data');
       expect(() => lockDataDir(dir)).toThrow(`(process ${child.pid})`);

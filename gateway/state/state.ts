@@ -31,7 +31,9 @@ export function openState(dataDir: string): State {
   const found = Number(db.prepare('PRAGMA user_version').get()?.user_version ?? 0);
   if (found > VERSION) {
     db.close();
-    throw new Error(`state.db has version ${found}, this program knows ${VERSION}: start the newer version that wrote it`);
+    throw new Error(
+      `state.db has version ${found}, this program knows ${VERSION}: start the newer version that wrote it`,
+    );
   }
   if (found < 1)
     db.exec(`BEGIN;

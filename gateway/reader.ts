@@ -1,0 +1,116 @@
+// The reader thread: history queries over a read-only connection, so that no query delays a write or main.
+// `openReader` is how the daemon starts it from main; a thread that dies is started again, its open queries reject.
+import { workerData } from 'node:worker_threads';
+import { openQuery } from './historian/embedded/query.ts';
+import type { BucketSeries, Historian, Kpi, Micros, RawSeries } from './model.ts';
+import { Moved, serve, startThread, startedAs } from './threads.ts';
+import type { Thread } from './threads.ts';
+
+export interface Reader extends Historian {
+  /** Ends the thread within `ms` (1 s). Idempotent. */
+  close(ms?: number): Promise<void>;
+}
+export interface ReaderOptions {
+  dataDir: string;
+  /** Told each time the thread has died unasked; it is started again by itself. */
+  onDeath(error: Error): void;
+}
+interface PackedBuckets {
+  t: Float64Array<ArrayBuffer>;
+  series: {
+    tag: number;
+    n: Float64Array<ArrayBuffer>;
+    min: Float64Array<ArrayBuffer>;
+    avg: Float64Array<ArrayBuffer>;
+    max: Float64Array<ArrayBuffer>;
+  }[];
+}
+
+/** Starts the thread, after the writer has made the file; rejects when that cannot be opened. */
+export async function openReader(options: ReaderOptions): Promise<Reader> {
+  let thread: Thread;
+  let tries = 0;
+  let closed = false;
+  const start = (): Thread => {
+    const fresh = startThread('reader', import.meta.url, { dataDir: options.dataDir });
+    const began = Date.now();
+    void fresh.death.then(({ expected, error }) => {
+      if (expected || closed) return;
+      options.onDeath(error ?? new Error('the reader thread ended'));
+      tries = Date.now() - began > 60_000 ? 0 : tries + 1;
+      setTimeout(
+        () => {
+          if (!closed) thread = start();
+        },
+        Math.min(10_000, 100 * 2 ** tries),
+      ).unref();
+    });
+    return fresh;
+  };
+  thread = start();
+  try {
+    await thread.ready;
+  } catch (error) {
+    closed = true;
+    throw error;
+  }
+  return {
+    raw: (tag, from, to, limit, signal) => thread.call<RawSeries>('raw', { tag, from, to, limit }, { signal }),
+    async buckets(tags, from, to, width, signal) {
+      const packed = await thread.call<PackedBuckets>('buckets', { tags, from, to, width }, { signal });
+      const t = Array.from(packed.t);
+      const nulls = (values: Float64Array): (number | null)[] =>
+        Array.from(values, (value) => (Number.isNaN(value) ? null : value));
+      return packed.series.map(({ tag, n, min, avg, max }) => ({
+        tag,
+        t,
+        n: Array.from(n),
+        min: nulls(min),
+        avg: nulls(avg),
+        max: nulls(max),
+      }));
+    },
+    latest: (tags, signal) => thread.call('latest', { tags }, { signal }),
+    kpis: (tags, from, to, signal) => thread.call<Kpi[]>('kpis', { tags, from, to }, { signal }),
+    close(ms = 1000) {
+      closed = true;
+      return thread.close(ms);
+    },
+  };
+}
+
+function pack(series: readonly BucketSeries[]): Moved {
+  // Typed arrays move to main without being copied; NaN stands for null on the way.
+  const column = (values: readonly (number | null)[]): Float64Array<ArrayBuffer> =>
+    Float64Array.from(values, (value) => value ?? NaN);
+  const packed: PackedBuckets = {
+    t: column(series[0]?.t ?? []),
+    series: series.map(({ tag, n, min, avg, max }) => ({
+      tag,
+      n: column(n),
+      min: column(min),
+      avg: column(avg),
+      max: column(max),
+    })),
+  };
+  const buffers = packed.series.flatMap(({ n, min, avg, max }) => [n.buffer, min.buffer, avg.buffer, max.buffer]);
+  return new Moved(packed, [packed.t.buffer, ...buffers]);
+}
+
+function runReader({ dataDir }: { dataDir: string }): void {
+  const query = openQuery(dataDir, () => performance.now());
+  type Range = { from: Micros; to: Micros };
+  serve({
+    calls: {
+      raw: (ask: Range & { tag: number; limit: number }, signal: AbortSignal) =>
+        query.raw(ask.tag, ask.from, ask.to, ask.limit, signal),
+      buckets: async (ask: Range & { tags: number[]; width: Micros }, signal: AbortSignal) =>
+        pack(await query.buckets(ask.tags, ask.from, ask.to, ask.width, signal)),
+      latest: (ask: { tags: number[] }, signal: AbortSignal) => query.latest(ask.tags, signal),
+      kpis: (ask: Range & { tags: number[] }, signal: AbortSignal) => query.kpis(ask.tags, ask.from, ask.to, signal),
+    },
+    close: () => query.close(),
+  });
+}
+
+if (startedAs() === 'reader') runReader(workerData as Parameters<typeof runReader>[0]);

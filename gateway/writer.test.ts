@@ -1,0 +1,47 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { openReader } from './reader.ts';
+import { openWriter } from './writer.ts';
+
+test('what is appended on main is in history, through both threads and over a restart', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'penstock-writer-'));
+  const failed = (error: Error): void => expect.fail(error.message);
+  const now = Date.now() * 1000;
+  let last = 0;
+  for (const round of [0, 1]) {
+    const writer = await openWriter({ dataDir: dir, onDeath: failed });
+    const { indexes, revision } = await writer.assign([{ id: 'n/a', type: 'double' }]);
+    const index = indexes.get('n/a') as number;
+    await writer.use([{ index, id: 'n/a', type: 'double' }], revision);
+    expect(await writer.loadAlarms()).toEqual(round === 0 ? undefined : { round: 0 });
+    await writer.saveAlarms({ round });
+    const samples = Array.from({ length: 100 }, (_, i) => ({
+      tag: index,
+      t: now - i * 1_000_000 - round * 500_000,
+      receivedAt: now,
+      value: i,
+      status: 0,
+      flags: 0,
+    }));
+    const seq = writer.journal.append({ origin: 'live', source: 'line', samples, events: [] });
+    expect(seq).toBeGreaterThan(last);
+    last = seq;
+    await writer.journal.durable(seq);
+    const reader = await openReader({ dataDir: dir, onDeath: failed });
+    await expect
+      .poll(async () => (await reader.raw(index, now - 1e9, now + 1, 1000)).t.length, { timeout: 3000 })
+      .toBe(100 * (round + 1));
+    const [buckets] = await reader.buckets([index], now - 1e9, now + 1, 60_000_000);
+    expect(buckets?.n.reduce((a, b) => a + b, 0)).toBe(100 * (round + 1));
+    expect((await reader.latest([index]))[0]?.t).toBe(now);
+    const stopped = AbortSignal.abort();
+    await expect(reader.raw(index, 0, now, 10, stopped)).rejects.toThrow();
+    await expect(reader.raw(index, 0, now, 0)).rejects.toThrow(RangeError);
+    expect((await writer.stats()).account).toMatchObject({ delivered: 100, dropped: 0 });
+    await reader.close();
+    await writer.close();
+  }
+  rmSync(dir, { recursive: true, force: true });
+}, 15_000);
