@@ -1,0 +1,77 @@
+// Builds the page: `npm run build`, and the demo command before it starts. Skips when nothing changed; writes .br and .gz
+// beside every asset for the server to send; fails when the page has grown past what it may weigh.
+import { createHash } from 'node:crypto';
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const dist = join(here, 'dist');
+const mark = join(dist, '.built');
+/** KB of gzip: what the first view loads, and everything. */
+const most = { first: 60, all: 140 };
+
+interface Chunk {
+  file: string;
+  isEntry?: boolean;
+  imports?: string[];
+  css?: string[];
+}
+
+/** Builds `dashboard/dist` if its sources changed (or `force`). Rejects when the build fails or weighs too much. */
+export async function buildDashboard({ force = false } = {}): Promise<{ built: boolean }> {
+  const hash = hashSources();
+  if (!force && existsSync(mark) && readFileSync(mark, 'utf8') === hash) return { built: false };
+  const { build } = await import('vite');
+  await build({ configFile: join(here, 'vite.config.ts'), root: here, logLevel: 'warn' });
+  for (const file of globSync('**/*.{js,css,html,svg}', { cwd: dist })) {
+    const bytes = readFileSync(join(dist, file));
+    writeFileSync(join(dist, `${file}.gz`), gzipSync(bytes, { level: 9 }));
+    writeFileSync(join(dist, `${file}.br`), brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }));
+  }
+  const { first, all } = weigh();
+  console.log(`dashboard: first view ${first.toFixed(1)} KB, all ${all.toFixed(1)} KB (gzip)`);
+  if (first > most.first || all > most.all) {
+    throw new Error(`the dashboard weighs too much: first view ${first.toFixed(1)} of ${most.first} KB, all ${all.toFixed(1)} of ${most.all} KB`);
+  }
+  writeFileSync(mark, hash);
+  return { built: true };
+}
+
+/** Gzip sizes in KB (1,024 bytes) of what stands in `dist`: the HTML with its entry's scripts and styles, and all of it. */
+export function weigh(): { first: number; all: number } {
+  const size = (file: string) => readFileSync(join(dist, `${file}.gz`)).byteLength / 1024;
+  const manifest = JSON.parse(readFileSync(join(dist, 'manifest.json'), 'utf8')) as Record<string, Chunk>;
+  const files = new Set(['index.html']);
+  const take = (chunk: Chunk | undefined) => {
+    if (!chunk || files.has(chunk.file)) return;
+    files.add(chunk.file);
+    for (const css of chunk.css ?? []) files.add(css);
+    for (const name of chunk.imports ?? []) take(manifest[name]);
+  };
+  for (const chunk of Object.values(manifest)) if (chunk.isEntry) take(chunk);
+  const every = globSync('**/*.gz', { cwd: dist }).map((file) => file.slice(0, -3));
+  const sum = (list: Iterable<string>) => [...list].reduce((total, file) => total + size(file), 0);
+  return { first: sum(files), all: sum(every) };
+}
+
+function hashSources(): string {
+  const hash = createHash('sha256');
+  const files = ['index.html', 'vite.config.ts', 'build.ts', ...globSync('{src,public}/**/*', { cwd: here, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !/\.test\.ts$/.test(entry.name))
+    .map((entry) => relative(here, join(entry.parentPath, entry.name)))].sort();
+  files.push('../package-lock.json');
+  for (const file of files) hash.update(`${file}\0`).update(readFileSync(join(here, file))).update('\0');
+  return hash.digest('hex');
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    const { built } = await buildDashboard({ force: process.argv.includes('--force') });
+    if (!built) console.log('dashboard: nothing changed');
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}

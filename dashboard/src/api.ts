@@ -1,0 +1,57 @@
+// The gateway's REST interface as this page uses it. Every function rejects with `ApiError`, whose message is a sentence
+// an operator can read.
+import type {
+  AcknowledgeBody,
+  Dict,
+  ErrorBody,
+  Facility,
+  ShelveBody,
+  Summary,
+  Timeseries,
+} from '../../gateway/web/wire.ts';
+
+const root = '/api/v1';
+
+export class ApiError extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function ask<T>(path: string, init?: RequestInit): Promise<T> {
+  let answer: Response;
+  try {
+    answer = await fetch(root + path, init);
+  } catch (error) {
+    if (init?.signal?.aborted) throw error;
+    throw new ApiError(0, 'The gateway cannot be reached.');
+  }
+  if (!answer.ok) {
+    const body = (await answer.json().catch(() => undefined)) as Partial<ErrorBody> | undefined;
+    throw new ApiError(answer.status, body?.message ?? `The gateway answered ${answer.status}.`);
+  }
+  return (answer.status === 204 ? undefined : await answer.json()) as T;
+}
+
+function post(path: string, body: unknown): Promise<unknown> {
+  return ask(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+}
+
+const at = (facility: string) => encodeURIComponent(facility);
+
+export const api = {
+  facilities: (signal?: AbortSignal) => ask<Facility[]>('/facilities', { signal }),
+  dict: (facility: string, signal?: AbortSignal) => ask<Dict>(`/dict?facility=${at(facility)}`, { signal }),
+  summary: (facility: string, hours: number, signal?: AbortSignal) =>
+    ask<Summary>(`/dashboard/summary/${at(facility)}?hours=${hours}`, { signal }),
+  timeseries: (facility: string, metric: string, hours: number, bucketMinutes: number, signal?: AbortSignal) =>
+    ask<Timeseries>(
+      `/dashboard/timeseries/${at(facility)}?metric=${at(metric)}&hours=${hours}&bucket_minutes=${bucketMinutes}`,
+      { signal },
+    ),
+  acknowledge: (body: AcknowledgeBody) => post('/alarms/acknowledge', body),
+  shelve: (body: ShelveBody) => post('/alarms/shelve', body),
+  stream: (facility: string) => `${root}/stream?facility=${at(facility)}`,
+};

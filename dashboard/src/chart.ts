@@ -1,0 +1,223 @@
+// What uPlot is told: axes, lines, band, limits, gaps and end labels. Loaded with the chart, not with the page.
+// Called by Chart.svelte, which owns the instance.
+import uPlot from 'uplot';
+import { formatNumber } from './format.ts';
+import type { ChartData } from './series.ts';
+
+export interface ChartProps {
+  data: ChartData;
+  zone: string | undefined;
+  /** A change of it redraws in the new colours. */
+  theme: string;
+  /** Index under the cursor, undefined when it left. */
+  oncursor(n: number | undefined): void;
+}
+export interface Look {
+  hues: string[];
+  fg: string;
+  muted: string;
+  line: string;
+  panel: string;
+  hatch: string;
+}
+
+/** Resolves the page's colours for a canvas, which knows no custom properties. */
+export function readLook(host: HTMLElement): Look {
+  const probe = document.createElement('span');
+  host.append(probe);
+  const read = (name: string) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const look = {
+    hues: ['--s1', '--s2', '--s3', '--s4'].map(read),
+    fg: read('--fg'),
+    muted: read('--muted'),
+    line: read('--line'),
+    panel: read('--panel'),
+    hatch: read('--hatch'),
+  };
+  probe.remove();
+  return look;
+}
+
+/** uPlot's columns: time, then the averages; with a single line its minimum and maximum behind. */
+export function columns(data: ChartData): uPlot.AlignedData {
+  const single = data.lines.length === 1 ? data.lines[0] : undefined;
+  return [data.t, ...data.lines.map((line) => line.avg), ...(single ? [single.min, single.max] : [])] as uPlot.AlignedData;
+}
+
+/** What decides whether a new instance is needed. */
+export function structure(data: ChartData): string {
+  return [data.unit, data.decimals, ...data.lines.map((line) => `${line.asset}:${line.hue}:${line.dash.join(' ')}`)].join('|');
+}
+
+const font = '12px system-ui, sans-serif';
+
+/** `now` gives the data being drawn: hooks outlive a change of data. */
+export function options(
+  now: () => ChartData,
+  look: Look,
+  zone: string | undefined,
+  size: { width: number; height: number },
+  hooks: { cursor(n: number | undefined): void; zoomed(on: boolean): void },
+): uPlot.Options {
+  const data = now();
+  const single = data.lines.length === 1;
+  const labelled = data.lines.length <= 6 && size.width > 480;
+  const band: uPlot.Series[] = single ? [{ stroke: 'transparent', width: 0 }, { stroke: 'transparent', width: 0 }] : [];
+  return {
+    ...size,
+    ms: 1,
+    tzDate: (ts) => (zone ? uPlot.tzDate(new Date(ts), zone) : new Date(ts)),
+    padding: [8, labelled ? 8 + widest(data) : 12, 0, 0],
+    legend: { show: false },
+    cursor: { drag: { x: true, y: false, dist: 6 }, points: { size: 7 }, y: false },
+    scales: { y: { range: (_, low, high) => yRange(now(), low, high) } },
+    axes: [
+      {
+        stroke: look.muted,
+        font,
+        grid: { stroke: look.line, width: 1 },
+        ticks: { show: false },
+        space: 64,
+        size: 26,
+        values: [
+          [86_400_000, '{DD} {MMM}', null, null, null, null, null, null, 1],
+          [60_000, '{HH}:{mm}', '\n{DD} {MMM}', null, '\n{DD} {MMM}', null, null, null, 1],
+          [1000, '{HH}:{mm}:{ss}', null, null, null, null, null, null, 1],
+        ],
+      },
+      {
+        stroke: look.muted,
+        font,
+        grid: { stroke: look.line, width: 1 },
+        ticks: { show: false },
+        space: 36,
+        size: (_, values) => 14 + 7 * Math.max(3, ...(values ?? []).map((value) => value.length)),
+        values: (_, splits) => splits.map((split) => formatNumber(split, decimalsFor(splits))),
+      },
+    ],
+    series: [
+      {},
+      ...data.lines.map(
+        (line): uPlot.Series => ({
+          label: line.name,
+          stroke: look.hues[line.hue] ?? look.fg,
+          width: 1.75,
+          dash: line.dash,
+          spanGaps: false,
+          points: { show: false },
+        }),
+      ),
+      ...band.map((one) => ({ ...one, points: { show: false } })),
+    ],
+    bands: single ? [{ series: [3, 2], fill: faded(look.hues[0] ?? look.fg) }] : [],
+    hooks: {
+      drawClear: [(u) => drawGaps(u, now(), look)],
+      draw: [(u) => drawLimits(u, now(), look), ...(labelled ? [(u: uPlot) => drawLabels(u, now(), look)] : [])],
+      setCursor: [(u) => hooks.cursor(u.cursor.idx ?? undefined)],
+      setScale: [
+        (u, key) => {
+          if (key !== 'x') return;
+          const t = now().t;
+          hooks.zoomed((u.scales.x?.min ?? 0) > (t[0] ?? 0) || (u.scales.x?.max ?? 0) < (t[t.length - 1] ?? 0));
+        },
+      ],
+    },
+  };
+}
+
+function decimalsFor(splits: readonly number[]): number {
+  const step = Math.abs((splits[1] ?? 1) - (splits[0] ?? 0)) || 1;
+  return Math.min(6, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)));
+}
+
+/** Room above and below the curve; limits that are near are kept in view. */
+function yRange(data: ChartData, low: number | null, high: number | null): [number, number] {
+  if (low == null || high == null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
+  const span = high - low || Math.abs(high) * 0.02 || 1;
+  let [bottom, top] = [low, high];
+  for (const limit of [data.limits?.l, data.limits?.ll]) if (limit !== undefined && low - limit < span) bottom = Math.min(bottom, limit);
+  for (const limit of [data.limits?.h, data.limits?.hh]) if (limit !== undefined && limit - high < span) top = Math.max(top, limit);
+  return [bottom - span * 0.08, top + span * 0.08];
+}
+
+function faded(colour: string): string {
+  return colour.replace(/^rgb\((.*)\)$/, 'rgba($1, 0.18)');
+}
+
+function widest(data: ChartData): number {
+  return Math.min(140, 8 + Math.max(0, ...data.lines.map((line) => line.name.length * 7)));
+}
+
+/** Where nothing is known, hatched. */
+function drawGaps(u: uPlot, data: ChartData, look: Look): void {
+  const { ctx, bbox } = u;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.strokeStyle = look.hatch;
+  ctx.lineWidth = 3 * devicePixelRatio;
+  for (const [from, to] of data.gaps) {
+    const left = Math.max(bbox.left, u.valToPos(from, 'x', true));
+    const right = Math.min(bbox.left + bbox.width, u.valToPos(to, 'x', true));
+    if (right <= left) continue;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(left, bbox.top, right - left, bbox.height);
+    ctx.clip();
+    ctx.beginPath();
+    for (let x = left - bbox.height; x < right; x += 8 * devicePixelRatio) {
+      ctx.moveTo(x, bbox.top + bbox.height);
+      ctx.lineTo(x + bbox.height, bbox.top);
+    }
+    ctx.stroke();
+    ctx.restore();
+  }
+  ctx.restore();
+}
+
+function drawLimits(u: uPlot, data: ChartData, look: Look): void {
+  const { ctx, bbox } = u;
+  ctx.save();
+  ctx.strokeStyle = ctx.fillStyle = look.fg;
+  ctx.lineWidth = devicePixelRatio;
+  ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+  for (const [name, limit] of Object.entries(data.limits ?? {})) {
+    const y = u.valToPos(limit, 'y', true);
+    if (!Number.isFinite(y) || y < bbox.top || y > bbox.top + bbox.height) continue;
+    const outer = name.length === 2;
+    ctx.setLineDash(outer ? [6 * devicePixelRatio, 3 * devicePixelRatio] : [2 * devicePixelRatio, 4 * devicePixelRatio]);
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+    ctx.fillText(name.toUpperCase(), bbox.left + 4, y - 3 * devicePixelRatio);
+  }
+  ctx.restore();
+}
+
+/** Each line's name at its end, moved apart where two would overlap. */
+function drawLabels(u: uPlot, data: ChartData, look: Look): void {
+  const { ctx, bbox } = u;
+  const height = 14 * devicePixelRatio;
+  const labels = data.lines
+    .map((line) => {
+      const last = line.avg.findLast((value) => value !== null && value !== undefined);
+      return { line, y: last == null ? Number.NaN : u.valToPos(last, 'y', true) };
+    })
+    .filter(({ y }) => Number.isFinite(y))
+    .sort((a, b) => a.y - b.y);
+  let lowest = bbox.top - height / 2;
+  ctx.save();
+  ctx.font = `600 ${12 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.textBaseline = 'middle';
+  for (const { line, y } of labels) {
+    lowest = Math.max(lowest + height, Math.min(y, bbox.top + bbox.height));
+    ctx.fillStyle = look.hues[line.hue] ?? look.fg;
+    ctx.fillText(line.name.length > 18 ? `${line.name.slice(0, 17)}…` : line.name, bbox.left + bbox.width + 6 * devicePixelRatio, lowest);
+  }
+  ctx.restore();
+}

@@ -1,0 +1,157 @@
+// From the API's time series to what uPlot draws: columns over one time axis, live points appended, gaps found, a text for
+// those who do not see the curve. Pure; Trend.svelte prepares, Chart.svelte draws.
+import type { Timeseries, WireLimits } from '../../gateway/web/wire.ts';
+import { formatNumber, formatTime } from './format.ts';
+
+export const hueCount = 4;
+/** Dash patterns: solid for the first four, then one pattern more for every further four. */
+const dashes: number[][] = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
+
+export interface Line {
+  asset: string;
+  name: string;
+  avg: (number | null)[];
+  min: (number | null)[];
+  max: (number | null)[];
+  /** Which of the four series hues, 0..3. */
+  hue: number;
+  dash: number[];
+}
+export interface ChartData {
+  t: number[];
+  lines: Line[];
+  /** Drawn dashed: when all lines share them. */
+  limits: WireLimits | undefined;
+  /** Where no line has a value: [from, to] in ms. */
+  gaps: [number, number][];
+  unit: string;
+  decimals: number;
+  from: number;
+  to: number;
+}
+/** Points since the last fetch: one time axis, per asset a value or null. */
+export interface Tail {
+  t: number[];
+  values: Map<string, (number | null)[]>;
+}
+
+/** Bucket in minutes for a span of hours when the operator leaves it to us. */
+export function autoBucket(hours: number): number {
+  return hours <= 12 ? 1 : 5;
+}
+
+/** Assets to draw: those asked for that exist, else the first `hueCount`. */
+export function chooseAssets(asked: readonly string[], present: readonly string[]): string[] {
+  const known = asked.filter((asset) => present.includes(asset));
+  return known.length > 0 ? known : present.slice(0, hueCount);
+}
+
+/** What the chart draws for the chosen assets; `tail` adds live points behind the last bucket. */
+export function shape(series: Timeseries, assets: readonly string[], tail?: Tail): ChartData {
+  const end = series.t[series.t.length - 1] ?? 0;
+  const first = tail ? tail.t.findIndex((t) => t > end) : -1;
+  const later = tail && first >= 0 ? tail.t.slice(first) : [];
+  const t = [...series.t, ...later];
+  const lines: Line[] = [];
+  assets.forEach((asset, n) => {
+    const found = series.series.find((one) => one.asset === asset);
+    if (!found) return;
+    const live = later.length > 0 ? (tail?.values.get(asset)?.slice(first) ?? later.map(() => null)) : [];
+    lines.push({
+      asset,
+      name: found.name,
+      avg: [...found.avg, ...live],
+      min: [...found.min, ...live],
+      max: [...found.max, ...live],
+      hue: n % hueCount,
+      dash: dashes[Math.floor(n / hueCount) % dashes.length] ?? [],
+    });
+  });
+  bridge(lines, series.t.length);
+  const from = Date.parse(series.from);
+  return {
+    t,
+    lines,
+    limits: sharedLimits(lines.map((line) => series.series.find((one) => one.asset === line.asset)?.limits)),
+    gaps: findGaps(t, lines, series.bucketMinutes * 60_000, later.length > 0 ? (t[t.length - 1] ?? 0) : Date.parse(series.to)),
+    unit: series.unit,
+    decimals: series.decimals,
+    from: Number.isFinite(from) ? from : (t[0] ?? 0),
+    to: Math.max(Date.parse(series.to) || 0, t[t.length - 1] ?? 0),
+  };
+}
+
+/** The bucket now running is empty until its first readings are filed: not a gap when the points beside it are there. */
+function bridge(lines: Line[], buckets: number): void {
+  for (const line of lines) {
+    const last = buckets - 1;
+    if (last < 1 || line.avg[last] !== null || line.avg[last + 1] == null || line.avg[last - 1] === null) continue;
+    line.avg[last] = line.min[last] = line.max[last] = line.avg[last + 1] ?? null;
+  }
+}
+
+function sharedLimits(all: (WireLimits | undefined)[]): WireLimits | undefined {
+  const first = all[0];
+  if (!first) return undefined;
+  const key = ({ ll, l, h, hh }: WireLimits) => [ll, l, h, hh].join();
+  return all.every((one) => one && key(one) === key(first)) ? first : undefined;
+}
+
+/** Stretches where no line has a value; `step` is a bucket, `to` the end of the axis. */
+export function findGaps(t: readonly number[], lines: readonly Line[], step: number, to: number): [number, number][] {
+  const gaps: [number, number][] = [];
+  let open: number | undefined;
+  t.forEach((time, n) => {
+    const empty = lines.every((line) => line.avg[n] === null || line.avg[n] === undefined);
+    if (empty) open ??= n === 0 ? time : (t[n - 1] ?? time);
+    else if (open !== undefined) {
+      gaps.push([open, time]);
+      open = undefined;
+    }
+  });
+  // The running bucket alone is not yet a gap.
+  if (open !== undefined && to - open > 2 * step) gaps.push([open, to]);
+  return lines.length === 0 ? [] : gaps;
+}
+
+/** Adds a live point if the last is at least `everyMs` old; returns a new tail (or the same when it is too soon). */
+export function extend(tail: Tail, t: number, values: ReadonlyMap<string, number | null>, everyMs: number): Tail {
+  const last = tail.t[tail.t.length - 1];
+  if (!Number.isFinite(t) || (last !== undefined && t - last < everyMs)) return tail;
+  const next = new Map<string, (number | null)[]>();
+  for (const asset of new Set([...tail.values.keys(), ...values.keys()])) {
+    next.set(asset, [...(tail.values.get(asset) ?? tail.t.map(() => null)), values.get(asset) ?? null]);
+  }
+  return { t: [...tail.t, t], values: next };
+}
+
+/** Every line's value at a point, in words. */
+export function describePoint(data: ChartData, n: number, zone: string | undefined): string {
+  const time = formatTime(data.t[n] ?? Number.NaN, zone, 'date');
+  const values = data.lines.map((line) => {
+    const value = line.avg[n];
+    return value === null || value === undefined
+      ? `${line.name} no data`
+      : `${line.name} ${formatNumber(value, data.decimals)} ${data.unit}`.trim();
+  });
+  return `${time}: ${values.join('; ')}`;
+}
+
+/** The whole curve in a sentence: the highest and the lowest with their times, and the gaps. */
+export function describe(data: ChartData, zone: string | undefined): string {
+  let high: { value: number; t: number; name: string } | undefined;
+  let low: typeof high;
+  for (const line of data.lines) {
+    line.max.forEach((value, n) => {
+      if (value != null && (!high || value > high.value)) high = { value, t: data.t[n] ?? 0, name: line.name };
+    });
+    line.min.forEach((value, n) => {
+      if (value != null && (!low || value < low.value)) low = { value, t: data.t[n] ?? 0, name: line.name };
+    });
+  }
+  if (!high || !low) return 'No data in this range.';
+  const say = (at: { value: number; t: number; name: string }) =>
+    `${formatNumber(at.value, data.decimals)} ${data.unit}`.trim() + ` (${at.name}, ${formatTime(at.t, zone, 'minute')})`;
+  const gaps = data.gaps.length === 0 ? '' : ` · ${data.gaps.length} gap${data.gaps.length === 1 ? '' : 's'} without data`;
+  return `Max ${say(high)} · min ${say(low)}${gaps}`;
+}
