@@ -19,6 +19,18 @@ export interface AlarmSnapshot {
   last: string;
   alarms: { alarm: Alarm; bits: AlarmBits }[];
 }
+/** Whether stored JSON is a snapshot that `restore` can take. */
+export function isAlarmSnapshot(stored: unknown): stored is AlarmSnapshot {
+  if (typeof stored !== 'object' || stored === null || !('last' in stored) || !('alarms' in stored)) return false;
+  return (
+    typeof stored.last === 'string' &&
+    Array.isArray(stored.alarms) &&
+    stored.alarms.every(
+      (entry: Partial<Entry> | null) =>
+        typeof entry?.alarm?.key === 'string' && typeof entry.alarm.event === 'string' && typeof entry.bits?.active === 'boolean',
+    )
+  );
+}
 /** What an act came to before it has a sequence: the pipeline appends the events. */
 export type Acted = { ok: true } | Extract<ActResult, { ok: false }>;
 

@@ -20,9 +20,10 @@ export interface Filing {
   said: Micros;
   saidValue: Value;
   saidStatus: number;
-  /** `t` given last, of any kind but late. */
+  /** `t` given last, and the highest given, of any kind but late. */
   t: Micros;
-  /** Last `t` given by the gateway's clock, and by a server's. */
+  highest: Micros;
+  /** Newest time of the gateway's clock, and of a server's, that was given as a `t`. */
   received: Micros;
   served: Micros;
   /** Readings in a row that were older than `at`. */
@@ -68,6 +69,7 @@ export function newFiling(): Filing {
     saidValue: null,
     saidStatus: 0,
     t: -Infinity,
+    highest: -Infinity,
     received: -Infinity,
     served: -Infinity,
     older: 0,
@@ -121,7 +123,7 @@ export function file(state: Filing, said: Said, when: Instant, filed: Filed = ne
     // A frozen clock: the same time with another value.
     if (isLast) believe(state, at, said);
     filed.flags = Flag.skewed;
-    filed.t = state.t = state.received = Math.max(when.now, state.t + 1, state.received + 1);
+    filed.t = when.now > state.t ? byReceipt(state, when.now) : give(state, state.highest + 1);
     return filed;
   }
   if (at < state.at) {
@@ -139,7 +141,7 @@ export function file(state: Filing, said: Said, when: Instant, filed: Filed = ne
   state.older = 0;
   state.setBack = false;
   believe(state, at, said);
-  if (at >= earliest) filed.t = state.t = at === state.t ? at + 1 : at;
+  if (at >= earliest) filed.t = give(state, at === state.t ? state.highest + 1 : at);
   else if (served) filed.t = byServer(state, said.serverAt!);
   else {
     filed.flags = Flag.skewed;
@@ -151,9 +153,8 @@ export function file(state: Filing, said: Said, when: Instant, filed: Filed = ne
 /** The time of a sample the gateway makes: now, but after everything the tag has, so that it stands last in every store. */
 export function fileMade(state: Filing, now: Micros, epoch: number): Micros {
   if (state.epoch !== epoch) startAgain(state, epoch);
-  state.t = Math.max(now, state.t + 1, state.received + 1);
   state.received = Math.max(state.received, now);
-  return state.t;
+  return give(state, Math.max(now, state.highest + 1));
 }
 
 function believe(state: Filing, at: Micros, said: Said): void {
@@ -162,22 +163,29 @@ function believe(state: Filing, at: Micros, said: Said): void {
   state.atStatus = said.status;
 }
 
+// A time that was given before gives way to the highest and a microsecond; the mark stays at the clock's own time, so a
+// clock ahead pins nothing.
 function byReceipt(state: Filing, now: Micros): Micros {
-  let t = Math.max(now, state.received + 1);
-  if (t === state.t) t++;
-  return (state.t = state.received = t);
+  if (now <= state.received || now === state.t) return give(state, state.highest + 1);
+  return give(state, (state.received = now));
 }
 
 function byServer(state: Filing, serverAt: Micros): Micros {
-  let t = Math.max(Math.round(serverAt), state.served + 1);
-  if (t === state.t) t++;
-  return (state.t = state.served = t);
+  const t = Math.round(serverAt);
+  if (t <= state.served || t === state.t) return give(state, state.highest + 1);
+  return give(state, (state.served = t));
+}
+
+function give(state: Filing, t: Micros): Micros {
+  state.t = t;
+  if (t > state.highest) state.highest = t;
+  return t;
 }
 
 /** What was said last stays known: a retransmission is one also after the gateway's clock was set back. */
 function startAgain(state: Filing, epoch: number): void {
   state.epoch = epoch;
-  state.t = state.received = state.served = -Infinity;
+  state.t = state.highest = state.received = state.served = -Infinity;
   state.at = -Infinity;
   state.older = 0;
   state.setBack = false;

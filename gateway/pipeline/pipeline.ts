@@ -1,7 +1,7 @@
 // The only junction of the gateway: drivers hand readings in, the journal and the live path get batches of samples and
 // the events they caused. Holds the present (latest values, alarms, asset states) for the broker and the web.
 // A batch gets its sequence from the journal first, so what is shown is always on its way to disk.
-import { Alarms } from '../alarms/alarms.ts';
+import { Alarms, isAlarmSnapshot } from '../alarms/alarms.ts';
 import type { AlarmSnapshot } from '../alarms/alarms.ts';
 import type { Catalog } from '../catalog.ts';
 import type {
@@ -64,8 +64,8 @@ export interface Pipeline extends Present {
     source: string,
   ): { accepted: number; rejected: number; seq?: number };
   use(catalog: Catalog): void;
-  /** Before `start`: the alarms and newest values of the run before. */
-  restore(state: { alarms?: AlarmSnapshot; latest?: readonly Remembered[] }): void;
+  /** Before `start`: the alarms (as `snapshot` gave them; anything else is ignored with a line in the log) and newest values of the run before. */
+  restore(state: { alarms?: unknown; latest?: readonly Remembered[] }): void;
   /** Plain JSON: the alarms, for `restore` after the next start. */
   snapshot(): AlarmSnapshot;
   /** Per source, since the start: received + made = rejected + filtered + shed + journalled + merged. */
@@ -252,7 +252,8 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
     },
 
     restore({ alarms: snapshot, latest = [] }) {
-      if (snapshot) alarms.restore(snapshot);
+      if (isAlarmSnapshot(snapshot)) alarms.restore(snapshot);
+      else if (snapshot !== undefined && snapshot !== null) status.log.error({}, 'the stored alarm states cannot be read; they start anew');
       const micros = clock.micros();
       for (const { tag, t, value, status: was } of latest) {
         const track = tracks[tag];
