@@ -20,6 +20,8 @@ export interface WriterStats {
   account: Account;
   written: number;
   durable: number;
+  /** Why old samples could not be removed; empty when they could. */
+  pruneError: string;
 }
 export interface Writer {
   /** Indexes for every tag, durably, and a new catalog revision. */
@@ -100,6 +102,7 @@ function runWriter({ dataDir, cap, retentionDays }: { dataDir: string; cap: numb
   const historian = pump({ name: 'historian', log, consumer: store, clock, bytes: 256 * 1024, pause: 500 });
   const running = historian.run(stop.signal);
   let taken = 0;
+  let pruneError = '';
   let acknowledging = false;
   const acknowledge = async (): Promise<void> => {
     if (acknowledging) return;
@@ -109,7 +112,13 @@ function runWriter({ dataDir, cap, retentionDays }: { dataDir: string; cap: numb
     emit('acknowledged', { durable: log.durable, taken, backlog: log.backlog() } satisfies Acknowledgement);
   };
   const ticks = setInterval(() => {
-    store.prune();
+    try {
+      store.prune();
+      pruneError = '';
+    } catch (error) {
+      // A full disk must not end the thread: samples still queue, and the next second tries again.
+      pruneError = error instanceof Error ? error.message : String(error);
+    }
     void acknowledge();
   }, 1000);
   const drained = async (): Promise<void> => {
@@ -127,6 +136,7 @@ function runWriter({ dataDir, cap, retentionDays }: { dataDir: string; cap: numb
         account: log.account('historian'),
         written: log.written,
         durable: log.durable,
+        pruneError,
       }),
     },
     posts: {

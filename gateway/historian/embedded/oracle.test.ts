@@ -33,6 +33,10 @@ const step = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('pass' as const), minutes: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'again' as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('clock' as const), minutes: fc.integer({ min: -90, max: 90 }) }),
+  },
   { weight: 1, arbitrary: fc.constant({ kind: 'reopen' as const }) },
 );
 
@@ -50,6 +54,7 @@ test('every answer equals a plain model, through late, doubled and re-sent sampl
       try {
         for (const each of steps) {
           if (each.kind === 'pass') await clock.advance(each.minutes * 60_000 + 1234);
+          else if (each.kind === 'clock') clock.stepWall(each.minutes * 60_000);
           else if (each.kind === 'again') await store.write(sent, signal);
           else if (each.kind === 'reopen') {
             await store.close();
@@ -103,7 +108,7 @@ test('every answer equals a plain model, through late, doubled and re-sent sampl
         rmSync(dir, { recursive: true, force: true });
       }
     }),
-    { numRuns: 25 },
+    { numRuns: 40 },
   );
 }, 30_000);
 
@@ -142,6 +147,39 @@ test('integers past 2^53, booleans, text and doubles come back exactly', async (
   expect((await query.raw(1, base, base + 100, 2)).more).toBe(true);
   await expect(query.raw(1, base, base + 100, 1e6)).rejects.toThrow(/limit/);
   await expect(query.buckets([0], 0, base, 1_000_000)).rejects.toThrow(/cells/);
+  query.close();
+  await store.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+test('a clock set back and caught up again leaves the rollups complete', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'penstock-history-'));
+  const clock = new ManualClock();
+  const from = clock.micros();
+  let seq = 1;
+  let store = openStore(dir, clock);
+  const tags = [{ index: 0, id: 'n/0', type: 'double' as const }];
+  const write = (t: number): Promise<void> => {
+    const samples: Sample[] = [{ tag: 0, t, receivedAt: t, value: 1, status: 0, flags: 0 }];
+    return store.write([{ origin: 'live', source: 'line', samples, events: [], seq: seq++, revision: 1 }], signal);
+  };
+  store.use(tags);
+  for (let minute = 0; minute < 30; minute++) {
+    await write(from + minute * MINUTE);
+    await clock.advance(60_000);
+  }
+  await store.close();
+  store = openStore(dir, clock);
+  store.use(tags);
+  await write(from + 200 * MINUTE);
+  clock.stepWall(-20 * 60_000);
+  await write(from + 201 * MINUTE);
+  await write(from + 15 * MINUTE + 1);
+  await clock.advance(50 * 60_000);
+  await write(from + 202 * MINUTE);
+  const query = openQuery(dir, () => 0);
+  const [kpi] = await query.kpis([0], from, from + 30 * MINUTE);
+  expect(kpi?.n).toBe(31);
   query.close();
   await store.close();
   rmSync(dir, { recursive: true, force: true });

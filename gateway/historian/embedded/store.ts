@@ -102,6 +102,8 @@ export function openStore(dataDir: string, clock: Clock, days = 30): Store {
   const flush = (): void => {
     const now = minuteNow();
     const due = now >= mark + EVERY + GRACE || now + EVERY < mark;
+    // A clock set back lowers the mark: what memory does not hold of the minutes after it must be read anew.
+    if (now + EVERY < mark) fresh = false;
     if (due) mark = now - GRACE;
     for (const id of due ? dirty.union(late) : late) putRollup.run(id, load(id).bytes);
     late.clear();
@@ -173,9 +175,15 @@ export function openStore(dataDir: string, clock: Clock, days = 30): Store {
       if (first === undefined || Number(first) >= hour * HOUR) return false;
       const before = Math.min(hour * HOUR, typeof bound === 'number' ? bound : Infinity);
       begin();
-      const { changes } = pruneSamples.run(before);
-      pruneRollups.run(rollupId(Math.floor(before / HOUR), 0));
-      db.exec('COMMIT');
+      let changes: number | bigint;
+      try {
+        changes = pruneSamples.run(before).changes;
+        pruneRollups.run(rollupId(Math.floor(before / HOUR), 0));
+        db.exec('COMMIT');
+      } catch (error) {
+        if (db.isTransaction) db.exec('ROLLBACK');
+        throw error;
+      }
       for (const id of [...cache.keys()]) if (hourOf(id) < Math.floor(before / HOUR)) cache.delete(id);
       counts.pruned += Number(changes);
       return before < hour * HOUR && Number(changes) > 0;
