@@ -1,7 +1,10 @@
 // The simulated OPC UA server seen by the library's own client: nodes, values, source times, qualities, several at once.
-import { AttributeIds, ClientSubscription, OPCUAClient, StatusCodes, TimestampsToReturn } from 'node-opcua';
-import type { ClientSession, DataValue } from 'node-opcua';
-import { afterEach, expect, test } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AttributeIds, OPCUACertificateManager, OPCUAClient, StatusCodes, TimestampsToReturn } from 'node-opcua';
+import type { ClientSession, DataValue, ClientSubscription } from 'node-opcua';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Plant, PlantSite, SignalValue } from '../plant.ts';
 import { nodeFor, nodeName } from './nodes.ts';
 import { serveOpcua } from './server.ts';
@@ -49,13 +52,28 @@ class Board implements Plant {
   }
 }
 
+let pki = '';
+beforeAll(async () => {
+  pki = await mkdtemp(join(tmpdir(), 'penstock-test-'));
+});
+afterAll(() => rm(pki, { recursive: true, force: true }));
+
+/** With its keys in a scratch folder: by default the library writes them into the home folder. */
+function newClient(): OPCUAClient {
+  return OPCUAClient.create({
+    clientCertificateManager: new OPCUACertificateManager({ rootFolder: pki, disableFileWatchers: true }),
+    endpointMustExist: false,
+    connectionStrategy: { maxRetry: 0 },
+  });
+}
+
 const ends: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
 async function session(port: number): Promise<ClientSession> {
-  const client = OPCUAClient.create({ endpointMustExist: false, connectionStrategy: { maxRetry: 0 } });
+  const client = newClient();
   await client.connect(`opc.tcp://127.0.0.1:${port}`);
   const opened = await client.createSession();
   ends.push(async () => {
@@ -143,7 +161,7 @@ test('each change is notified once with its own time, unchanged values are not',
 test('four servers start in one process and close at once, with a client still connected', async () => {
   const servers = await Promise.all([new Board(), new Board(), new Board(), new Board()].map(served));
   expect(new Set(servers.map((server) => server.port)).size).toBe(4);
-  const client = OPCUAClient.create({ endpointMustExist: false, connectionStrategy: { maxRetry: 0 } });
+  const client = newClient();
   await client.connect(`opc.tcp://127.0.0.1:${servers[0]!.port}`);
   ends.push(() => client.disconnect());
   await Promise.all(servers.map((server) => server.close()));

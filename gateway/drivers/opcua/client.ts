@@ -4,12 +4,13 @@ import { rmSync } from 'node:fs';
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type * as Opcua from 'node-opcua-client';
 import type { ClientSession, OPCUAClient } from 'node-opcua-client';
 import type { Clock } from '../../model.ts';
 import type { Connection } from './schema.ts';
 import { within } from './within.ts';
 
-export type Library = typeof import('node-opcua-client');
+export type Library = typeof Opcua;
 
 /** What is private in the library and has no other way: a server may number its namespaces anew when it restarts. */
 interface Rebuilding {

@@ -1,7 +1,7 @@
 // OPC UA keeps the contract that every protocol keeps, against a real server.
 import { driverContract } from '../contract.ts';
 import { opcua } from './driver.ts';
-import { point, testServer } from './testing.ts';
+import { pkiFolder, point, testServer } from './testing.ts';
 import type { TestServer } from './testing.ts';
 
 const URI = 'urn:test:plant';
@@ -27,7 +27,8 @@ driverContract('opcua', async () => {
   };
   await start();
   return {
-    driver: () => opcua.create('device', { endpoint: `opc.tcp://127.0.0.1:${port}`, keepAlive: KEEP_ALIVE }, points),
+    driver: () =>
+      opcua.create('device', { endpoint: `opc.tcp://127.0.0.1:${port}`, keepAlive: KEEP_ALIVE, pkiFolder }, points),
     points,
     changing,
     constant: { point: constant, value: 5 },

@@ -1,4 +1,7 @@
 // The driver reading a simulated site: every value the plant had, under its own time, types as they are.
+import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { nodeFor } from '../../../simulators/opcua/nodes.ts';
 import { serveOpcua } from '../../../simulators/opcua/server.ts';
@@ -67,5 +70,43 @@ test('all values of all types arrive with the time the plant gave them', async (
   } finally {
     await recorder.end();
     await server.close();
+  }
+});
+
+test("a secured connection is refused until the server's certificate is trusted, and never falls back", async () => {
+  const plant: Plant = { site, advance: () => undefined, values: () => [1.5, true, 2, 'B'] };
+  const server = await serveOpcua(plant, { host: '127.0.0.1', port: 0 });
+  const pkiFolder = await mkdtemp(join(tmpdir(), 'penstock-test-'));
+  const connection = {
+    endpoint: `opc.tcp://127.0.0.1:${server.port}`,
+    securityMode: 'SignAndEncrypt',
+    securityPolicy: 'Basic256Sha256',
+    pkiFolder,
+  };
+  const asset = site.assets[0]!;
+  const points = [
+    {
+      tag: 1,
+      id: 'north/pump-1/flow',
+      type: 'double' as const,
+      interval: 200,
+      address: { node: nodeFor(site, asset, { metric: 'flow' }) },
+    },
+  ];
+  server.update(Date.now());
+  const refused = new Recorder(connection, points);
+  let trusting: Recorder | undefined;
+  try {
+    await expect.poll(() => refused.ended, { timeout: 8000 }).toBeInstanceOf(Error);
+    expect(String(refused.ended)).toMatch(/certificate/iu);
+    const [certificate] = await readdir(join(pkiFolder, 'rejected'));
+    await rename(join(pkiFolder, 'rejected', certificate!), join(pkiFolder, 'trusted', 'certs', certificate!));
+    trusting = new Recorder(connection, points);
+    await expect.poll(() => trusting?.last(1)?.value ?? String(trusting?.ended), { timeout: 8000 }).toBe(1.5);
+  } finally {
+    await refused.end();
+    await trusting?.end();
+    await server.close();
+    await rm(pkiFolder, { recursive: true, force: true });
   }
 });

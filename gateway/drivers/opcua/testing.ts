@@ -14,10 +14,15 @@ import {
   StatusCodes,
 } from 'node-opcua';
 import type { UAVariable } from 'node-opcua';
+import { afterAll } from 'vitest';
 import { systemClock } from '../../clock.ts';
 import type { DriverStats, Link, Point, Reading } from '../../model.ts';
 import { RequestQueue } from '../requests.ts';
 import { opcua } from './driver.ts';
+
+/** Keys of the driver's clients; one for all tests of a file, gone with them. */
+export const pkiFolder = await mkdtemp(join(tmpdir(), 'penstock-test-'));
+afterAll(() => rm(pkiFolder, { recursive: true, force: true }));
 
 export interface TestServer {
   port: number;
@@ -175,7 +180,7 @@ export class Recorder {
       },
     };
     this.done = opcua
-      .create('device', connection, points)
+      .create('device', { pkiFolder, ...connection }, points)
       .run(link, this.#abort.signal)
       .then(
         () => void (this.ended = 'resolved'),
