@@ -7,7 +7,7 @@ import { severities } from '../model.ts';
 import { Due } from './due.ts';
 import { autoAcknowledges, normalBits, stateOf, step } from './machine.ts';
 import type { AlarmBits, AlarmInput } from './machine.ts';
-import { eventIds, lostMessage, plain, staleMessage } from './message.ts';
+import { eventIds, lostMessage, staleMessage } from './message.ts';
 import { judge, limitCause, newWatch, nextDue, pauseWatch, expireWatch, stateCause, takeUp } from './watch.ts';
 import type { Cause, Change, Watch } from './watch.ts';
 
@@ -27,7 +27,9 @@ export function isAlarmSnapshot(stored: unknown): stored is AlarmSnapshot {
     Array.isArray(stored.alarms) &&
     stored.alarms.every(
       (entry: Partial<Entry> | null) =>
-        typeof entry?.alarm?.key === 'string' && typeof entry.alarm.event === 'string' && typeof entry.bits?.active === 'boolean',
+        typeof entry?.alarm?.key === 'string' &&
+        typeof entry.alarm.event === 'string' &&
+        typeof entry.bits?.active === 'boolean',
     )
   );
 }
@@ -135,8 +137,16 @@ export class Alarms {
     const now = this.#clock.now();
     if (act.kind === 'acknowledge') {
       if (entry.alarm.event !== act.event)
-        return { ok: false, reason: 'outdated', message: 'the alarm has occurred again since; look at it before acknowledging' };
-      this.#step(entry, 'acknowledge', now, out, { ackedAt: now, ackedBy: act.user, ...(act.comment ? { comment: act.comment } : {}) });
+        return {
+          ok: false,
+          reason: 'outdated',
+          message: 'the alarm has occurred again since; look at it before acknowledging',
+        };
+      this.#step(entry, 'acknowledge', now, out, {
+        ackedAt: now,
+        ackedBy: act.user,
+        ...(act.comment ? { comment: act.comment } : {}),
+      });
       return { ok: true };
     }
     if (act.kind === 'unshelve') {
@@ -164,7 +174,8 @@ export class Alarms {
   /** Whether an active alarm of severity medium or higher is on the asset. */
   warns(asset: string): boolean {
     for (const { alarm, bits } of this.#byAsset.get(asset) ?? [])
-      if (bits.active && !bits.shelved && !bits.suppressed && !bits.outOfService && alarm.severity !== 'low') return true;
+      if (bits.active && !bits.shelved && !bits.suppressed && !bits.outOfService && alarm.severity !== 'low')
+        return true;
     return false;
   }
 
@@ -267,7 +278,13 @@ export class Alarms {
     this.#tell(entry, transition, id, time, out);
     if (stateOf(bits) === 'normal') this.#remove(entry);
   }
-  #tell(entry: Entry, transition: Extract<GatewayEvent, { kind: 'alarm' }>['transition'], id: string, time: number, out: GatewayEvent[]): void {
+  #tell(
+    entry: Entry,
+    transition: Extract<GatewayEvent, { kind: 'alarm' }>['transition'],
+    id: string,
+    time: number,
+    out: GatewayEvent[],
+  ): void {
     out.push({ kind: 'alarm', id, time, transition, alarm: { ...entry.alarm } });
   }
   #add(entry: Entry): void {
@@ -306,4 +323,3 @@ export class Alarms {
     this.#step(entry, 'unshelve', this.#clock.now(), this.#owed, { shelvedUntil: undefined });
   }
 }
-

@@ -73,7 +73,8 @@ export class Due<Item> {
     // Infinity would let `add` plan a timer per item while the round is still running.
     this.#wake = -Infinity;
     const mono = this.#clock.mono();
-    for (let n = 0; n < this.#most && this.#times.length > 0 && this.#times[0]! <= mono; n++) this.#act(this.#pop(), mono);
+    for (let n = 0; n < this.#most && this.#times.length > 0 && this.#times[0]! <= mono; n++)
+      this.#act(this.#pop(), mono);
     this.#done();
     this.#wake = Infinity;
     this.#plan();

@@ -1,7 +1,5 @@
 // Pure: where a value stands against its four limits. A limit is reached at the limit itself and left only a deadband
 // inside it; of the limits reached, the alarm names the most severe one (exclusive limits).
-import type { Limits } from '../catalog.ts';
-
 export type Level = 'll' | 'l' | 'h' | 'hh';
 
 /** Most severe first: the order in which the exclusive level is found. */
@@ -17,23 +15,16 @@ export function passed(value: number, limit: number, high: boolean, deadband: nu
   return value <= limit || (was && value < limit + deadband);
 }
 
-/** The exclusive level of a value, given the level before; null inside all limits. */
-export function levelOf(value: number, limits: Limits, deadband: number, before: Level | null): Level | null {
-  for (const level of levels) {
-    const limit = limits[level];
-    if (limit === undefined) continue;
-    const was = before !== null && isHigh(before) === isHigh(level) && (before === level || isOuter(before));
-    if (passed(value, limit, isHigh(level), deadband, was)) return level;
-  }
-  return null;
-}
-
+/** The more severe of the two limits on its side. */
 export function isOuter(level: Level): boolean {
   return level === 'hh' || level === 'll';
 }
 
 /** What a change of level is to an operator. */
-export function change(from: Level | null, to: Level | null): 'none' | 'raise' | 'clear' | 'escalate' | 'ease' | 'cross' {
+export function change(
+  from: Level | null,
+  to: Level | null,
+): 'none' | 'raise' | 'clear' | 'escalate' | 'ease' | 'cross' {
   if (from === to) return 'none';
   if (from === null) return 'raise';
   if (to === null) return 'clear';

@@ -31,7 +31,13 @@ export interface AlarmStep {
   fresh: boolean;
 }
 
-export const normalBits: AlarmBits = { active: false, unacked: false, shelved: false, suppressed: false, outOfService: false };
+export const normalBits: AlarmBits = {
+  active: false,
+  unacked: false,
+  shelved: false,
+  suppressed: false,
+  outOfService: false,
+};
 
 /**
  * Whether a return to normal acknowledges by itself. Critical and high alarms stay listed as "returned" until somebody

@@ -62,7 +62,11 @@ export function newWatch(tag: Tag): Watch | undefined {
     if (limit !== undefined) rungs.push({ level, limit, delay: newDelay() });
   }
   const key = `${tag.asset}/${tag.metric}`;
-  const states = (tag.alarmStates ?? []).map((state) => ({ ...state, key: `${key}.${state.value}`, delay: newDelay() }));
+  const states = (tag.alarmStates ?? []).map((state) => ({
+    ...state,
+    key: `${key}.${state.value}`,
+    delay: newDelay(),
+  }));
   if (rungs.length === 0 && states.length === 0) return undefined;
   const rules = JSON.stringify([rule, tag.alarmStates, tag.name, tag.unit, tag.decimals]);
   const low = Math.max(-Infinity, ...rungs.filter((rung) => !isHigh(rung.level)).map((rung) => rung.limit));
@@ -76,7 +80,8 @@ export function takeUp(watch: Watch, active: (key: string) => Alarm | undefined)
   const level = active(watch.key)?.level ?? null;
   watch.level = level;
   for (const rung of watch.rungs)
-    if (level && (rung.level === level || (isOuter(level) && isHigh(level) === isHigh(rung.level)))) rung.delay = newDelay(true);
+    if (level && (rung.level === level || (isOuter(level) && isHigh(level) === isHigh(rung.level))))
+      rung.delay = newDelay(true);
   for (const state of watch.states) if (active(state.key)) state.delay = newDelay(true);
   watch.calm = level === null && watch.states.every((state) => !state.delay.on);
 }
@@ -84,7 +89,8 @@ export function takeUp(watch: Watch, active: (key: string) => Alarm | undefined)
 /** Takes a sample in; bad quality only stops the time. Returns true when something is pending. */
 export function judge(watch: Watch, sample: Sample, mono: number, emit: (change: Change) => void): boolean {
   const { t } = sample;
-  const value = typeof sample.value === 'bigint' || typeof sample.value === 'boolean' ? Number(sample.value) : sample.value;
+  const value =
+    typeof sample.value === 'bigint' || typeof sample.value === 'boolean' ? Number(sample.value) : sample.value;
   if (sample.status >>> 31 === 1 || typeof value !== 'number') {
     pauseWatch(watch, t);
     return false;

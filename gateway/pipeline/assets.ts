@@ -47,7 +47,12 @@ export class Assets {
     return this.#touched.size > 0;
   }
 
-  #stateOf(asset: Asset, tracks: readonly (Track | undefined)[], before: AssetState | undefined, now: number): AssetState {
+  #stateOf(
+    asset: Asset,
+    tracks: readonly (Track | undefined)[],
+    before: AssetState | undefined,
+    now: number,
+  ): AssetState {
     let usable = 0;
     let good = 0;
     let answering = false;

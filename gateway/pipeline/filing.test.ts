@@ -14,8 +14,13 @@ function tagClock() {
   const state: Filing = newFiling();
   return {
     state,
-    says: (value: number, said: Omit<Said, 'value' | 'status'> & { status?: number }, now = NOW, alive = now, epoch = 0): Filed =>
-      file(state, { status: 0, value, ...said }, { now, alive, maxSkew: MAX_SKEW, epoch }, newFiled()),
+    says: (
+      value: number,
+      said: Omit<Said, 'value' | 'status'> & { status?: number },
+      now = NOW,
+      alive = now,
+      epoch = 0,
+    ): Filed => file(state, { status: 0, value, ...said }, { now, alive, maxSkew: MAX_SKEW, epoch }, newFiled()),
   };
 }
 const plain = { flags: 0, merged: false, clockSetBack: false };
@@ -39,7 +44,8 @@ describe('newer than the last, within reach', () => {
     const tag = tagClock();
     const alive = NOW - 60 * MIN;
     tag.says(0, { at: alive }, alive);
-    for (let at = alive + S; at < NOW; at += 60 * S) expect(tag.says(at, { at }, NOW, alive)).toEqual({ ...plain, t: at });
+    for (let at = alive + S; at < NOW; at += 60 * S)
+      expect(tag.says(at, { at }, NOW, alive)).toEqual({ ...plain, t: at });
   });
 });
 
@@ -66,7 +72,11 @@ describe('the last again', () => {
   test('other status alone counts as other', () => {
     const tag = tagClock();
     tag.says(1, { at: NOW });
-    expect(tag.says(1, { at: NOW, status: 0x80000000 }, NOW + S)).toMatchObject({ merged: false, t: NOW + S, flags: Flag.skewed });
+    expect(tag.says(1, { at: NOW, status: 0x80000000 }, NOW + S)).toMatchObject({
+      merged: false,
+      t: NOW + S,
+      flags: Flag.skewed,
+    });
   });
   test('a frozen clock ahead of ours: at least the last and a microsecond', () => {
     const tag = tagClock();
@@ -111,7 +121,11 @@ describe('merely old', () => {
     expect(tagClock().says(1, { at, serverAt: NOW - S })).toEqual({ ...plain, t: NOW - S }));
   test('two under one server time stand one after the other', () => {
     const tag = tagClock();
-    expect([0, 1, 2].map((n) => tag.says(n, { at: at + n, serverAt: NOW - S }).t)).toEqual([NOW - S, NOW - S + 1, NOW - S + 2]);
+    expect([0, 1, 2].map((n) => tag.says(n, { at: at + n, serverAt: NOW - S }).t)).toEqual([
+      NOW - S,
+      NOW - S + 1,
+      NOW - S + 2,
+    ]);
   });
   test('then a change within reach is filed under its own time', () => {
     const tag = tagClock();
@@ -143,7 +157,9 @@ describe('impossible', () => {
   });
   test('1970, running: nothing lost, nothing overwritten', () => {
     const tag = tagClock();
-    expect([1, 2, 3, 4].map((n) => tag.says(n, { at: n * S }, NOW + n * S).t)).toEqual([1, 2, 3, 4].map((n) => NOW + n * S));
+    expect([1, 2, 3, 4].map((n) => tag.says(n, { at: n * S }, NOW + n * S).t)).toEqual(
+      [1, 2, 3, 4].map((n) => NOW + n * S),
+    );
   });
 });
 
@@ -187,7 +203,10 @@ test('whatever the clocks do, (tag, t) is unique but for late ones, and no t lie
           expect(t).toBeGreaterThanOrEqual(now - 5 * MIN);
         };
         if (made) add(fileMade(tag.state, now, 0));
-        const said = { at: at === undefined ? undefined : (ms + at) * 1000, serverAt: server === undefined ? undefined : (ms + server) * 1000 + 250 };
+        const said = {
+          at: at === undefined ? undefined : (ms + at) * 1000,
+          serverAt: server === undefined ? undefined : (ms + server) * 1000 + 250,
+        };
         const filed = tag.says(value, said, now);
         if (!filed.merged && !(filed.flags & Flag.late)) add(filed.t);
       }

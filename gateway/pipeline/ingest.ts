@@ -71,7 +71,14 @@ export function ingestLive(
     file(track.filing, reading, when, filed);
     if (filed.clockSetBack) {
       const message = `the clock behind ${track.tag.id} was set back; values are filed by the gateway's clock until it has caught up`;
-      out.events.push({ kind: 'clock', id: alarms.id(), time: Math.floor(now / 1000), tag: track.tag.id, device: link.device, message });
+      out.events.push({
+        kind: 'clock',
+        id: alarms.id(),
+        time: Math.floor(now / 1000),
+        tag: track.tag.id,
+        device: link.device,
+        message,
+      });
     }
     if (filed.merged) {
       ledger.merged++;
@@ -169,7 +176,8 @@ export function make(
   ledger.made++;
   ledger.journalled++;
   track.filed = mono;
-  track.storedValue = NaN;
+  track.storedValue = typeof what.value === 'number' ? what.value : NaN;
+  track.storedStatus = what.status;
   out.stored.push(sample);
   out.live.push(sample);
   track.latest = sample;

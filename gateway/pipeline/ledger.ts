@@ -24,7 +24,12 @@ export class Ledgers {
     status.collect(() => {
       for (const [source, ledger] of this.#sources)
         for (const [kind, count] of Object.entries(ledger))
-          status.counter('penstock_readings_total', count, { source, kind }, 'Readings by source and by what became of them');
+          status.counter(
+            'penstock_readings_total',
+            count,
+            { source, kind },
+            'Readings by source and by what became of them',
+          );
     });
   }
 

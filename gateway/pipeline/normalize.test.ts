@@ -28,7 +28,9 @@ describe('scale', () => {
     fc.assert(
       fc.property(fc.integer({ min: -32768, max: 32767 }), (raw) => {
         const text = `${raw < 0 ? '-' : ''}${Math.floor(Math.abs(raw) / 10)}.${Math.abs(raw) % 10}`;
-        expect(of({ scale: { multiply: 1, divide: 10, offset: 0 } }, raw).value).toBe(Number(text) + 0 === 0 ? raw / 10 : Number(text));
+        expect(of({ scale: { multiply: 1, divide: 10, offset: 0 } }, raw).value).toBe(
+          Number(text) + 0 === 0 ? raw / 10 : Number(text),
+        );
       }),
     );
   });
@@ -69,7 +71,9 @@ describe('types', () => {
     ['boolean', 'true'],
     ['integer', 1.5],
     ['integer', 'x'],
-  ])('%s cannot be had from %s', (type, raw) => expect(of({ type }, raw)).toEqual({ value: null, status: Status.badTypeMismatch }));
+  ])('%s cannot be had from %s', (type, raw) =>
+    expect(of({ type }, raw)).toEqual({ value: null, status: Status.badTypeMismatch }),
+  );
   test.each([NaN, Infinity, -Infinity])('%s is no value', (raw) =>
     expect(of({}, raw)).toEqual({ value: null, status: Status.badOutOfRange }),
   );

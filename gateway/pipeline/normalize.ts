@@ -46,7 +46,8 @@ export function normalize(recipe: Recipe, value: Value, status: number, out: Nor
   out.value = null;
   const bad = out.status >>> 31 === 1;
   if (value === null || value === undefined) return bad ? out : fail(out, Status.bad);
-  if (recipe.sentinels !== null && isSentinel(recipe.sentinels, value)) return fail(out, bad ? out.status : Status.badSensorFailure);
+  if (recipe.sentinels !== null && isSentinel(recipe.sentinels, value))
+    return fail(out, bad ? out.status : Status.badSensorFailure);
   let given: Value = value;
   if (typeof given === 'number' && !Number.isFinite(given) && recipe.type !== 'text')
     return fail(out, bad ? out.status : Status.badOutOfRange);
@@ -71,7 +72,8 @@ function fail(out: Normalized, status: number): Normalized {
 }
 
 function isSentinel(sentinels: readonly number[], value: Value): boolean {
-  if (typeof value === 'bigint') return sentinels.some((sentinel) => Number.isInteger(sentinel) && BigInt(sentinel) === value);
+  if (typeof value === 'bigint')
+    return sentinels.some((sentinel) => Number.isInteger(sentinel) && BigInt(sentinel) === value);
   return typeof value === 'number' && sentinels.includes(value);
 }
 
@@ -107,7 +109,10 @@ function coerce(type: ValueType, value: Value): Value | undefined {
         return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
       return typeof value === 'boolean' ? Number(value) : undefined;
     case 'text':
-      return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
+      return typeof value === 'string' ||
+        typeof value === 'number' ||
+        typeof value === 'bigint' ||
+        typeof value === 'boolean'
         ? String(value)
         : undefined;
   }

@@ -148,7 +148,11 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
     ledger.rejected += count;
   }
 
-  function file(origin: Exclude<Origin, 'live'>, readings: readonly Reading[], source: string): ReturnType<Pipeline['file']> {
+  function file(
+    origin: Exclude<Origin, 'live'>,
+    readings: readonly Reading[],
+    source: string,
+  ): ReturnType<Pipeline['file']> {
     const micros = now();
     const ledger = ledgers.of(source);
     const samples = fileHistory(readings, tracks, origin, ledger, micros, micros + floor.maxSkew * 1000, touched);
@@ -219,7 +223,14 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
       const micros = now();
       const mono = clock.mono();
       const out = newOutgoing();
-      out.events.push({ kind: 'device', id: alarms.id(), time: Math.floor(micros / 1000), device, state: 'offline', reason });
+      out.events.push({
+        kind: 'device',
+        id: alarms.id(),
+        time: Math.floor(micros / 1000),
+        device,
+        state: 'offline',
+        reason,
+      });
       alarms.lost(device, reason, micros, out.events);
       for (const track of link.tracks) makeLost(floor, track, micros, mono, out);
       send(device, out);
@@ -253,7 +264,8 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
 
     restore({ alarms: snapshot, latest = [] }) {
       if (isAlarmSnapshot(snapshot)) alarms.restore(snapshot);
-      else if (snapshot !== undefined && snapshot !== null) status.log.error({}, 'the stored alarm states cannot be read; they start anew');
+      else if (snapshot !== undefined && snapshot !== null)
+        status.log.error({}, 'the stored alarm states cannot be read; they start anew');
       const micros = clock.micros();
       for (const { tag, t, value, status: was } of latest) {
         const track = tracks[tag];

@@ -24,7 +24,15 @@ export function tagOf(id: string, given: Partial<Tag> = {}): Tag {
 /** Indexes follow the order of `tags`, or come from `indexes`. */
 export function catalogOf(
   tags: Tag[],
-  { revision = 1, indexes, assets = {} }: { revision?: number; indexes?: Map<string, number>; assets?: Record<string, Partial<PlantSpec['assets'][0]>> } = {},
+  {
+    revision = 1,
+    indexes,
+    assets = {},
+  }: {
+    revision?: number;
+    indexes?: Map<string, number>;
+    assets?: Record<string, Partial<PlantSpec['assets'][0]>>;
+  } = {},
 ): Catalog {
   const sites = [...new Set(tags.map((tag) => tag.site))];
   const paths = [...new Set(tags.map((tag) => tag.asset))];
@@ -32,7 +40,14 @@ export function catalogOf(
   const spec: PlantSpec = {
     enterprise: 'demo',
     sites: sites.map((id) => ({ id, name: id, location: '', timezone: 'UTC' })),
-    assets: paths.map((path) => ({ path, site: path.split('/')[0]!, name: path, kind: 'pump', line: null, ...assets[path] })),
+    assets: paths.map((path) => ({
+      path,
+      site: path.split('/')[0]!,
+      name: path,
+      kind: 'pump',
+      line: null,
+      ...assets[path],
+    })),
     metrics: [],
     tags: tags.map(({ index: _index, ...tag }) => ({ ...tag, address: {} })),
     devices: devices.map((name) => ({ name, protocol: 'modbus', enabled: true, connection: {} })),

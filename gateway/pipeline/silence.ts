@@ -70,8 +70,19 @@ export class Silence {
 /** One made sample that says the value is no longer known to hold, and the tag's stale alarm. */
 function makeStale(floor: Floor, track: Track, now: Micros, mono: number, out: Outgoing): void {
   const { latest } = track;
-  const status = !latest ? Status.badWaitingForInitialData : latest.status >>> 31 === 1 ? latest.status : Status.uncertainLastUsable;
-  const sample = make(floor, track, { value: latest?.value ?? null, status, flags: Flag.made, valueAt: trueAt(track) }, now, mono, out);
+  const status = !latest
+    ? Status.badWaitingForInitialData
+    : latest.status >>> 31 === 1
+      ? latest.status
+      : Status.uncertainLastUsable;
+  const sample = make(
+    floor,
+    track,
+    { value: latest?.value ?? null, status, flags: Flag.made, valueAt: trueAt(track) },
+    now,
+    mono,
+    out,
+  );
   track.shown = 'stale';
   floor.alarms.pause(track.tag.index, sample.t);
   floor.alarms.stale(track.tag, sample.t, track.staleAfter, out.events);
@@ -82,7 +93,14 @@ function makeStale(floor: Floor, track: Track, now: Micros, mono: number, out: O
 export function makeLost(floor: Floor, track: Track, now: Micros, mono: number, out: Outgoing): void {
   if (track.shown === 'lost') return;
   const value = track.latest?.value ?? null;
-  const sample = make(floor, track, { value, status: Status.badNoCommunication, flags: Flag.made, valueAt: trueAt(track) }, now, mono, out);
+  const sample = make(
+    floor,
+    track,
+    { value, status: Status.badNoCommunication, flags: Flag.made, valueAt: trueAt(track) },
+    now,
+    mono,
+    out,
+  );
   track.shown = 'lost';
   floor.alarms.pause(track.tag.index, sample.t);
   floor.alarms.fresh(track.tag, sample.t, out.events);

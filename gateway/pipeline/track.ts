@@ -47,12 +47,24 @@ export interface LinkState {
   /** The proof before the last silence longer than the skew allowed: how far back a queue delivered now may reach. */
   before: Micros;
   session: number;
+  /** The proof after which the present session began; NaN before the first. */
+  begun: Micros;
   tracks: Track[];
   ledger: Ledger;
 }
 
 export function newLink(device: string, ledger: Ledger): LinkState {
-  return { device, online: undefined, lost: false, alive: NaN, before: NaN, session: 0, tracks: [], ledger };
+  return {
+    device,
+    online: undefined,
+    lost: false,
+    alive: NaN,
+    before: NaN,
+    session: 0,
+    begun: NaN,
+    tracks: [],
+    ledger,
+  };
 }
 
 /** max(3 × interval, 10 s) */
@@ -114,8 +126,8 @@ export function tracksOf(
 /** Begins a session after a silence longer than the skew allowed; call before `link.alive` moves. @param maxSkew ms */
 export function reachBack(link: LinkState, now: Micros, maxSkew: number): void {
   if (Number.isNaN(link.alive)) link.alive = link.before = now;
-  if (now - link.alive > maxSkew * 1000 && link.before !== link.alive) {
-    link.before = link.alive;
+  if (now - link.alive > maxSkew * 1000 && link.begun !== link.alive) {
+    link.before = link.begun = link.alive;
     link.session++;
   }
 }
