@@ -1,103 +1,155 @@
-// A strict Modbus TCP server over a plant: the limits of the specification, its exceptions, split and pipelined frames.
-// Started by simulators/site-server and by tests; reads registers only, as most plants allow their gateways.
+// A strict Modbus TCP server over a plant: several units behind one address, only the registers of the map exist.
+// simulators/main starts one per Modbus site and calls `update` on every step; tests read it with our driver and
+// with independent masters. Requests may come split or pipelined; each is answered in order.
 import { createServer } from 'node:net';
-import type { Socket } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Plant } from '../plant.ts';
-import type { RegisterMap } from './map.ts';
-import { RegisterMemory } from './registers.ts';
+import { registersFor } from './map.ts';
+import type { RegisterMap, Table } from './map.ts';
 
-export interface ModbusSimulator {
-  readonly port: number;
-  /** The plant's values are now those of this time. */
+export interface ModbusServer {
+  port: number;
+  /** Advances the plant to this time (ms since the epoch) and takes its values into the registers. */
   update(atMs: number): void;
-  /** Requests answered since the start. */
-  readonly requests: number;
   close(): Promise<void>;
 }
 
-const tables = { 1: 'co', 2: 'di', 3: 'hr', 4: 'ir' } as const;
-/** Modbus application protocol V1.1b3, §7. */
-const Exception = { function: 1, address: 2, value: 3, gatewayTarget: 0x0b } as const;
-const largestAdu = 260;
+/** One table of one unit; `defined` says which addresses exist. */
+interface Cells {
+  words: Uint16Array;
+  defined: Uint8Array;
+}
+type Unit = Partial<Record<Table, Cells>>;
 
-export async function serveModbus(plant: Plant, map: RegisterMap, options: { host: string; port: number }): Promise<ModbusSimulator> {
-  const memory = new RegisterMemory(map);
-  memory.write(plant.values());
+const tables: Record<number, Table> = { 1: 'co', 2: 'di', 3: 'hr', 4: 'ir' };
+const illegalFunction = 1;
+const illegalAddress = 2;
+const illegalValue = 3;
+const targetSilent = 0x0b;
+/** The longest request: header 7, PDU 253. */
+const longest = 260;
+/** A client that never reads its answers is cut off here. */
+const mostUnsent = 1 << 20;
+
+/** Starts listening; port 0 takes a free one. Rejects when the address cannot be had. */
+export async function serveModbus(
+  plant: Plant,
+  map: RegisterMap,
+  { host = '127.0.0.1', port = 0 }: { host?: string; port?: number } = {},
+): Promise<ModbusServer> {
+  const units = layOut(map);
+  const take = () => {
+    const values = plant.values();
+    for (const entry of map.entries) {
+      const cells = units.get(entry.unitId)![entry.table]!;
+      const words = registersFor(entry, values[entry.signal] ?? null);
+      if (entry.encoding === 'bit') {
+        const mask = 1 << entry.bit!;
+        cells.words[entry.address] = words[0] ? cells.words[entry.address]! | mask : cells.words[entry.address]! & ~mask;
+      } else cells.words.set(words, entry.address);
+    }
+  };
+  take();
+
   const sockets = new Set<Socket>();
-  let requests = 0;
-  const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+  const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());
-    let pending = Buffer.alloc(0);
-    socket.on('data', (part: Buffer) => {
-      pending = pending.length === 0 ? part : Buffer.concat([pending, part]);
-      while (pending.length >= 8) {
-        const length = pending.readUInt16BE(4);
-        // Not Modbus: a server cannot find the next frame any more (implementation guide §4.3).
-        if (pending.readUInt16BE(2) !== 0 || length < 2 || length > largestAdu - 6) return socket.destroy();
-        if (pending.length < 6 + length) return;
-        const answer = respond(memory, pending.subarray(6, 6 + length));
-        const head = Buffer.alloc(6);
-        pending.copy(head, 0, 0, 4);
-        head.writeUInt16BE(answer.length, 4);
-        socket.write(Buffer.concat([head, answer]));
-        requests++;
-        pending = pending.subarray(6 + length);
-      }
-    });
+    converse(socket, (unit, pdu) => answer(units.get(unit), pdu));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host: options.host, port: options.port, exclusive: true }, resolve);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
   });
-  const address = server.address();
-  let closing: Promise<void> | undefined;
+  server.on('error', () => {});
+  let closed: Promise<void> | undefined;
   return {
-    port: typeof address === 'object' && address ? address.port : options.port,
-    update: () => memory.write(plant.values()),
-    get requests() {
-      return requests;
+    port: (server.address() as AddressInfo).port,
+    update(atMs) {
+      plant.advance(atMs);
+      take();
     },
     close() {
-      closing ??= new Promise((resolve) => {
+      closed ??= new Promise<void>((resolve) => {
         server.close(() => resolve());
         for (const socket of sockets) socket.destroy();
       });
-      return closing;
+      return closed;
     },
   };
 }
 
-/** Answers one unit id + PDU with unit id + PDU. */
-export function respond(memory: RegisterMemory, request: Buffer): Buffer {
-  const unitId = request[0] ?? 0;
-  const code = request[1] ?? 0;
-  const exception = (number: number) => Buffer.from([unitId, code | 0x80, number]);
-  const name = tables[code as keyof typeof tables];
-  if (memory.table(unitId, 'ir') === undefined) return exception(Exception.gatewayTarget);
-  if (!name) return exception(Exception.function);
-  if (request.length !== 6) return exception(Exception.value);
-  const from = request.readUInt16BE(2);
-  const count = request.readUInt16BE(4);
-  const bits = code <= 2;
-  if (count < 1 || count > (bits ? 2000 : 125)) return exception(Exception.value);
-  const words = memory.table(unitId, name);
-  const values: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const word = words?.get(from + i);
-    if (word === undefined) return exception(Exception.address);
-    values.push(word);
+function layOut(map: RegisterMap): Map<number, Unit> {
+  const units = new Map<number, Unit>();
+  const ends = new Map<string, number>();
+  for (const { unitId, table, address, size } of map.entries) {
+    const key = `${unitId}:${table}`;
+    ends.set(key, Math.max(ends.get(key) ?? 0, address + size));
   }
-  const body = bits ? packed(values) : Buffer.alloc(count * 2);
-  if (!bits) values.forEach((word, i) => body.writeUInt16BE(word, i * 2));
-  return Buffer.concat([Buffer.from([unitId, code, body.length]), body]);
+  for (const { unitId, table, address, size } of map.entries) {
+    let unit = units.get(unitId);
+    if (!unit) units.set(unitId, (unit = {}));
+    const end = ends.get(`${unitId}:${table}`)!;
+    unit[table] ??= { words: new Uint16Array(end), defined: new Uint8Array(end) };
+    unit[table].defined.fill(1, address, address + size);
+  }
+  return units;
 }
 
-function packed(values: readonly number[]): Buffer {
-  const body = Buffer.alloc(Math.ceil(values.length / 8));
-  values.forEach((value, i) => {
-    if (value) body[i >> 3] = (body[i >> 3] ?? 0) | (1 << (i & 7));
+/** Cuts the stream into requests and writes the replies in order; a header that cannot be Modbus ends the connection. */
+function converse(socket: Socket, reply: (unit: number, pdu: Buffer) => Buffer): void {
+  let rest: Buffer = Buffer.alloc(0);
+  socket.on('data', (chunk) => {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const replies: Buffer[] = [];
+    while (rest.length >= 8) {
+      const length = rest.readUInt16BE(4);
+      if (rest.readUInt16BE(2) !== 0 || length < 2 || length + 6 > longest) {
+        socket.destroy();
+        return;
+      }
+      if (rest.length < length + 6) break;
+      const unit = rest[6]!;
+      const pdu = reply(unit, rest.subarray(7, length + 6));
+      const frame = Buffer.alloc(7 + pdu.length);
+      rest.copy(frame, 0, 0, 4);
+      frame.writeUInt16BE(pdu.length + 1, 4);
+      frame[6] = unit;
+      pdu.copy(frame, 7);
+      replies.push(frame);
+      rest = rest.subarray(length + 6);
+    }
+    if (replies.length === 0) return;
+    socket.write(replies.length === 1 ? replies[0]! : Buffer.concat(replies));
+    if (socket.writableLength > mostUnsent) socket.destroy();
   });
-  return body;
+}
+
+function answer(unit: Unit | undefined, pdu: Buffer): Buffer {
+  const code = pdu[0]!;
+  const refuse = (exception: number) => Buffer.from([code | 0x80, exception]);
+  if (!unit) return refuse(targetSilent);
+  const table = tables[code];
+  if (!table) return refuse(illegalFunction);
+  if (pdu.length !== 5) return refuse(illegalValue);
+  const start = pdu.readUInt16BE(1);
+  const count = pdu.readUInt16BE(3);
+  const bits = code <= 2;
+  if (count < 1 || count > (bits ? 2000 : 125)) return refuse(illegalValue);
+  const cells = unit[table];
+  if (!cells || start + count > cells.words.length) return refuse(illegalAddress);
+  for (let i = start; i < start + count; i++) if (!cells.defined[i]) return refuse(illegalAddress);
+  const data = Buffer.alloc(2 + (bits ? Math.ceil(count / 8) : count * 2));
+  data[0] = code;
+  data[1] = data.length - 2;
+  for (let i = 0; i < count; i++) {
+    const word = cells.words[start + i]!;
+    if (!bits) data.writeUInt16BE(word, 2 + i * 2);
+    else if (word) data[2 + (i >> 3)]! |= 1 << (i & 7);
+  }
+  return data;
 }
