@@ -44,12 +44,20 @@ export function readLook(host: HTMLElement): Look {
 /** uPlot's columns: time, then the averages; with a single line its minimum and maximum behind. */
 export function columns(data: ChartData): uPlot.AlignedData {
   const single = data.lines.length === 1 ? data.lines[0] : undefined;
-  return [data.t, ...data.lines.map((line) => line.avg), ...(single ? [single.min, single.max] : [])] as uPlot.AlignedData;
+  return [
+    data.t,
+    ...data.lines.map((line) => line.avg),
+    ...(single ? [single.min, single.max] : []),
+  ] as uPlot.AlignedData;
 }
 
 /** What decides whether a new instance is needed. */
 export function structure(data: ChartData): string {
-  return [data.unit, data.decimals, ...data.lines.map((line) => `${line.asset}:${line.hue}:${line.dash.join(' ')}`)].join('|');
+  return [
+    data.unit,
+    data.decimals,
+    ...data.lines.map((line) => `${line.asset}:${line.hue}:${line.dash.join(' ')}`),
+  ].join('|');
 }
 
 const font = '12px system-ui, sans-serif';
@@ -65,7 +73,12 @@ export function options(
   const data = now();
   const single = data.lines.length === 1;
   const labelled = data.lines.length <= 6 && size.width > 480;
-  const band: uPlot.Series[] = single ? [{ stroke: 'transparent', width: 0 }, { stroke: 'transparent', width: 0 }] : [];
+  const band: uPlot.Series[] = single
+    ? [
+        { stroke: 'transparent', width: 0 },
+        { stroke: 'transparent', width: 0 },
+      ]
+    : [];
   return {
     ...size,
     ms: 1,
@@ -81,7 +94,7 @@ export function options(
         grid: { stroke: look.line, width: 1 },
         ticks: { show: false },
         space: 64,
-        size: 26,
+        size: 40,
         values: [
           [86_400_000, '{DD} {MMM}', null, null, null, null, null, null, 1],
           [60_000, '{HH}:{mm}', '\n{DD} {MMM}', null, '\n{DD} {MMM}', null, null, null, 1],
@@ -100,16 +113,14 @@ export function options(
     ],
     series: [
       {},
-      ...data.lines.map(
-        (line): uPlot.Series => ({
-          label: line.name,
-          stroke: look.hues[line.hue] ?? look.fg,
-          width: 1.75,
-          dash: line.dash,
-          spanGaps: false,
-          points: { show: false },
-        }),
-      ),
+      ...data.lines.map((line): uPlot.Series => ({
+        label: line.name,
+        stroke: look.hues[line.hue] ?? look.fg,
+        width: 1.75,
+        dash: line.dash,
+        spanGaps: false,
+        points: { show: false },
+      })),
       ...band.map((one) => ({ ...one, points: { show: false } })),
     ],
     bands: single ? [{ series: [3, 2], fill: faded(look.hues[0] ?? look.fg) }] : [],
@@ -138,8 +149,10 @@ function yRange(data: ChartData, low: number | null, high: number | null): [numb
   if (low == null || high == null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
   const span = high - low || Math.abs(high) * 0.02 || 1;
   let [bottom, top] = [low, high];
-  for (const limit of [data.limits?.l, data.limits?.ll]) if (limit !== undefined && low - limit < span) bottom = Math.min(bottom, limit);
-  for (const limit of [data.limits?.h, data.limits?.hh]) if (limit !== undefined && limit - high < span) top = Math.max(top, limit);
+  for (const limit of [data.limits?.l, data.limits?.ll])
+    if (limit !== undefined && low - limit < span) bottom = Math.min(bottom, limit);
+  for (const limit of [data.limits?.h, data.limits?.hh])
+    if (limit !== undefined && limit - high < span) top = Math.max(top, limit);
   return [bottom - span * 0.08, top + span * 0.08];
 }
 
@@ -182,6 +195,8 @@ function drawGaps(u: uPlot, data: ChartData, look: Look): void {
 function drawLimits(u: uPlot, data: ChartData, look: Look): void {
   const { ctx, bbox } = u;
   ctx.save();
+  ctx.textAlign = 'left';
+  ctx.textBaseline = 'alphabetic';
   ctx.strokeStyle = ctx.fillStyle = look.fg;
   ctx.lineWidth = devicePixelRatio;
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
@@ -189,7 +204,9 @@ function drawLimits(u: uPlot, data: ChartData, look: Look): void {
     const y = u.valToPos(limit, 'y', true);
     if (!Number.isFinite(y) || y < bbox.top || y > bbox.top + bbox.height) continue;
     const outer = name.length === 2;
-    ctx.setLineDash(outer ? [6 * devicePixelRatio, 3 * devicePixelRatio] : [2 * devicePixelRatio, 4 * devicePixelRatio]);
+    ctx.setLineDash(
+      outer ? [6 * devicePixelRatio, 3 * devicePixelRatio] : [2 * devicePixelRatio, 4 * devicePixelRatio],
+    );
     ctx.beginPath();
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
@@ -213,11 +230,16 @@ function drawLabels(u: uPlot, data: ChartData, look: Look): void {
   let lowest = bbox.top - height / 2;
   ctx.save();
   ctx.font = `600 ${12 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.textAlign = 'left';
   ctx.textBaseline = 'middle';
   for (const { line, y } of labels) {
     lowest = Math.max(lowest + height, Math.min(y, bbox.top + bbox.height));
     ctx.fillStyle = look.hues[line.hue] ?? look.fg;
-    ctx.fillText(line.name.length > 18 ? `${line.name.slice(0, 17)}…` : line.name, bbox.left + bbox.width + 6 * devicePixelRatio, lowest);
+    ctx.fillText(
+      line.name.length > 18 ? `${line.name.slice(0, 17)}…` : line.name,
+      bbox.left + bbox.width + 6 * devicePixelRatio,
+      lowest,
+    );
   }
   ctx.restore();
 }

@@ -41,7 +41,8 @@ export function formatAge(ms: number): string {
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   if (seconds < 120) return `${Math.floor(seconds)} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${String(Math.floor((seconds % 3600) / 60)).padStart(2, '0')}`;
+  if (seconds < 86_400)
+    return `${Math.floor(seconds / 3600)} h ${String(Math.floor((seconds % 3600) / 60)).padStart(2, '0')}`;
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
 }
 
@@ -59,7 +60,11 @@ export function knownZone(zone: string | undefined): string | undefined {
 }
 
 /** Wall time in the plant's zone. `parts`: time to the second, to the minute, or with the date. */
-export function formatTime(ms: number, zone: string | undefined, parts: 'second' | 'minute' | 'date' = 'second'): string {
+export function formatTime(
+  ms: number,
+  zone: string | undefined,
+  parts: 'second' | 'minute' | 'date' = 'second',
+): string {
   if (!Number.isFinite(ms)) return none;
   const known = knownZone(zone);
   const key = `${known ?? ''} ${parts}`;

@@ -141,7 +141,8 @@ export class Plant {
       url: api.stream(this.#facility),
       signal: opened.signal,
       onEvent: (event) => this.#take(event),
-      onLost: (reason, wait) => (this.trouble = `Connection lost: ${reason}. Trying again in ${Math.round(wait / 1000)} s.`),
+      onLost: (reason, wait) =>
+        (this.trouble = `Connection lost: ${reason}. Trying again in ${Math.round(wait / 1000)} s.`),
     });
   }
 
@@ -187,7 +188,10 @@ export class Plant {
       this.trouble = '';
       // Another process may have other facilities, tags and limits.
       if (rebooted) {
-        void api.facilities().then((list) => (this.facilities = list), () => undefined);
+        void api.facilities().then(
+          (list) => (this.facilities = list),
+          () => undefined,
+        );
         void this.#load();
       }
       return;

@@ -73,7 +73,12 @@ export function shape(series: Timeseries, assets: readonly string[], tail?: Tail
     t,
     lines,
     limits: sharedLimits(lines.map((line) => series.series.find((one) => one.asset === line.asset)?.limits)),
-    gaps: findGaps(t, lines, series.bucketMinutes * 60_000, later.length > 0 ? (t[t.length - 1] ?? 0) : Date.parse(series.to)),
+    gaps: findGaps(
+      t,
+      lines,
+      series.bucketMinutes * 60_000,
+      later.length > 0 ? (t[t.length - 1] ?? 0) : Date.parse(series.to),
+    ),
     unit: series.unit,
     decimals: series.decimals,
     from: Number.isFinite(from) ? from : (t[0] ?? 0),
@@ -151,7 +156,9 @@ export function describe(data: ChartData, zone: string | undefined): string {
   }
   if (!high || !low) return 'No data in this range.';
   const say = (at: { value: number; t: number; name: string }) =>
-    `${formatNumber(at.value, data.decimals)} ${data.unit}`.trim() + ` (${at.name}, ${formatTime(at.t, zone, 'minute')})`;
-  const gaps = data.gaps.length === 0 ? '' : ` · ${data.gaps.length} gap${data.gaps.length === 1 ? '' : 's'} without data`;
+    `${formatNumber(at.value, data.decimals)} ${data.unit}`.trim() +
+    ` (${at.name}, ${formatTime(at.t, zone, 'minute')})`;
+  const gaps =
+    data.gaps.length === 0 ? '' : ` · ${data.gaps.length} gap${data.gaps.length === 1 ? '' : 's'} without data`;
   return `Max ${say(high)} · min ${say(low)}${gaps}`;
 }

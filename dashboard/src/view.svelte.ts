@@ -17,7 +17,8 @@ export class View {
 
   /** Changes part of the place. Another facility is a step in the browser's history; the rest replaces it. */
   go(change: Partial<Place>): void {
-    const moved = change.facility !== undefined && this.place.facility !== '' && change.facility !== this.place.facility;
+    const moved =
+      change.facility !== undefined && this.place.facility !== '' && change.facility !== this.place.facility;
     this.place = { ...this.place, ...(moved ? { metric: '', assets: [] } : {}), ...change };
     const address = location.pathname + writeAddress(this.place);
     if (moved) history.pushState(null, '', address);

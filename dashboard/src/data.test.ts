@@ -1,0 +1,105 @@
+// What the table and the chart draw: rows in order, the window over them, series with their gaps and live tail.
+import { expect, test } from 'vitest';
+import type { Dict, DictTag, Timeseries } from '../../gateway/web/wire.ts';
+import { buildTable, orderRows, windowRows, type RowOrder } from './rows.ts';
+import { chooseAssets, describe, extend, shape } from './series.ts';
+
+function dict(assets: string[], metrics: (asset: string) => string[]): Dict {
+  let i = 0;
+  const tags = assets.flatMap((asset) =>
+    metrics(asset).map((metric): DictTag => ({
+      ...{ i: i++, id: `n/${asset}/${metric}`, asset: `n/${asset}`, metric, name: metric },
+      ...{ type: 'double', unit: '', decimals: 0, staleAfter: 1 },
+    })),
+  );
+  return {
+    rev: 1,
+    facility: 'n',
+    tags,
+    assets: assets.map((name) => ({ path: `n/${name}`, site: 'n', name, kind: 'pump', line: null })),
+  };
+}
+const order: RowOrder = { sort: 'plant', text: '', statuses: new Map(), byAsset: new Map(), byTag: new Map() };
+
+test('a column per metric while assets are alike, else a row per tag', () => {
+  expect(buildTable(dict(['a', 'b'], () => ['flow', 'level']))).toMatchObject({
+    shape: 'metrics',
+    columns: [{ metric: 'flow' }, { metric: 'level' }],
+  });
+  const mixed = buildTable(dict(['a', 'b', 'c'], (asset) => [`only-${asset}`]));
+  expect([mixed.shape, mixed.rows.length]).toEqual(['tags', 3]);
+});
+
+test('rows: filter by every word, the worst first, ties in plant order', () => {
+  const table = buildTable(dict(['pump 1', 'pump 2', 'fan 3'], () => ['flow']));
+  const names = (over: Partial<RowOrder>) => orderRows(table, { ...order, ...over }).map((row) => row.asset.name);
+  expect(names({ text: 'PUMP 2' })).toEqual(['pump 2']);
+  expect(
+    names({ sort: 'severity', byAsset: new Map([['n/fan 3', 'low']]), statuses: new Map([['n/pump 2', 'down']]) }),
+  ).toEqual(['fan 3', 'pump 2', 'pump 1']);
+  expect(names({ sort: 'asset' })).toEqual(['fan 3', 'pump 1', 'pump 2']);
+});
+
+test.each([
+  [1000, 0, 400, 0, 21],
+  [1000, 2800, 400, 94, 121],
+  [1000, 999_999, 400, 979, 1000],
+  [3, 0, 400, 0, 3],
+  [0, 50, 400, 0, 0],
+])('of %s rows at %s px in %s px', (total, top, view, first, last) => {
+  expect(windowRows(total, 28, top, view)).toEqual({ first, last, height: total * 28 });
+});
+
+const minute = 60_000;
+const series: Timeseries = {
+  ...{ facility: 'n', metric: 'flow', name: 'Flow', unit: 'l', decimals: 0, bucketMinutes: 1 },
+  ...{
+    from: new Date(0).toISOString(),
+    to: new Date(5 * minute).toISOString(),
+    t: [0, 1, 2, 3, 4].map((n) => n * minute),
+  },
+  series: ['a', 'b'].map((name, n) => ({
+    ...{ asset: `n/${name}`, name, tag: `n/${name}/flow`, limits: { h: 9 + n } },
+    ...{ min: [1, 1, null, null, 1], avg: [2, 2, null, n ? 3 : null, 2], max: [3, 3, null, 8, 3] },
+  })),
+};
+
+test('gaps stay gaps: null where one line has none, hatched where no line has any', () => {
+  const data = shape(series, ['n/a', 'n/b']);
+  expect(data.lines[0]?.avg).toEqual([2, 2, null, null, 2]);
+  expect(data.gaps).toEqual([[minute, 3 * minute]]);
+  expect(shape(series, ['n/a']).gaps).toEqual([[minute, 4 * minute]]);
+  expect(data.limits).toBeUndefined();
+  expect(shape(series, ['n/b']).limits).toEqual({ h: 10 });
+});
+
+test('a fifth line keeps the hues to four and takes a dash', () => {
+  const many = { ...series, series: [1, 2, 3, 4, 5].map((n) => ({ ...series.series[0]!, asset: `${n}` })) };
+  expect(shape(many, ['1', '2', '3', '4', '5']).lines.map((line) => [line.hue, line.dash.length > 0])).toEqual([
+    [0, false],
+    [1, false],
+    [2, false],
+    [3, false],
+    [0, true],
+  ]);
+});
+
+test('live points follow the last bucket, not faster than asked; an asset without a value is a gap', () => {
+  let tail = extend({ t: [], values: new Map() }, 4 * minute + 100, new Map([['n/a', 5]]), 1000);
+  expect(extend(tail, 4 * minute + 900, new Map([['n/a', 6]]), 1000)).toBe(tail);
+  tail = extend(tail, 4 * minute + 1100, new Map([['n/b', 7]]), 1000);
+  const data = shape(series, ['n/a', 'n/b'], tail);
+  expect(data.t.slice(-2)).toEqual([4 * minute + 100, 4 * minute + 1100]);
+  expect(data.lines.map((line) => line.avg.slice(-2))).toEqual([
+    [5, null],
+    [null, 7],
+  ]);
+  expect(series.t).toHaveLength(5);
+});
+
+test('chosen assets that do not exist fall back to the first four; the curve in words', () => {
+  expect(chooseAssets(['x'], ['1', '2', '3', '4', '5'])).toEqual(['1', '2', '3', '4']);
+  expect(chooseAssets(['5', 'x'], ['1', '5'])).toEqual(['5']);
+  expect(describe(shape(series, ['n/a']), 'UTC')).toBe('Max 8 l (a, 00:03) · min 1 l (a, 00:00) · 1 gap without data');
+  expect(describe(shape(series, []), 'UTC')).toBe('No data in this range.');
+});
