@@ -3,7 +3,8 @@
 // names; `ContractEnv` says what a protocol's test must bring.
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { ManualClock, systemClock } from '../clock.ts';
-import type { DeviceRequest, Driver, Point, RequestResult, Value } from '../model.ts';
+import type { Driver, Point, Value } from '../model.ts';
+import type { RequestBody } from './requests.ts';
 import { Session, ensure, pause } from './session.ts';
 
 /** What a protocol's test brings: a real server and the driver's points on it. */
@@ -73,7 +74,7 @@ export const checks: readonly Check[] = [
         else await env.stop();
         if (!up) await pause(50);
         session.abort();
-        const ended = await session.ended(2000);
+        const ended = await session.ended(600);
         ensure(ended, `run did not end within 2 s of its abort ${up ? 'while connected' : 'while the server was away'}`);
       }
     },
@@ -95,14 +96,15 @@ export const checks: readonly Check[] = [
         await env.stop();
         const reported = await session.happens(() => !session.isOnline(), env.lossWithin ?? 10_000);
         if (!reported) return; // that a loss is reported at all is another check's business
-        const from = session.seen.length;
         await pause(Math.max(600, 3 * env.changing.interval));
-        let online = false;
-        for (const seen of session.seen.slice(from)) {
-          if (seen.what === 'online') online = true;
-          if (seen.what === 'offline') online = false;
-          ensure(online || seen.what !== 'emit' || !seen.good, 'a good value was emitted after the loss');
-          ensure(online || seen.what !== 'alive', 'a proof of life was given after the loss');
+        let state: 'before' | 'online' | 'lost' = 'before';
+        for (const seen of session.seen) {
+          if (seen.what === 'online') state = 'online';
+          else if (seen.what === 'offline' || seen.what === 'ended') state = 'lost';
+          else if (state === 'lost') {
+            ensure(seen.what !== 'emit' || !seen.good, 'a good value was emitted after the loss');
+            ensure(seen.what !== 'alive', 'a proof of life was given after the loss');
+          }
         }
       }),
   },
@@ -223,14 +225,14 @@ export const checks: readonly Check[] = [
           const session = new Session(env.driver(), systemClock);
           await pause(wait);
           session.abort();
-          await session.ended(2000);
+          await session.ended(600);
         }
         const session = new Session(env.driver(), systemClock);
         await session.happens(() => session.isOnline(), 6000);
         await env.stop();
         await session.happens(() => !session.isOnline(), env.lossWithin ?? 10_000);
         session.abort();
-        await session.ended(2000);
+        await session.ended(600);
         await pause(20);
       } finally {
         process.off('unhandledRejection', record);
@@ -239,11 +241,6 @@ export const checks: readonly Check[] = [
     },
   },
 ];
-
-type Body<T> = T extends unknown ? Omit<T, 'reply'> : never;
-/** A request without its way back. */
-export type RequestBody = Body<DeviceRequest>;
-export type { RequestResult };
 
 /** Defines the suite. `setup` starts the server; one server serves all checks. */
 export function driverContract(name: string, setup: () => Promise<ContractEnv>): void {
@@ -279,6 +276,6 @@ async function within(env: ContractEnv, body: (session: Session) => Promise<void
     await body(session);
   } finally {
     session.abort();
-    await session.ended(2000);
+    await session.ended(1000);
   }
 }

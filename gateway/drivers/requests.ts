@@ -1,6 +1,13 @@
 // The queue of device requests of one run: the supervisor or a test puts them in, the driver iterates over them.
 // It ends with the run, so that a driver's `for await` over `link.requests` ends too.
-import type { DeviceRequest } from '../model.ts';
+import type { Clock, DeviceRequest, RequestResult } from '../model.ts';
+
+type Body<T> = T extends unknown ? Omit<T, 'reply'> : never;
+/** A request without its way back. */
+export type RequestBody = Body<DeviceRequest>;
+
+/** A request that a driver has picked up may end this long after its deadline, ms; then its outcome is unknown. */
+const grace = 1_000;
 
 export class RequestQueue implements AsyncIterable<DeviceRequest> {
   readonly #waiting: DeviceRequest[] = [];
@@ -31,4 +38,27 @@ export class RequestQueue implements AsyncIterable<DeviceRequest> {
       else await new Promise<void>((resolve) => this.#wake.push(resolve));
     }
   }
+}
+
+/**
+ * Puts a request and resolves with the answer, whatever the driver does: not picked up by its deadline it is withdrawn
+ * and expired; picked up and unanswered a second after, it has failed and may have been carried out. The first answer counts.
+ */
+export function putRequest(queue: RequestQueue, body: RequestBody, clock: Clock): Promise<RequestResult> {
+  return new Promise((resolve) => {
+    let callOff = () => {};
+    const reply = (result: RequestResult) => {
+      callOff();
+      resolve(result);
+    };
+    const request: DeviceRequest = { ...body, reply };
+    callOff = clock.after(body.deadline - clock.mono(), () => {
+      if (queue.withdraw(request)) reply({ ok: false, reason: 'expired', message: 'the device did not get to it in time' });
+      else {
+        const message = 'the device gave no answer in time; the request may have been carried out';
+        callOff = clock.after(grace, () => reply({ ok: false, reason: 'failed', message }));
+      }
+    });
+    queue.put(request);
+  });
 }

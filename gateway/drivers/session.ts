@@ -3,7 +3,7 @@
 import { quality } from '../model.ts';
 import type { Clock, Driver, Link, Quality, RequestResult, Value } from '../model.ts';
 import { RequestQueue } from './requests.ts';
-import type { RequestBody } from './contract.ts';
+import type { RequestBody } from './requests.ts';
 
 export interface Seen {
   what: 'online' | 'offline' | 'emit' | 'alive' | 'ended';
