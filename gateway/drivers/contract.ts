@@ -74,7 +74,7 @@ export const checks: readonly Check[] = [
         else await env.stop();
         if (!up) await pause(50);
         session.abort();
-        const ended = await session.ended(600);
+        const ended = await session.ended(2000);
         ensure(ended, `run did not end within 2 s of its abort ${up ? 'while connected' : 'while the server was away'}`);
       }
     },
