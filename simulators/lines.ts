@@ -25,9 +25,11 @@ export function writeLines(target: string): LineWriter {
     pieces = '';
     return text === '' || stream.write(text);
   };
+  let draining: Promise<unknown> | undefined;
   const flush = async (): Promise<void> => {
-    // `once` rejects on an error, so nobody waits for a pipe that has gone.
-    if (!write() && !failure) await once(stream, 'drain');
+    // `once` rejects on an error, so nobody waits for a pipe that has gone; all who flush wait for the one drain.
+    if (!write() && !failure) draining ??= once(stream, 'drain').finally(() => (draining = undefined));
+    await draining;
     if (failure) throw failure;
   };
   return {

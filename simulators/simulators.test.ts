@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import ModbusRTU from 'modbus-serial';
+import modbusSerial from 'modbus-serial';
 import { AttributeIds, OPCUAClient } from 'node-opcua-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readArguments, usualPort } from './arguments.ts';
@@ -165,7 +165,7 @@ describe('the process', () => {
     expect(Object.keys(ports)).toEqual(['fermentation-hall', 'boiler-house']);
     expect(done.history.readings).toBe(120 * 36);
 
-    const modbus = new ModbusRTU();
+    const modbus = new modbusSerial.default();
     await modbus.connectTCP('127.0.0.1', { port: ports['boiler-house']! });
     modbus.setID(1);
     const pressure = (await modbus.readInputRegisters(0, 2)).buffer.readFloatBE(0);

@@ -1,6 +1,7 @@
 // What moves a plant from outside: the load curve over the local day and the rare excursions that raise an alarm.
 // Called by the plant models, once a step.
-import { Random, clamp } from '../random.ts';
+import type { Random } from '../random.ts';
+import { clamp } from '../random.ts';
 
 const quarter = 15 * 60_000;
 

@@ -7,7 +7,8 @@ import { machines } from './assembly.ts';
 import { dwells } from './dwell.ts';
 import { localHours } from './load.ts';
 import { envelope, processSite } from './process.ts';
-import { Random, stream, white } from '../random.ts';
+import type { Random } from '../random.ts';
+import { stream, white } from '../random.ts';
 
 const start = Date.UTC(2026, 5, 1, 6);
 const hours = 3_600_000;
