@@ -18,8 +18,16 @@ test('people read time, level and sentence', () => {
   expect(written('people')[0]).toMatch(/^\d\d:\d\d:\d\d\.\d{3} info {2}plc: online\n$/);
 });
 test('a collector reads JSON with the details', () => {
-  expect(written('json').map((line) => JSON.parse(line) as object)[0]).toMatchObject({ level: 30, device: 'plc', msg: 'plc: online' });
+  expect(written('json').map((line) => JSON.parse(line) as object)[0]).toMatchObject({
+    level: 30,
+    device: 'plc',
+    msg: 'plc: online',
+  });
 });
 test('the form follows where the log goes', () => {
-  expect([logForm({ JOURNAL_STREAM: '8:1' }, true), logForm({}, true), logForm({}, false)]).toEqual(['journal', 'people', 'json']);
+  expect([logForm({ JOURNAL_STREAM: '8:1' }, true), logForm({}, true), logForm({}, false)]).toEqual([
+    'journal',
+    'people',
+    'json',
+  ]);
 });

@@ -15,7 +15,11 @@ export function logForm(env: NodeJS.ProcessEnv, terminal: boolean): LogForm {
 }
 
 /** @param write where finished lines go; stderr unless told. */
-export function createLog(level: string, form: LogForm, write: (line: string) => void = (line) => process.stderr.write(line)): Logger {
+export function createLog(
+  level: string,
+  form: LogForm,
+  write: (line: string) => void = (line) => process.stderr.write(line),
+): Logger {
   const out = new Writable({
     decodeStrings: false,
     write(chunk: string | Buffer, _encoding, done) {

@@ -33,7 +33,7 @@ if (!node) {
 }
 
 const given = process.argv.slice(2);
-const asCommand = given.length === 0 || !/\.(ts|js|mjs)$/.test(given[0]);
+const asCommand = given.length === 0 || !/\/|\.(ts|js|mjs)$/.test(given[0]);
 const [script, ...rest] = asCommand ? [join(root, 'gateway', 'main.ts'), ...given] : given;
 
 if (node === process.execPath) {

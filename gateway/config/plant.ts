@@ -147,6 +147,16 @@ export const tagFields = {
   storeDeadband: Type.Optional(Type.Number({ minimum: 0 })),
 };
 
+interface Fields {
+  properties?: Record<string, { default?: unknown }>;
+  required?: string[];
+}
+
+/** Names an engineer must write: those required and without a default. */
+function needed({ properties = {}, required = [] }: Fields): string[] {
+  return required.filter((name) => properties[name]?.default === undefined);
+}
+
 /** Schema of a device file for one protocol. */
 export function deviceSchema(connection: object, address: object) {
   const fields = (address as { properties?: Record<string, object> }).properties ?? {};
@@ -155,13 +165,13 @@ export function deviceSchema(connection: object, address: object) {
       device: Type.String({ pattern: `^${segment}$` }),
       protocol: Type.String(),
       enabled: Type.Optional(Type.Boolean()),
-      connection: Type.Unsafe<Record<string, unknown>>(connection),
+      connection: Type.Unsafe<Record<string, unknown>>({ ...connection, required: needed(connection) }),
       interval: Type.Optional(time),
       tags: Type.Array(
         Type.Unsafe<DeviceTag>({
           type: 'object',
           properties: { ...tagFields, ...fields },
-          required: ['tag', ...((address as { required?: string[] }).required ?? [])],
+          required: ['tag', ...needed(address)],
           additionalProperties: false,
         }),
       ),

@@ -90,11 +90,8 @@ function settingRows(schema: object, prefix = ''): string[] {
 function fieldRows(node: Node, prefix: string): string[] {
   return Object.entries(node.properties ?? {}).flatMap(([name, field]) => {
     const path = `${prefix}${name}`;
-    const needed = node.required?.includes(name)
-      ? 'required'
-      : field.default !== undefined
-        ? `default \`${JSON.stringify(field.default)}\``
-        : '';
+    const required = node.required?.includes(name) ? 'required' : '';
+    const needed = field.default === undefined ? required : `default \`${JSON.stringify(field.default)}\``;
     const row = `| \`${path}\` | ${kindOf(field)}${needed ? `, ${needed}` : ''} | ${cell(field.description ?? '')} |`;
     const item = Array.isArray(field.items) ? undefined : field.items;
     const each = Object.values(field.patternProperties ?? {})[0];

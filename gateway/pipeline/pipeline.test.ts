@@ -299,7 +299,7 @@ test('whatever happens: the ledger balances, (tag, t) is unique, no null is good
         else if (one.do === 'online') it.pipeline.online(device);
         else if (one.do === 'offline') it.pipeline.offline(device, 'test');
         else if (one.do === 'alive') it.pipeline.alive(device, [0, 1, 2], it.clock.micros());
-        else {
+        else if ('readings' in one) {
           const now = it.clock.now();
           const readings = one.readings.map(({ ago, ...rest }) => ({
             ...rest,

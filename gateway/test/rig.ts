@@ -56,7 +56,11 @@ export function startProcess(script: string, args: string[], env: Record<string,
           }
           if (ended) done(() => reject(new Error(`${script} ended: ${errors.slice(-15).join('\n')}`)));
         };
-        const timer = setTimeout(() => done(() => reject(new Error(`${script} said nothing in ${within} ms: ${errors.slice(-15).join('\n')}`))), within);
+        const timer = setTimeout(
+          () =>
+            done(() => reject(new Error(`${script} said nothing in ${within} ms: ${errors.slice(-15).join('\n')}`))),
+          within,
+        );
         const done = (settle: () => void) => {
           clearTimeout(timer);
           waiting.delete(look);
@@ -82,8 +86,17 @@ export interface Gateway extends Process {
 }
 
 /** Starts `penstock run` (or `demo`) and waits for its ready line. */
-export async function startGateway(command: 'run' | 'demo', args: string[], data: string, env: Record<string, string> = {}): Promise<Gateway> {
-  const process_ = startProcess('gateway/main.ts', [command, '--data', data, '--port', '0', '--mqtt-port', '0', ...args], env);
+export async function startGateway(
+  command: 'run' | 'demo',
+  args: string[],
+  data: string,
+  env: Record<string, string> = {},
+): Promise<Gateway> {
+  const process_ = startProcess(
+    'gateway/main.ts',
+    [command, '--data', data, '--port', '0', '--mqtt-port', '0', ...args],
+    env,
+  );
   const at = await process_.line((line) => /^ready (http:\S+) (mqtt:\S+)$/.exec(line) ?? undefined);
   return { ...process_, http: at[1] ?? '', mqttUrl: at[2] ?? '', data };
 }
@@ -97,7 +110,12 @@ export interface SimulatorProcess extends Process {
 export async function startSimulator(args: string[]): Promise<SimulatorProcess> {
   const process_ = startProcess('simulators/main.ts', ['--with-parent', ...args]);
   const ports = await process_.line((line) => (json(line) as { ports?: Record<string, number> } | undefined)?.ports);
-  const env = Object.fromEntries(Object.entries(ports).map(([site, port]) => [`PENSTOCK_SIM_${site.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}`, String(port)]));
+  const env = Object.fromEntries(
+    Object.entries(ports).map(([site, port]) => [
+      `PENSTOCK_SIM_${site.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}`,
+      String(port),
+    ]),
+  );
   return { ...process_, ports, env };
 }
 
@@ -114,12 +132,17 @@ export async function get<T>(url: string): Promise<T> {
 }
 
 /** Asks until the answer satisfies; the last answer is in the error when time is up. */
-export async function eventually<T>(ask: () => Promise<T> | T, satisfied: (answer: T) => boolean, within = 15_000): Promise<T> {
+export async function eventually<T>(
+  ask: () => Promise<T> | T,
+  satisfied: (answer: T) => boolean,
+  within = 15_000,
+): Promise<T> {
   const end = performance.now() + within;
   for (;;) {
     const answer = await ask();
     if (satisfied(answer)) return answer;
-    if (performance.now() > end) throw new Error(`not within ${within} ms; last: ${JSON.stringify(answer)?.slice(0, 600)}`);
+    if (performance.now() > end)
+      throw new Error(`not within ${within} ms; last: ${JSON.stringify(answer)?.slice(0, 600)}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -132,10 +155,15 @@ export interface Heard {
 }
 
 /** Subscribes with mqtt.js and keeps everything heard. */
-export async function listen(url: string, filter: string): Promise<{ heard: Heard[]; client: MqttClient; close(): Promise<void> }> {
+export async function listen(
+  url: string,
+  filter: string,
+): Promise<{ heard: Heard[]; client: MqttClient; close(): Promise<void> }> {
   const client = await mqtt.connectAsync(url, { reconnectPeriod: 0 });
   const heard: Heard[] = [];
-  client.on('message', (topic, payload, packet) => heard.push({ topic, text: payload.toString(), retained: packet.retain, at: Date.now() }));
+  client.on('message', (topic, payload, packet) =>
+    heard.push({ topic, text: payload.toString(), retained: packet.retain, at: Date.now() }),
+  );
   await client.subscribeAsync(filter, { qos: 0 });
   return { heard, client, close: () => client.endAsync(true) };
 }
@@ -148,7 +176,10 @@ export interface StreamEvent {
 }
 
 /** Reads an SSE stream into a list until closed. */
-export function stream(url: string, headers: Record<string, string> = {}): { events: StreamEvent[]; closed: Promise<void>; close(): void } {
+export function stream(
+  url: string,
+  headers: Record<string, string> = {},
+): { events: StreamEvent[]; closed: Promise<void>; close(): void } {
   const abort = new AbortController();
   const events: StreamEvent[] = [];
   const closed = (async () => {
@@ -160,9 +191,20 @@ export function stream(url: string, headers: Record<string, string> = {}): { eve
       const blocks = rest.split('\n\n');
       rest = blocks.pop() ?? '';
       for (const block of blocks) {
-        const field = (name: string) => block.split('\n').find((row) => row.startsWith(`${name}:`))?.slice(name.length + 1).trim();
+        const field = (name: string) =>
+          block
+            .split('\n')
+            .find((row) => row.startsWith(`${name}:`))
+            ?.slice(name.length + 1)
+            .trim();
         const data = field('data');
-        if (data) events.push({ id: field('id') ?? '', event: field('event') ?? 'message', data: json(data) as Record<string, unknown>, at: Date.now() });
+        if (data)
+          events.push({
+            id: field('id') ?? '',
+            event: field('event') ?? 'message',
+            data: json(data) as Record<string, unknown>,
+            at: Date.now(),
+          });
       }
     }
   })().catch(() => {});

@@ -5,7 +5,7 @@ import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type * as Opcua from 'node-opcua-client';
-import type { ClientSession, OPCUAClient } from 'node-opcua-client';
+import type { ClientSession, OPCUAClient, UserIdentityInfo } from 'node-opcua-client';
 import type { Clock } from '../../model.ts';
 import type { Connection } from './schema.ts';
 import { within } from './within.ts';
@@ -86,7 +86,7 @@ export async function openSession(
 async function userIdentity(
   library: Library,
   { user, passwordFile }: Connection,
-): Promise<Parameters<OPCUAClient['createSession']>[0]> {
+): Promise<UserIdentityInfo> {
   if (user === undefined) return { type: library.UserTokenType.Anonymous };
   const password = passwordFile === undefined ? '' : (await readFile(passwordFile, 'utf8')).replace(/\r?\n$/u, '');
   return { type: library.UserTokenType.UserName, userName: user, password };

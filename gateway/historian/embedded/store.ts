@@ -3,7 +3,7 @@
 // Rollups of minutes before the mark are always right in the file; newer ones stay in memory and are read from samples.
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
-import type { Clock, Consumer, Frame, Sample, ValueType } from '../../model.ts';
+import type { Clock, Consumer, Sample, ValueType } from '../../model.ts';
 import { HOUR, MINUTE, addTo, countable, hourOf, rollup, rollupId, schema, toStored } from './schema.ts';
 import type { Rollup } from './schema.ts';
 

@@ -1,0 +1,233 @@
+// The composition root: builds every room from the configuration, connects them in the one direction that data
+// travels, starts consumers first and drivers last, and stops in reverse within a deadline. Called by main.
+import { join } from 'node:path';
+import { Catalog } from './catalog.ts';
+import type { PlantSpec } from './catalog.ts';
+import { systemClock as clock } from './clock.ts';
+import type { LoadedConfig, LoadResult } from './config/load.ts';
+import { errorText } from './config/read.ts';
+import { createDevices } from './drivers/supervise.ts';
+import { protocols } from './drivers/index.ts';
+import type { Batch, GatewayEvent, Live } from './model.ts';
+import { createMqtt } from './mqtt/mqtt.ts';
+import { createPipeline } from './pipeline/pipeline.ts';
+import { openReader } from './reader.ts';
+import { lockDataDir } from './state/lock.ts';
+import { Status } from './status.ts';
+import type { Log } from './status.ts';
+import { createControl } from './web/control.ts';
+import { createWeb } from './web/web.ts';
+import { openWriter } from './writer.ts';
+
+export interface DaemonOptions {
+  config: LoadedConfig;
+  /** Reads the configuration again; called at each reload. */
+  reload(): LoadResult;
+  /** Folder of the built dashboard. */
+  assets: string;
+  version: string;
+  log: Log;
+}
+
+export interface Daemon {
+  web: { host: string; port: number };
+  mqtt: { host: string; port: number };
+  /** Unix socket of the command line. */
+  control: string;
+  /** Resolves with the first live value of a device. */
+  firstLive: Promise<void>;
+  /** Rejects when the process must end: the writer died. */
+  failed: Promise<never>;
+  reload(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** How long a stop may take in all, ms; systemd's TimeoutStopSec is above it. */
+const stopWithin = 15_000;
+
+export async function startDaemon({ config, reload, assets, version, log }: DaemonOptions): Promise<Daemon> {
+  const { settings } = config;
+  const status = new Status(log);
+  const stops: (() => Promise<void> | void)[] = [];
+  const stop = async () => {
+    for (const step of stops.splice(0).reverse()) await step();
+  };
+  let fail: (error: Error) => void = () => {};
+  const failed = new Promise<never>((_resolve, reject) => (fail = reject));
+  failed.catch(() => {});
+
+  try {
+    const lock = lockDataDir(settings.data);
+    stops.push(() => lock.release());
+    const writer = await openWriter({
+      dataDir: settings.data,
+      journalCap: settings.journal.cap,
+      retentionDays: settings.history.retention / 86_400_000,
+      onDeath: (error) => fail(error),
+    });
+    stops.push(() => writer.close());
+    let catalog = await catalogOf(config.plant);
+    const reader = await openReader({
+      dataDir: settings.data,
+      onDeath: (error) =>
+        status.report('error', 'penstock_reader_restarts_total', `the history reader died: ${error.message}`),
+    });
+    stops.push(() => reader.close());
+
+    const consumers: Live[] = [];
+    let seen: () => void = () => {};
+    const firstLive = new Promise<void>((resolve) => (seen = resolve));
+    const live: Live = {
+      offer(batch: Batch) {
+        for (const consumer of consumers) consumer.offer(batch);
+        if (batch.events.some(changesAlarms)) keepAlarms();
+      },
+    };
+    const pipeline = createPipeline({
+      catalog,
+      clock,
+      journal: writer.journal,
+      live: [live],
+      status,
+      settings: settings.gateway,
+    });
+    const latest = await reader.latest(catalog.list.map((tag) => tag.index));
+    pipeline.restore({ alarms: await writer.loadAlarms(), latest });
+    stops.push(async () => {
+      pipeline.close();
+      await writer.saveAlarms(pipeline.snapshot());
+    });
+
+    // Alarm state on disk follows within a moment: a flood of edges is one write.
+    let keeping: (() => void) | undefined;
+    function keepAlarms(): void {
+      keeping ??= clock.after(200, () => {
+        keeping = undefined;
+        writer.saveAlarms(pipeline.snapshot()).catch((error: Error) => {
+          status.report('error', 'penstock_state_errors_total', `alarm states could not be stored: ${error.message}`);
+        });
+      });
+    }
+
+    const mqtt = createMqtt({
+      catalog,
+      clock,
+      status,
+      present: pipeline,
+      version,
+      settings: { ...settings.mqtt, gatewayId: settings.gateway.id },
+    });
+    const mqttAt = await mqtt.listen();
+    consumers.push(mqtt);
+    stops.push(() => mqtt.close());
+
+    const devices = createDevices({
+      clock,
+      status,
+      protocols,
+      sink: {
+        ingest(device, readings, origin) {
+          if (origin === 'live') seen();
+          pipeline.ingest(device, readings, origin);
+        },
+        alive: (device, tags, at) => pipeline.alive(device, tags, at),
+        online: (device) => pipeline.online(device),
+        offline: (device, reason) => pipeline.offline(device, reason),
+      },
+    });
+
+    const web = createWeb({
+      catalog,
+      clock,
+      status,
+      present: pipeline,
+      historian: reader,
+      act: (act) => pipeline.act(act),
+      durable: (seq) => writer.journal.durable(seq),
+      devices: () => devices.states(),
+      ready: () => ({ ready: true, reasons: [] }),
+      settings: { ...settings.web, assets, version, gatewayId: settings.gateway.id },
+    });
+    const webAt = await web.listen();
+    consumers.push(web);
+    stops.push(() => web.close());
+
+    const controlPath = join(settings.data, 'control.sock');
+    const control = await createControl({
+      path: controlPath,
+      clock,
+      catalog: () => catalog,
+      file: (origin, readings) => pipeline.file(origin, readings, origin),
+      room: (signal) => writer.journal.room(signal),
+      durable: (seq) => writer.journal.durable(seq),
+      act: (act) => pipeline.act(act),
+      status: () => ({ version, components: status.components(), devices: devices.states() }),
+    });
+    stops.push(() => control.close());
+
+    pipeline.start();
+    devices.use(catalog);
+    stops.push(() => devices.close(5000));
+
+    async function catalogOf(plant: PlantSpec): Promise<Catalog> {
+      const { indexes, revision } = await writer.assign(
+        plant.tags.map(({ id, type, formerly }) => ({ id, type, formerly })),
+      );
+      const built = new Catalog(plant, indexes, revision);
+      await writer.use(
+        built.list.map(({ index, id, type }) => ({ index, id, type })),
+        revision,
+      );
+      return built;
+    }
+
+    return {
+      web: webAt,
+      mqtt: { host: settings.mqtt.host, port: mqttAt.port },
+      control: controlPath,
+      firstLive,
+      failed,
+      async reload() {
+        const result = reload();
+        if (!result.ok) {
+          for (const error of result.errors) log.error({}, errorText(error));
+          status.gauge('penstock_config_reload_success', 0);
+          status.set(
+            'config',
+            'degraded',
+            `${result.errors.length} errors in the new configuration; running on the previous one`,
+          );
+          return;
+        }
+        const changed = Object.keys(settings).filter(
+          (key) =>
+            JSON.stringify(settings[key as keyof typeof settings]) !==
+            JSON.stringify(result.config.settings[key as keyof typeof settings]),
+        );
+        if (changed.length > 0)
+          log.warn({ changed }, `settings of ${changed.join(', ')} changed: they take effect at the next start`);
+        catalog = await catalogOf(result.config.plant);
+        pipeline.use(catalog);
+        mqtt.use(catalog);
+        web.use(catalog);
+        devices.use(catalog);
+        status.gauge('penstock_config_reload_success', 1);
+        status.set('config', 'ok');
+        log.info({ revision: catalog.revision }, 'configuration reloaded');
+      },
+      async close() {
+        let given = false;
+        const late = new Promise<void>((resolve) => {
+          setTimeout(() => ((given = true), resolve()), stopWithin).unref();
+        });
+        await Promise.race([stop(), late]);
+        if (given) log.error({}, `the stop took longer than ${stopWithin / 1000} s; ending at once`);
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+const changesAlarms = (event: GatewayEvent) => event.kind === 'alarm';

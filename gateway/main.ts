@@ -1,0 +1,203 @@
+// The process: arguments, signals, exit code. `penstock run` is the daemon, `demo` the daemon with its simulators,
+// the other commands are one call into cli/ or config/.
+// Exit codes: 0 ended as asked, 1 failed while running, 64 wrong use, 78 wrong configuration (sysexits.h).
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { startDemo } from './cli/demo.ts';
+import { importFile } from './cli/import.ts';
+import { loadConfig } from './config/load.ts';
+import type { LoadResult } from './config/load.ts';
+import { errorText } from './config/read.ts';
+import { jsonSchema, reference } from './config/reference.ts';
+import type { Daemon } from './daemon.ts';
+import { protocols } from './drivers/index.ts';
+import { createLog, logForm } from './log.ts';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+
+const usage = `penstock ${version}: industrial edge gateway
+
+  penstock run --config DIR [--data DIR] [--port N] [--mqtt-port N] [--log-level L]
+      the daemon: devices → MQTT, history, alarms, page
+  penstock demo [--data DIR] [--port N] [--mqtt-port N] [--config DIR]
+      the daemon with bundled plant simulators and two days of history (npm start)
+  penstock check --config DIR
+      every error of a configuration, each with file, line and what to do
+  penstock import FILE --data DIR
+      files NDJSON readings into the running daemon's history
+  penstock docs
+      writes config/REFERENCE.md and config/schema.json from the schemas
+`;
+
+const settingOptions = ['data', 'host', 'port', 'mqtt-host', 'mqtt-port', 'log-level'] as const;
+
+class WrongUse extends Error {}
+class WrongConfig extends Error {}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parsed(process.argv.slice(2));
+  const command = positionals[0] ?? (values.help ? 'help' : values.version ? 'version' : undefined);
+  const settings = settingOptions.flatMap((name) => (values[name] === undefined ? [] : [`--${name}`, values[name]]));
+  const folder = resolve(values.config ?? (command === 'demo' ? join(root, 'config', 'demo') : '/etc/penstock'));
+  if (values.help || command === 'help') console.log(usage);
+  else if (command === 'version') console.log(version);
+  else if (command === 'check') check(loadConfig(folder, protocols, process.env, settings), folder);
+  else if (command === 'docs') docs();
+  else if (command === 'import') await importCommand(positionals[1], values.data ?? '/var/lib/penstock');
+  else if (command === 'run') await run(folder, settings);
+  else if (command === 'demo') await demo(folder, values);
+  else throw new WrongUse(command ? `"${command}" is no command` : 'a command is missing');
+}
+
+function parsed(args: string[]) {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        config: text,
+        data: text,
+        host: text,
+        port: text,
+        'mqtt-host': text,
+        'mqtt-port': text,
+        'log-level': text,
+        truth: text,
+        seed: text,
+        help: { ...flag, short: 'h' },
+        version: flag,
+      },
+    });
+  } catch (error) {
+    throw new WrongUse((error as Error).message);
+  }
+}
+
+function check(result: LoadResult, folder: string): void {
+  if (!result.ok) throw wrongConfig(result);
+  const { sites, assets, tags, devices } = result.config.plant;
+  console.log(
+    `${folder}: ${sites.length} sites, ${assets.length} assets, ${devices.length} devices, ${tags.length} tags: no errors`,
+  );
+}
+
+function docs(): void {
+  writeFileSync(join(root, 'config', 'REFERENCE.md'), reference(protocols));
+  writeFileSync(join(root, 'config', 'schema.json'), jsonSchema(protocols));
+}
+
+async function importCommand(file: string | undefined, data: string): Promise<void> {
+  if (!file) throw new WrongUse('the file to import is missing');
+  const report = await importFile(join(data, 'control.sock'), file, 'import');
+  for (const { line, message } of report.firstErrors) console.error(`${file}:${line}: ${message}`);
+  console.log(`${report.accepted} accepted, ${report.rejected} rejected`);
+  if (report.rejected > 0) process.exitCode = 1;
+}
+
+async function run(folder: string, args: string[]): Promise<void> {
+  const daemon = await daemonOn(folder, {}, args);
+  stopOnSignals(() => daemon.close());
+  console.log(readyLine(daemon));
+  await daemon.failed;
+}
+
+async function demo(folder: string, values: Record<string, string | boolean | undefined>): Promise<void> {
+  const option = (name: string) => (typeof values[name] === 'string' ? values[name] : undefined);
+  let close: (() => Promise<void>) | undefined;
+  stopOnSignals(async () => close?.());
+  const running = await startDemo({
+    root,
+    data: option('data') ?? join(root, 'data'),
+    host: option('host') ?? '127.0.0.1',
+    port: portOf(option('port') ?? '8080', '--port'),
+    mqttPort: portOf(option('mqtt-port') ?? '1883', '--mqtt-port'),
+    simulate: ['truth', 'seed'].flatMap((name) =>
+      option(name) === undefined ? [] : [`--${name}`, option(name) ?? ''],
+    ),
+    say: (line) => console.error(line),
+    build: buildDashboard,
+    start: (env, args) => daemonOn(folder, env, [...args, '--log-level', option('log-level') ?? 'warn']),
+  });
+  close = running.close;
+  console.log(readyLine(running.gateway));
+  await running.failed;
+}
+
+/** A process of its own: the bundler's memory must not stay in the daemon. */
+async function buildDashboard(): Promise<void> {
+  const child = spawn(process.execPath, [join(root, 'dashboard', 'build.ts')], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  if (code !== 0) throw new Error(`the dashboard could not be built (code ${code}); npm run build says why`);
+}
+
+async function daemonOn(folder: string, env: Record<string, string>, args: string[]): Promise<Daemon> {
+  const load = () => loadConfig(folder, protocols, { ...process.env, ...env }, args);
+  const result = load();
+  if (!result.ok) throw wrongConfig(result);
+  const { level } = result.config.settings.log;
+  const log = createLog(level, logForm(process.env, process.stderr.isTTY === true));
+  const { startDaemon } = await import('./daemon.ts');
+  const daemon = await startDaemon({
+    config: result.config,
+    reload: load,
+    assets: join(root, 'dashboard', 'dist'),
+    version,
+    log,
+  });
+  process.on(
+    'SIGHUP',
+    () => void daemon.reload().catch((error: Error) => log.error(`reload failed: ${error.message}`)),
+  );
+  return daemon;
+}
+
+function readyLine(at: { web: { host: string; port: number }; mqtt: { host: string; port: number } }): string {
+  return `ready http://${at.web.host}:${at.web.port} mqtt://${at.mqtt.host}:${at.mqtt.port}`;
+}
+
+/** First signal: an orderly stop. Second: at once. */
+function stopOnSignals(stop: () => Promise<void>): void {
+  let stopping = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (stopping) process.exit(1);
+      stopping = true;
+      stop().then(
+        () => process.exit(0),
+        (error: Error) => {
+          console.error(error.message);
+          process.exit(1);
+        },
+      );
+    });
+  }
+}
+
+function portOf(text: string, option: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new WrongUse(`${option} is "${text}"; it must be a port from 0 to 65535`);
+  return port;
+}
+
+function wrongConfig(result: LoadResult & { ok: false }): WrongConfig {
+  return new WrongConfig(
+    `${result.errors.map(errorText).join('\n')}\n${result.errors.length} errors in the configuration`,
+  );
+}
+
+main().catch((error: Error) => {
+  console.error(error instanceof WrongUse ? `${error.message}\n\n${usage}` : error.message);
+  if (!(error instanceof WrongUse || error instanceof WrongConfig) && process.env.PENSTOCK_LOG_LEVEL === 'debug')
+    console.error(error.stack);
+  process.exit(error instanceof WrongUse ? 64 : error instanceof WrongConfig ? 78 : 1);
+});

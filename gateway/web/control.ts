@@ -1,0 +1,127 @@
+// The command line's way into a running daemon: an HTTP server on a Unix socket that only its user may open.
+// Made by daemon; long imports are read in slices, so that nothing else waits for them.
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Catalog } from '../catalog.ts';
+import type { ActResult, Clock, OperatorAct, Reading } from '../model.ts';
+import { lineReader } from './lines.ts';
+import type { LineFault } from './lines.ts';
+
+export interface ControlOptions {
+  path: string;
+  clock: Clock;
+  catalog(): Catalog;
+  /** Files readings of history; `seq` is the journal's, when anything was filed. */
+  file(origin: 'import' | 'seed', readings: readonly Reading[]): { accepted: number; rejected: number; seq?: number };
+  /** Waits until the journal has room for history. */
+  room(signal: AbortSignal): Promise<void>;
+  durable(seq: number): Promise<void>;
+  act(act: OperatorAct): ActResult;
+  status(): object;
+}
+
+/** Readings filed between two looks at everything else: about 2 ms of work. */
+const slice = 1000;
+const faultsShown = 20;
+
+/** Listens; a socket left by a dead daemon is replaced (the folder's lock says nobody else is alive). */
+export async function createControl(options: ControlOptions): Promise<{ close(): Promise<void> }> {
+  rmSync(options.path, { force: true });
+  const server = createServer((request, response) => {
+    serve(options, request, response).catch((error: Error) =>
+      answer(response, 500, { error: 'internal error', message: error.message }),
+    );
+  });
+  // An import of days of history takes longer than any page's request.
+  server.requestTimeout = 0;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.path, resolve);
+  });
+  chmodSync(options.path, 0o600);
+  let closing: Promise<void> | undefined;
+  return {
+    close() {
+      closing ??= new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+      return closing;
+    },
+  };
+}
+
+async function serve(options: ControlOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://control');
+  if (request.method === 'GET' && url.pathname === '/status') return answer(response, 200, options.status());
+  if (request.method === 'POST' && url.pathname === '/import') {
+    const origin = url.searchParams.get('origin') ?? 'import';
+    if (origin !== 'import' && origin !== 'seed')
+      return answer(response, 400, { error: 'bad request', message: 'origin is import or seed', field: 'origin' });
+    return answer(response, 200, await takeIn(options, request, origin));
+  }
+  answer(response, 404, { error: 'not found', message: `there is nothing at ${url.pathname}` });
+}
+
+async function takeIn(options: ControlOptions, request: IncomingMessage, origin: 'import' | 'seed'): Promise<object> {
+  const reasons: Record<string, number> = {};
+  const firstErrors: { line: number; message: string }[] = [];
+  let accepted = 0;
+  let rejected = 0;
+  let last: number | undefined;
+  const read = lineReader(options.catalog(), options.clock.now());
+  const gone = new AbortController();
+  request.once('close', () => {
+    // 'close' also comes after a body that was read to its end.
+    if (!request.complete) gone.abort();
+  });
+  const reject = (line: number, { reason, message }: LineFault) => {
+    rejected++;
+    reasons[reason] = (reasons[reason] ?? 0) + 1;
+    if (firstErrors.length < faultsShown) firstErrors.push({ line, message });
+  };
+
+  let readings: Reading[] = [];
+  const flush = async () => {
+    if (readings.length === 0) return;
+    await options.room(gone.signal);
+    const filed = options.file(origin, readings);
+    accepted += filed.accepted;
+    rejected += filed.rejected;
+    if (filed.rejected > 0) reasons['refused'] = (reasons['refused'] ?? 0) + filed.rejected;
+    last = filed.seq ?? last;
+    readings = [];
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  };
+
+  let number = 0;
+  let rest = '';
+  const decoder = new TextDecoder();
+  const take = (line: string) => {
+    number++;
+    if (line.trim() === '') return;
+    const result = read(line);
+    if ('reason' in result) reject(number, result);
+    else readings.push(result);
+  };
+  for await (const part of request) {
+    rest += decoder.decode(part as Uint8Array, { stream: true });
+    let from = 0;
+    for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n', from)) {
+      take(rest.slice(from, end));
+      from = end + 1;
+      if (readings.length >= slice) await flush();
+    }
+    rest = rest.slice(from);
+  }
+  take(rest);
+  await flush();
+  if (last !== undefined) await options.durable(last);
+  return { accepted, rejected, reasons, firstErrors };
+}
+
+function answer(response: ServerResponse, code: number, body: object): void {
+  if (response.headersSent) return;
+  response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}

@@ -1,0 +1,211 @@
+// What the overview page asks: a site's summary and its trends, from the present and from history.
+// Used by the routes; many pages that ask for the same site share one query.
+import type { Catalog, Site, Tag } from '../catalog.ts';
+import type { Alarm, BucketSeries, Clock, Historian, Present, Severity } from '../model.ts';
+import { combine, course, rangeOf, widthMinutes, windowOf } from './kpi.ts';
+import type { Window } from './kpi.ts';
+import { isStale, liveValue, tagSeverities, wireAlarm, wireFacility } from './values.ts';
+import type { MachineStatus, Summary, SummaryKpi, Timeseries } from './wire.ts';
+import { quality } from '../model.ts';
+
+const minute = 60_000_000;
+const sparkMinutes = 2;
+/** How long an answer from history serves further pages, ms. */
+const shareFor = 5000;
+
+type History = { window: Window; spark: (number | null)[] };
+
+export class Dashboard {
+  readonly #historian: Historian;
+  readonly #present: Present;
+  readonly #clock: Clock;
+  readonly #shared = new Map<string, { until: number; answer: Promise<Map<string, History>> }>();
+
+  constructor(historian: Historian, present: Present, clock: Clock) {
+    this.#historian = historian;
+    this.#present = present;
+    this.#clock = clock;
+  }
+
+  async summary(catalog: Catalog, site: Site, hours: number): Promise<Summary> {
+    const history = await this.#history(catalog, site, hours);
+    const alarms = this.#present.alarms().filter((alarm) => alarm.site === site.id);
+    const severities = tagSeverities(alarms);
+    const counts: Record<MachineStatus, number> = { operational: 0, warning: 0, down: 0, maintenance: 0, offline: 0 };
+    const assets = site.assets.map(({ path, name, kind, line, tags }) => {
+      const status = this.#present.states().get(path)?.status ?? 'offline';
+      counts[status]++;
+      return { path, name, kind, line, status, values: tags.map((tag) => liveValue(tag, this.#present, severities)) };
+    });
+    return {
+      facility: wireFacility(site),
+      hours,
+      generatedAt: new Date(this.#clock.now()).toISOString(),
+      counts,
+      alarms: countBySeverity(alarms),
+      kpis: [...kpiTags(site)].map(([metric, tags]) => this.#kpi(metric, tags, history.get(metric))),
+      insights: alarms.map((alarm) => wireAlarm(alarm, catalog)).sort(byUrgency),
+      assets,
+    };
+  }
+
+  async timeseries(
+    site: Site,
+    metric: string,
+    hours: number,
+    bucketMinutes: number,
+    signal: AbortSignal,
+  ): Promise<Timeseries | undefined> {
+    const tags = site.assets
+      .flatMap((asset) => asset.tags)
+      .filter((tag) => tag.metric === metric && tag.type !== 'text');
+    const first = tags[0];
+    if (!first) return undefined;
+    const width = bucketMinutes * minute;
+    const to = Math.floor(this.#clock.micros() / width) * width + width;
+    const from = to - Math.ceil((hours * 60) / bucketMinutes) * width;
+    const series = await this.#buckets(tags, from, to, width, signal);
+    const names = new Map(site.assets.map((asset) => [asset.path, asset.name]));
+    return {
+      facility: site.id,
+      metric,
+      name: first.name,
+      unit: first.unit,
+      decimals: first.decimals,
+      from: new Date(from / 1000).toISOString(),
+      to: new Date(to / 1000).toISOString(),
+      bucketMinutes,
+      t: (series[0]?.t ?? []).map((t) => t / 1000),
+      series: series.map((one, i) => {
+        const tag = tags[i] ?? first;
+        const { min, avg, max } = one;
+        return {
+          asset: tag.asset,
+          name: names.get(tag.asset) ?? tag.asset,
+          tag: tag.id,
+          min,
+          avg,
+          max,
+          limits: tag.alarm?.limits,
+        };
+      }),
+    };
+  }
+
+  #kpi(metric: string, tags: readonly Tag[], history: History | undefined): SummaryKpi {
+    const { name, unit, decimals, aggregate = 'mean' } = tags[0] ?? { name: metric, unit: '', decimals: 2 };
+    const values: number[] = [];
+    for (const tag of tags) {
+      const sample = this.#present.latest(tag.index);
+      if (!sample || isStale(sample) || quality(sample.status) === 'bad' || typeof sample.value !== 'number') continue;
+      values.push(sample.value);
+    }
+    return {
+      metric,
+      name,
+      unit,
+      decimals,
+      aggregate,
+      current: combine(values, aggregate),
+      ...(history?.window ?? { avg: null, min: null, max: null }),
+      range: rangeOf(tags, aggregate),
+      reporting: values.length,
+      of: tags.length,
+      spark: history?.spark ?? [],
+    };
+  }
+
+  /** History's part of a summary: the slow one, shared by all who ask within a few seconds. */
+  #history(catalog: Catalog, site: Site, hours: number): Promise<Map<string, History>> {
+    const key = `${catalog.revision}/${site.id}/${hours}`;
+    const now = this.#clock.mono();
+    for (const [old, { until }] of this.#shared) if (until <= now) this.#shared.delete(old);
+    let shared = this.#shared.get(key);
+    if (!shared) {
+      const answer = this.#figures(site, hours);
+      answer.catch(() => this.#shared.delete(key));
+      this.#shared.set(key, (shared = { until: now + shareFor, answer }));
+    }
+    return shared.answer;
+  }
+
+  async #figures(site: Site, hours: number): Promise<Map<string, History>> {
+    const groups = kpiTags(site);
+    const tags = [...groups.values()].flat();
+    if (tags.length === 0) return new Map();
+    const now = this.#clock.micros();
+    const width = widthMinutes(hours, tags.length, 5) * minute;
+    const sparkWidth = widthMinutes(1, tags.length, sparkMinutes) * minute;
+    const last = Math.ceil(now / sparkWidth) * sparkWidth;
+    const [long, spark] = await Promise.all([
+      this.#buckets(tags, Math.floor(now / width) * width - hours * 60 * minute, now, width),
+      this.#buckets(tags, last - 60 * minute, last, sparkWidth),
+    ]);
+    const figures = new Map<string, History>();
+    let at = 0;
+    for (const [metric, group] of groups) {
+      const aggregate = group[0]?.aggregate ?? 'mean';
+      const slice = (all: BucketSeries[]) => all.slice(at, at + group.length);
+      figures.set(metric, { window: windowOf(slice(long), aggregate), spark: course(slice(spark), aggregate) });
+      at += group.length;
+    }
+    return figures;
+  }
+
+  /** In the order of the tags, whatever order the historian answers in. */
+  async #buckets(
+    tags: readonly Tag[],
+    from: number,
+    to: number,
+    width: number,
+    signal?: AbortSignal,
+  ): Promise<BucketSeries[]> {
+    const answer = await this.#historian.buckets(
+      tags.map((tag) => tag.index),
+      from,
+      to,
+      width,
+      signal,
+    );
+    const byTag = new Map(answer.map((series) => [series.tag, series]));
+    const t = answer[0]?.t ?? [];
+    return tags.map(
+      ({ index }) =>
+        byTag.get(index) ?? {
+          tag: index,
+          t,
+          n: t.map(() => 0),
+          min: t.map(() => null),
+          avg: t.map(() => null),
+          max: t.map(() => null),
+        },
+    );
+  }
+}
+
+/** The site's KPI tags by metric, in the order in which its assets have them. */
+function kpiTags(site: Site): Map<string, Tag[]> {
+  const groups = new Map<string, Tag[]>();
+  for (const asset of site.assets) {
+    for (const tag of asset.tags) {
+      if (!tag.aggregate) continue;
+      const group = groups.get(tag.metric);
+      if (group) group.push(tag);
+      else groups.set(tag.metric, [tag]);
+    }
+  }
+  return groups;
+}
+
+const rank: Record<Severity, number> = { critical: 0, high: 1, medium: 2, low: 3 };
+
+/** Active before returned, then by severity, then the newest first. */
+function byUrgency(a: Summary['insights'][number], b: Summary['insights'][number]): number {
+  return Number(b.active) - Number(a.active) || rank[a.severity] - rank[b.severity] || b.raisedAt - a.raisedAt;
+}
+
+function countBySeverity(alarms: readonly Alarm[]): Record<Severity, number> {
+  const counts: Record<Severity, number> = { low: 0, medium: 0, high: 0, critical: 0 };
+  for (const alarm of alarms) if (alarm.active && alarm.shelvedUntil === undefined) counts[alarm.severity]++;
+  return counts;
+}

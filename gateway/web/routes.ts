@@ -1,0 +1,183 @@
+// The REST routes under /api/v1. Each is a few lines: parameters are checked by schema.ts, answers made by dashboard.ts
+// and values.ts. Used by web.ts.
+import { Type } from 'typebox';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { Catalog, Site } from '../catalog.ts';
+import type { ActResult, Clock, OperatorAct, Present } from '../model.ts';
+import type { Dashboard } from './dashboard.ts';
+import { Refusal } from './errors.ts';
+import {
+  AcknowledgeSchema,
+  AlarmSchema,
+  DictSchema,
+  DoneSchema,
+  ErrorSchema,
+  FacilityParams,
+  FacilityQuery,
+  FacilitySchema,
+  ShelveSchema,
+  SummaryQuery,
+  SummarySchema,
+  TimeseriesQuery,
+  TimeseriesSchema,
+} from './schema.ts';
+import { dictOf, wireAlarm, wireFacility } from './values.ts';
+
+export interface RoutesOptions {
+  catalog(): Catalog;
+  clock: Clock;
+  present: Present;
+  dashboard: Dashboard;
+  act(act: OperatorAct): ActResult;
+  durable(seq: number): Promise<void>;
+  devices(): unknown;
+}
+
+/** Who acts when nobody says a name: until users exist, whoever sits at the page. */
+const somebody = 'operator';
+const errors = { 400: ErrorSchema, 404: ErrorSchema };
+
+export function routes(options: RoutesOptions): FastifyPluginAsyncTypebox {
+  const { clock, present, dashboard } = options;
+
+  const siteOf = (id: string): Site => {
+    const site = options.catalog().site(id);
+    if (site) return site;
+    const known = options.catalog().sites.map((each) => each.id);
+    throw new Refusal(404, `there is no facility "${id}"; there are: ${known.join(', ')}`, 'facility');
+  };
+  const carryOut = async (act: OperatorAct) => {
+    const result = options.act(act);
+    if (!result.ok)
+      throw new Refusal(
+        result.reason === 'unknown' ? 404 : 409,
+        result.message,
+        result.reason === 'unknown' ? 'key' : 'event',
+      );
+    await options.durable(result.seq);
+    return { ok: true };
+  };
+
+  return async (app) => {
+    app.get(
+      '/facilities',
+      { schema: { summary: 'Sites of this gateway', response: { 200: Type.Array(FacilitySchema) } } },
+      () => options.catalog().sites.map(wireFacility),
+    );
+
+    app.get(
+      '/dict',
+      {
+        schema: {
+          summary: 'Tag table of a facility, or of all: what the stream’s columns mean',
+          querystring: FacilityQuery,
+          response: { 200: DictSchema, ...errors },
+        },
+      },
+      (request, reply) => {
+        const { facility } = request.query;
+        const dict = dictOf(options.catalog(), facility === undefined ? undefined : siteOf(facility));
+        void reply.header('etag', `"${dict.rev}-${dict.tags.length}"`).header('cache-control', 'no-cache');
+        return dict;
+      },
+    );
+
+    app.get(
+      '/dashboard/summary/:facility',
+      {
+        schema: {
+          summary: 'Figures, alarms and assets of a facility',
+          params: FacilityParams,
+          querystring: SummaryQuery,
+          response: { 200: SummarySchema, ...errors },
+        },
+      },
+      (request) => dashboard.summary(options.catalog(), siteOf(request.params.facility), request.query.hours),
+    );
+
+    app.get(
+      '/dashboard/timeseries/:facility',
+      {
+        schema: {
+          summary: 'One metric of every asset, in buckets; gaps are null',
+          params: FacilityParams,
+          querystring: TimeseriesQuery,
+          response: { 200: TimeseriesSchema, ...errors },
+        },
+      },
+      async (request, reply) => {
+        const site = siteOf(request.params.facility);
+        const { metric, hours, bucket_minutes } = request.query;
+        const gone = new AbortController();
+        reply.raw.once('close', () => gone.abort());
+        const series = await dashboard.timeseries(site, metric, hours, bucket_minutes, gone.signal);
+        if (series) return series;
+        const metrics = new Set(
+          site.assets.flatMap((asset) => asset.tags.filter((tag) => tag.type !== 'text').map((tag) => tag.metric)),
+        );
+        throw new Refusal(
+          400,
+          `no asset of this facility has the metric "${metric}"; there are: ${[...metrics].join(', ')}`,
+          'metric',
+        );
+      },
+    );
+
+    app.get(
+      '/alarms',
+      {
+        schema: {
+          summary: 'Every alarm that is not normal',
+          querystring: FacilityQuery,
+          response: { 200: Type.Object({ alarms: Type.Array(AlarmSchema) }), ...errors },
+        },
+      },
+      (request) => {
+        const site = request.query.facility === undefined ? undefined : siteOf(request.query.facility);
+        const alarms = present.alarms().filter((alarm) => !site || alarm.site === site.id);
+        return { alarms: alarms.map((alarm) => wireAlarm(alarm, options.catalog())) };
+      },
+    );
+
+    app.post(
+      '/alarms/acknowledge',
+      {
+        schema: {
+          summary: 'Acknowledge one occurrence of an alarm',
+          body: AcknowledgeSchema,
+          response: { 200: DoneSchema, ...errors, 409: ErrorSchema },
+        },
+      },
+      ({ body: { key, event, comment, user = somebody } }) =>
+        carryOut({ kind: 'acknowledge', key, event, comment, user }),
+    );
+
+    app.post(
+      '/alarms/shelve',
+      {
+        schema: {
+          summary: 'Put an alarm on the shelf for a time, or take it off',
+          body: ShelveSchema,
+          response: { 200: DoneSchema, ...errors, 409: ErrorSchema },
+        },
+      },
+      ({ body: { key, minutes, reason, user = somebody } }) =>
+        carryOut(
+          minutes === 0
+            ? { kind: 'unshelve', key, user }
+            : { kind: 'shelve', key, until: clock.now() + minutes * 60_000, reason, user },
+        ),
+    );
+
+    app.get(
+      '/devices',
+      {
+        schema: { summary: 'State of each device connection', response: { 200: Type.Array(Type.Unsafe<unknown>({})) } },
+      },
+      () => {
+        const devices = options.devices();
+        return Array.isArray(devices) ? (devices as unknown[]) : [];
+      },
+    );
+  };
+}

@@ -1,0 +1,207 @@
+// The REST contract as schemas: what is asked, what is answered. Fastify checks by them and OpenAPI shows them;
+// handlers are typed by them, so that they and wire.ts cannot disagree.
+import { Type } from 'typebox';
+import type { TSchema } from 'typebox';
+
+const literals = <const T extends readonly string[]>(values: T) =>
+  Type.Union(
+    values.map((value) => Type.Literal(value)) as { [K in keyof T]: ReturnType<typeof Type.Literal<T[K] & string>> },
+  );
+const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const nullableNumber = nullable(Type.Number());
+
+const SeveritySchema = literals(['low', 'medium', 'high', 'critical'] as const);
+const StatusSchema = literals(['operational', 'warning', 'down', 'maintenance', 'offline'] as const);
+const ValueSchema = Type.Unsafe<number | boolean | string | null>({ type: ['number', 'boolean', 'string', 'null'] });
+const RangeSchema = Type.Object({ low: Type.Number(), high: Type.Number() });
+const LimitsSchema = Type.Object({
+  ll: Type.Optional(Type.Number()),
+  l: Type.Optional(Type.Number()),
+  h: Type.Optional(Type.Number()),
+  hh: Type.Optional(Type.Number()),
+});
+
+export const ErrorSchema = Type.Object({
+  error: Type.String(),
+  message: Type.String(),
+  field: Type.Optional(Type.String()),
+});
+
+export const FacilitySchema = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  location: Type.String(),
+  timezone: Type.String(),
+  assets: Type.Integer(),
+});
+
+export const AlarmSchema = Type.Object({
+  key: Type.String(),
+  event: Type.String(),
+  facility: Type.String(),
+  asset: Type.Optional(Type.String()),
+  assetName: Type.Optional(Type.String()),
+  tag: Type.Optional(Type.String()),
+  device: Type.Optional(Type.String()),
+  kind: literals(['limit', 'state', 'stale', 'quality', 'comm', 'clock'] as const),
+  level: Type.Optional(literals(['ll', 'l', 'h', 'hh'] as const)),
+  severity: SeveritySchema,
+  active: Type.Boolean(),
+  unacked: Type.Boolean(),
+  raisedAt: Type.Number(),
+  clearedAt: Type.Optional(Type.Number()),
+  ackedAt: Type.Optional(Type.Number()),
+  ackedBy: Type.Optional(Type.String()),
+  shelvedUntil: Type.Optional(Type.Number()),
+  comment: Type.Optional(Type.String()),
+  value: Type.Optional(ValueSchema),
+  limit: Type.Optional(Type.Number()),
+  unit: Type.Optional(Type.String()),
+  message: Type.String(),
+});
+
+const LiveValueSchema = Type.Object({
+  tag: Type.String(),
+  metric: Type.String(),
+  name: Type.String(),
+  unit: Type.String(),
+  decimals: Type.Integer(),
+  value: ValueSchema,
+  text: Type.Optional(Type.String()),
+  quality: literals(['good', 'uncertain', 'bad'] as const),
+  status: Type.Integer(),
+  timestamp: nullable(Type.String()),
+  stale: Type.Boolean(),
+  range: Type.Optional(RangeSchema),
+  limits: Type.Optional(LimitsSchema),
+  alarm: Type.Optional(SeveritySchema),
+});
+
+export const DictSchema = Type.Object({
+  rev: Type.Integer(),
+  facility: nullable(Type.String()),
+  assets: Type.Array(
+    Type.Object({
+      path: Type.String(),
+      site: Type.String(),
+      name: Type.String(),
+      kind: Type.String(),
+      line: nullable(Type.String()),
+    }),
+  ),
+  tags: Type.Array(
+    Type.Object({
+      i: Type.Integer(),
+      id: Type.String(),
+      asset: Type.String(),
+      metric: Type.String(),
+      name: Type.String(),
+      type: literals(['double', 'boolean', 'integer', 'text'] as const),
+      unit: Type.String(),
+      decimals: Type.Integer(),
+      names: Type.Optional(Type.Record(Type.String(), Type.String())),
+      range: Type.Optional(RangeSchema),
+      limits: Type.Optional(LimitsSchema),
+      staleAfter: Type.Number(),
+    }),
+  ),
+});
+
+export const SummarySchema = Type.Object({
+  facility: FacilitySchema,
+  hours: Type.Number(),
+  generatedAt: Type.String(),
+  counts: Type.Object({
+    operational: Type.Integer(),
+    warning: Type.Integer(),
+    down: Type.Integer(),
+    maintenance: Type.Integer(),
+    offline: Type.Integer(),
+  }),
+  alarms: Type.Object({ low: Type.Integer(), medium: Type.Integer(), high: Type.Integer(), critical: Type.Integer() }),
+  kpis: Type.Array(
+    Type.Object({
+      metric: Type.String(),
+      name: Type.String(),
+      unit: Type.String(),
+      decimals: Type.Integer(),
+      aggregate: literals(['mean', 'sum', 'max'] as const),
+      current: nullableNumber,
+      avg: nullableNumber,
+      min: nullableNumber,
+      max: nullableNumber,
+      range: Type.Optional(RangeSchema),
+      reporting: Type.Integer(),
+      of: Type.Integer(),
+      spark: Type.Array(nullableNumber),
+    }),
+  ),
+  insights: Type.Array(AlarmSchema),
+  assets: Type.Array(
+    Type.Object({
+      path: Type.String(),
+      name: Type.String(),
+      kind: Type.String(),
+      line: nullable(Type.String()),
+      status: StatusSchema,
+      values: Type.Array(LiveValueSchema),
+    }),
+  ),
+});
+
+export const TimeseriesSchema = Type.Object({
+  facility: Type.String(),
+  metric: Type.String(),
+  name: Type.String(),
+  unit: Type.String(),
+  decimals: Type.Integer(),
+  from: Type.String(),
+  to: Type.String(),
+  bucketMinutes: Type.Number(),
+  t: Type.Array(Type.Number()),
+  series: Type.Array(
+    Type.Object({
+      asset: Type.String(),
+      name: Type.String(),
+      tag: Type.String(),
+      min: Type.Array(nullableNumber),
+      avg: Type.Array(nullableNumber),
+      max: Type.Array(nullableNumber),
+      limits: Type.Optional(LimitsSchema),
+    }),
+  ),
+});
+
+export const FacilityParams = Type.Object({ facility: Type.String({ minLength: 1 }) });
+export const FacilityQuery = Type.Object({ facility: Type.Optional(Type.String({ minLength: 1 })) });
+export const SummaryQuery = Type.Object({
+  hours: Type.Integer({ minimum: 1, maximum: 48, default: 24, description: 'window of average, minimum and maximum' }),
+});
+export const TimeseriesQuery = Type.Object({
+  metric: Type.String({ minLength: 1, description: 'last part of the tag ids' }),
+  hours: Type.Integer({ minimum: 1, maximum: 48, default: 12 }),
+  bucket_minutes: Type.Integer({ minimum: 1, maximum: 60, default: 5 }),
+});
+export const StreamQuery = Type.Object({
+  facility: Type.Optional(Type.String({ minLength: 1 })),
+  hz: Type.Integer({ minimum: 1, maximum: 4, default: 1, description: 'most updates a second: 1, 2 or 4' }),
+});
+const person = Type.Optional(Type.String({ minLength: 1, maxLength: 100 }));
+const note = Type.Optional(Type.String({ maxLength: 1000 }));
+export const AcknowledgeSchema = Type.Object({
+  key: Type.String({ minLength: 1, maxLength: 1000 }),
+  event: Type.String({
+    minLength: 1,
+    maxLength: 200,
+    description: 'the occurrence; one that is over is not acknowledged',
+  }),
+  comment: note,
+  user: person,
+});
+export const ShelveSchema = Type.Object({
+  key: Type.String({ minLength: 1, maxLength: 1000 }),
+  minutes: Type.Integer({ minimum: 0, maximum: 1440, description: '0 takes it off the shelf' }),
+  reason: note,
+  user: person,
+});
+export const DoneSchema = Type.Object({ ok: Type.Boolean() });
