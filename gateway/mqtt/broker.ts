@@ -8,6 +8,7 @@ import { Aedes } from 'aedes';
 import type { Client } from 'aedes';
 import type { Status } from '../status.ts';
 import { limitPackets } from './limit.ts';
+import { segment } from './topics.ts';
 
 export interface BrokerSettings {
   host: string;
@@ -134,7 +135,7 @@ export class Broker {
           done(new Error(words));
         };
         if (packet.topic.startsWith('$')) return refuse('system', 'system topics are reserved');
-        if (levels[0] === this.#settings.prefix) {
+        if (levels[0] === segment(this.#settings.prefix)) {
           if (!levels.includes('_cmd')) return refuse('namespace', `topics below ${this.#settings.prefix}/ belong to the gateway`);
           if (packet.retain) {
             // A command that waits in the broker for whoever comes is a danger: it goes nowhere.
