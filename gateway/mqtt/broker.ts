@@ -27,6 +27,9 @@ export interface Message {
   retain: boolean;
 }
 
+/** What aedes' types leave out. */
+type Inner = Client & { subscriptions: Record<string, unknown>; duplicates: object };
+
 /** Largest packet a client may send, bytes. */
 export const maxPacket = 256 * 1024;
 const maxClients = 500;
@@ -44,6 +47,8 @@ export class Broker {
   readonly #own = new WeakSet<Client>();
   readonly #foreignRetained = new Set<string>();
   readonly #told = new Set<string>();
+  /** Counters of the messages given to a client lately. */
+  readonly #given = new WeakMap<Client, Set<number>>();
   #aedes: Aedes | undefined;
   #server: Server | undefined;
   /** User and password of the gateway's own sessions, new at each start. */
@@ -109,7 +114,21 @@ export class Broker {
     limitPackets(socket, maxPacket, () => {
       this.#status.report('warn', 'penstock_mqtt_refused_total', `an MQTT client sent a packet over ${maxPacket} bytes and was disconnected`, { reason: 'size' });
     });
-    aedes.handle(socket);
+    const client = aedes.handle(socket) as Inner;
+    // aedes takes a message for a repetition when one that was published after it has overtaken it (retained messages
+    // and higher qualities of service take longer ways) and drops it. Its memory is switched off; `again` below is ours.
+    Object.defineProperty(client.duplicates, aedes.id, { get: () => 0, set: () => {} });
+  }
+
+  /** Whether a client with several subscriptions has been given this message through another of them. */
+  #again(client: Inner, counter: number): boolean {
+    if (Object.keys(client.subscriptions).length < 2) return false;
+    let given = this.#given.get(client);
+    if (!given) this.#given.set(client, (given = new Set()));
+    if (given.has(counter)) return true;
+    given.add(counter);
+    if (given.size > 4096) for (const oldest of given) if (given.delete(oldest)) break;
+    return false;
   }
 
   async #createAedes(): Promise<Aedes> {
@@ -153,9 +172,10 @@ export class Broker {
       authorizeForward: (client, packet) => {
         if (packet.topic.startsWith('$')) {
           // Wildcards in front do not match system topics [MQTT-4.7.2-1].
-          const filters = Object.keys((client as Client & { subscriptions: object }).subscriptions);
+          const filters = Object.keys((client as Inner).subscriptions);
           if (packet.topic.startsWith(ignored) || !filters.some((filter) => filter.startsWith('$'))) return null;
         }
+        if (this.#again(client as Inner, packet.brokerCounter)) return null;
         if (packet.qos === 0 && client.conn.writableNeedDrain) {
           // Waiting for this one would hold up the delivery to everybody.
           this.#status.count('penstock_mqtt_dropped_total', 1, {}, 'Messages not given to a subscriber that does not keep up');
