@@ -102,7 +102,10 @@ function deviceFile(site: PlantSite): string {
   document.set('protocol', site.protocol);
   document.set(
     'connection',
-    modbus ? { host: '127.0.0.1', port: placeholder } : { endpoint: `opc.tcp://127.0.0.1:${placeholder}` },
+    modbus
+      ? { host: '127.0.0.1', port: placeholder }
+      : // 0: every change, so that two close together are both reported.
+        { endpoint: `opc.tcp://127.0.0.1:${placeholder}`, samplingInterval: 0 },
   );
   document.set('interval', duration(site.interval));
   document.set('tags', modbus ? registers(site).map(flow) : nodes(site).map(flow));
