@@ -32,24 +32,47 @@ export function truthOf(text: string): Map<string, Served> {
 }
 
 /**
- * @param slack µs before `t` within which the value must have held: 0 where the device itself gives the time,
- * the longest way of an answer where the gateway files by arrival.
+ * @param timed whether the device gives the time of this tag's values: where the truth has a change at exactly `t`, its
+ * value must then be the one seen. Elsewhere (filed by arrival, or repeated) the value must have held within `slack` µs
+ * before `t`: the answer's way.
  */
 export function judge(
   truth: ReadonlyMap<string, Served>,
   seen: readonly Seen[],
-  slack: (tag: string) => number,
+  timed: (tag: string) => boolean,
+  slack: number,
 ): Verdict {
   const verdict: Verdict = { compared: 0, wrong: [] };
   for (const { tag, t, v } of seen) {
     const served = truth.get(tag);
     verdict.compared++;
-    if (!served || !heldWithin(served, t - slack(tag), t, v)) {
+    if (!served || !right(served, t, v, timed(tag), slack)) {
       const near = served ? around(served, t) : 'never served';
       verdict.wrong.push(`${tag} at ${new Date(t / 1000).toISOString()}: ${String(v)}; truth: ${near}`);
     }
   }
   return verdict;
+}
+
+function right(served: Served, t: number, v: unknown, timed: boolean, slack: number): boolean {
+  const at = lastAtOrBefore(served.t, t);
+  return timed && served.t[at] === t ? same(served.v[at], v) : heldWithin(served, t - slack, t, v);
+}
+
+/** Changes of the truth in [from, to) that were not seen at exactly their time. */
+export function missing(
+  truth: ReadonlyMap<string, Served>,
+  seen: readonly Seen[],
+  tags: readonly string[],
+  from: number,
+  to: number,
+): string[] {
+  const times = new Set(seen.map(({ tag, t }) => `${tag} ${t}`));
+  return tags.flatMap((tag) =>
+    (truth.get(tag)?.t ?? [])
+      .filter((t) => t >= from && t < to && !times.has(`${tag} ${t}`))
+      .map((t) => `${tag} at ${new Date(t / 1000).toISOString()}`),
+  );
 }
 
 /** True when the value held at some moment of [from, to]. */
