@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { checks, driverContract, longestGap } from './contract.ts';
+import { checks, longestGap } from './checks.ts';
+import { driverContract } from './contract.ts';
 import type { ContractEnv } from './contract.ts';
 import { GoodAfterLoss, IgnoresAbort, LateRequest, NoProofOfLife, SwallowsError } from './broken/drivers.ts';
 import { TinyDriver, TinyServer } from './broken/tiny.ts';

@@ -5,4 +5,6 @@ import { modbus } from './modbus/driver.ts';
 import { opcua } from './opcua/driver.ts';
 
 /** By the name that a device file gives as `protocol`. */
-export const protocols: ReadonlyMap<string, Protocol> = new Map([modbus, opcua].map((protocol) => [protocol.name, protocol]));
+export const protocols: ReadonlyMap<string, Protocol> = new Map(
+  [modbus, opcua].map((protocol) => [protocol.name, protocol]),
+);

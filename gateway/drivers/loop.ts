@@ -42,8 +42,21 @@ export class DeviceLoop {
   constructor(name: string, options: LoopOptions, after: Promise<void> = Promise.resolve()) {
     this.name = name;
     this.#o = options;
-    this.#state = { name, protocol: '', state: 'stopped', reason: '', since: options.clock.now(), restarts: 0, stats: {} };
-    options.status.counter('penstock_device_restarts_total', 0, { device: name }, 'Driver runs begun again after a loss');
+    this.#state = {
+      name,
+      protocol: '',
+      state: 'stopped',
+      reason: '',
+      since: options.clock.now(),
+      restarts: 0,
+      stats: {},
+    };
+    options.status.counter(
+      'penstock_device_restarts_total',
+      0,
+      { device: name },
+      'Driver runs begun again after a loss',
+    );
     this.#done = after.then(() => this.#loop());
   }
 
@@ -121,7 +134,13 @@ export class DeviceLoop {
     try {
       const protocol = this.#o.protocols.get(spec.protocol);
       if (!protocol) throw new Error(`there is no protocol ${spec.protocol}`);
-      const points = spec.tags.map(({ index, id, type, interval }) => ({ tag: index, id, type, interval, address: spec.addresses.get(index) ?? {} }));
+      const points = spec.tags.map(({ index, id, type, interval }) => ({
+        tag: index,
+        id,
+        type,
+        interval,
+        address: spec.addresses.get(index) ?? {},
+      }));
       const driver = protocol.create(spec.name, spec.connection, points);
       return new Run(spec.name, driver, {
         clock: this.#o.clock,
@@ -151,9 +170,14 @@ export class DeviceLoop {
     run.cut();
     if (outcome === undefined && !(await Promise.race([ended.then(() => true), this.#patience()]))) {
       run.abandon();
-      this.#o.status.report('error', 'penstock_device_abandoned_total', `${this.name}: the driver ignored its abort for ${abortWithin} ms and was left behind`, {
-        device: this.name,
-      });
+      this.#o.status.report(
+        'error',
+        'penstock_device_abandoned_total',
+        `${this.name}: the driver ignored its abort for ${abortWithin} ms and was left behind`,
+        {
+          device: this.name,
+        },
+      );
     }
     this.#run = undefined;
     return outcome;
@@ -186,7 +210,9 @@ export class DeviceLoop {
     try {
       act();
     } catch (error) {
-      this.#o.status.report('error', 'penstock_device_sink_errors_total', `${this.name}: ${wording(error)}`, { device: this.name });
+      this.#o.status.report('error', 'penstock_device_sink_errors_total', `${this.name}: ${wording(error)}`, {
+        device: this.name,
+      });
     }
   }
 
@@ -201,12 +227,24 @@ export class DeviceLoop {
   }
 }
 
-const components = { connecting: 'starting', online: 'ok', offline: 'degraded', stopped: 'stopped', failed: 'failed' } as const;
+const components = {
+  connecting: 'starting',
+  online: 'ok',
+  offline: 'degraded',
+  stopped: 'stopped',
+  failed: 'failed',
+} as const;
 const expired: RequestResult = { ok: false, reason: 'expired', message: 'the deadline had passed' };
 
 /** What the driver sees of a device, as text: equal text, nothing to restart. */
 function keyOf(spec: DeviceSpec): string {
-  const points = spec.tags.map(({ index, id, type, interval }) => [index, id, type, interval, spec.addresses.get(index)]);
+  const points = spec.tags.map(({ index, id, type, interval }) => [
+    index,
+    id,
+    type,
+    interval,
+    spec.addresses.get(index),
+  ]);
   return JSON.stringify([spec.protocol, spec.enabled, spec.connection, points]);
 }
 

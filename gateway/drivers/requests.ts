@@ -53,7 +53,8 @@ export function putRequest(queue: RequestQueue, body: RequestBody, clock: Clock)
     };
     const request: DeviceRequest = { ...body, reply };
     callOff = clock.after(body.deadline - clock.mono(), () => {
-      if (queue.withdraw(request)) reply({ ok: false, reason: 'expired', message: 'the device did not get to it in time' });
+      if (queue.withdraw(request))
+        reply({ ok: false, reason: 'expired', message: 'the device did not get to it in time' });
       else {
         const message = 'the device gave no answer in time; the request may have been carried out';
         callOff = clock.after(grace, () => reply({ ok: false, reason: 'failed', message }));

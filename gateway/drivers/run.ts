@@ -44,7 +44,8 @@ export class Run {
     if (this.#cut) return;
     this.#away();
     this.#cut = true;
-    for (const request of this.requests.end()) request.reply({ ok: false, reason: 'offline', message: `${this.#device} was lost` });
+    for (const request of this.requests.end())
+      request.reply({ ok: false, reason: 'offline', message: `${this.#device} was lost` });
   }
   abandon(): void {
     this.#abandoned = true;
@@ -63,7 +64,12 @@ export class Run {
   #believed(): boolean {
     if (this.online) return true;
     const labels = { device: this.#device };
-    this.#o.status.count('penstock_device_disbelieved_total', 1, labels, 'Words of a driver while its device was not online');
+    this.#o.status.count(
+      'penstock_device_disbelieved_total',
+      1,
+      labels,
+      'Words of a driver while its device was not online',
+    );
     if (!this.#disbelieved) {
       this.#disbelieved = true;
       const when = this.#abandoned ? 'after it was left behind' : this.#cut ? 'after its end' : 'while not online';
@@ -78,7 +84,9 @@ export class Run {
       act();
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      this.#o.status.report('error', 'penstock_device_sink_errors_total', `${this.#device}: ${message}`, { device: this.#device });
+      this.#o.status.report('error', 'penstock_device_sink_errors_total', `${this.#device}: ${message}`, {
+        device: this.#device,
+      });
     }
   }
 
@@ -89,7 +97,8 @@ export class Run {
       clock,
       requests: this.requests,
       emit: (readings, how) => {
-        if (readings.length > 0 && this.#believed()) this.#hand(() => sink.ingest(device, readings, how?.origin ?? 'live'));
+        if (readings.length > 0 && this.#believed())
+          this.#hand(() => sink.ingest(device, readings, how?.origin ?? 'live'));
       },
       alive: (tags, at) => {
         if (this.#believed()) this.#hand(() => sink.alive(device, tags, at));
@@ -126,5 +135,8 @@ export class Run {
 }
 
 function snake(name: string): string {
-  return name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replace(/[^A-Za-z0-9_]/g, '_').toLowerCase();
+  return name
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replace(/[^A-Za-z0-9_]/g, '_')
+    .toLowerCase();
 }

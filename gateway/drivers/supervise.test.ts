@@ -48,7 +48,8 @@ function rig({ deaf = false } = {}) {
   };
   const said: string[] = [];
   const sink: Sink = {
-    ingest: (device, readings, origin) => void said.push(`${device} ${origin} ${readings.map((r) => r.value).join(',')}`),
+    ingest: (device, readings, origin) =>
+      void said.push(`${device} ${origin} ${readings.map((r) => r.value).join(',')}`),
     alive: (device, tags) => void said.push(`${device} alive ${tags.join(',')}`),
     online: (device) => void said.push(`${device} online`),
     offline: (device, reason) => void said.push(`${device} offline: ${reason}`),
@@ -90,7 +91,14 @@ describe('a supervised device', () => {
     fail('reset by peer');
     await clock.advance(0);
     link.emit(good(4));
-    expect(said).toEqual(['plc online', 'plc live 2', 'plc offline: cable out', 'plc online', 'plc alive 1', 'plc offline: reset by peer']);
+    expect(said).toEqual([
+      'plc online',
+      'plc live 2',
+      'plc offline: cable out',
+      'plc online',
+      'plc alive 1',
+      'plc offline: reset by peer',
+    ]);
     expect(status.value('penstock_device_disbelieved_total', { device: 'plc' })).toBe(4);
     expect(lines.filter((line) => line.includes('not believed'))).toHaveLength(1);
     await devices.close(1000);
@@ -167,7 +175,13 @@ describe('a supervised device', () => {
 
   test('disabled, of an unknown protocol or impossible, says so and waits for another configuration', async () => {
     const { clock, devices, runs, said } = rig();
-    devices.use({ devices: [spec('off', { enabled: false }), spec('odd', { protocol: 'smoke' }), spec('bad', { connection: { impossible: true } })] });
+    devices.use({
+      devices: [
+        spec('off', { enabled: false }),
+        spec('odd', { protocol: 'smoke' }),
+        spec('bad', { connection: { impossible: true } }),
+      ],
+    });
     await clock.advance(60_000);
     expect(runs).toHaveLength(0);
     expect(devices.states().map(({ name, state }) => [name, state])).toEqual([

@@ -1,6 +1,16 @@
 // The devices: one supervisor loop for each device of the catalog. Made by the daemon, started last and stopped first;
 // hands readings, proofs of life and edges to the sink (the pipeline). What a driver throws ends here.
-import type { Clock, DriverStats, Micros, Origin, Protocol, Reading, RequestResult, Sample, ValueType } from '../model.ts';
+import type {
+  Clock,
+  DriverStats,
+  Micros,
+  Origin,
+  Protocol,
+  Reading,
+  RequestResult,
+  Sample,
+  ValueType,
+} from '../model.ts';
 import type { Status } from '../status.ts';
 import { DeviceLoop } from './loop.ts';
 import type { RequestBody } from './requests.ts';
@@ -65,7 +75,8 @@ export function createDevices({ clock, status, protocols, sink, random = Math.ra
   const ending = new Map<string, Promise<void>>();
   let closed = false;
   status.collect(() => {
-    for (const loop of loops.values()) status.gauge('penstock_device_up', loop.state().state === 'online' ? 1 : 0, { device: loop.name });
+    for (const loop of loops.values())
+      status.gauge('penstock_device_up', loop.state().state === 'online' ? 1 : 0, { device: loop.name });
   });
 
   return {
@@ -84,13 +95,15 @@ export function createDevices({ clock, status, protocols, sink, random = Math.ra
       }
       for (const [name, spec] of wanted) {
         let loop = loops.get(name);
-        if (!loop) loops.set(name, (loop = new DeviceLoop(name, { clock, status, protocols, sink, random }, ending.get(name))));
+        if (!loop)
+          loops.set(name, (loop = new DeviceLoop(name, { clock, status, protocols, sink, random }, ending.get(name))));
         loop.use(spec);
       }
     },
     request(device, request) {
       const loop = loops.get(device);
-      if (!loop || closed) return Promise.resolve({ ok: false, reason: 'offline', message: `there is no running device ${device}` });
+      if (!loop || closed)
+        return Promise.resolve({ ok: false, reason: 'offline', message: `there is no running device ${device}` });
       return loop.request(request);
     },
     states: () => [...loops.values()].map((loop) => loop.state()),

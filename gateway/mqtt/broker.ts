@@ -79,7 +79,9 @@ export class Broker {
       await closed(aedes);
       throw error;
     }
-    server.on('error', (error) => this.#status.report('error', 'penstock_mqtt_errors_total', `MQTT listener: ${error.message}`));
+    server.on('error', (error) =>
+      this.#status.report('error', 'penstock_mqtt_errors_total', `MQTT listener: ${error.message}`),
+    );
     this.#aedes = aedes;
     this.#server = server;
     const address = server.address();
@@ -112,7 +114,12 @@ export class Broker {
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
     limitPackets(socket, maxPacket, () => {
-      this.#status.report('warn', 'penstock_mqtt_refused_total', `an MQTT client sent a packet over ${maxPacket} bytes and was disconnected`, { reason: 'size' });
+      this.#status.report(
+        'warn',
+        'penstock_mqtt_refused_total',
+        `an MQTT client sent a packet over ${maxPacket} bytes and was disconnected`,
+        { reason: 'size' },
+      );
     });
     const client = aedes.handle(socket) as Inner;
     // aedes takes a message for a repetition when one that was published after it has overtaken it (retained messages
@@ -142,7 +149,8 @@ export class Broker {
         done(null, true);
       },
       authenticate: (client, user, password, done) => {
-        if (user === this.credentials.username && password?.toString() === this.credentials.password) this.#own.add(client);
+        if (user === this.credentials.username && password?.toString() === this.credentials.password)
+          this.#own.add(client);
         done(null, true);
       },
       authorizePublish: (client, packet, done) => {
@@ -155,7 +163,8 @@ export class Broker {
         };
         if (packet.topic.startsWith('$')) return refuse('system', 'system topics are reserved');
         if (levels[0] === segment(this.#settings.prefix)) {
-          if (!levels.includes('_cmd')) return refuse('namespace', `topics below ${this.#settings.prefix}/ belong to the gateway`);
+          if (!levels.includes('_cmd'))
+            return refuse('namespace', `topics below ${this.#settings.prefix}/ belong to the gateway`);
           if (packet.retain) {
             // A command that waits in the broker for whoever comes is a danger: it goes nowhere.
             count('retained_command');
@@ -176,9 +185,15 @@ export class Broker {
           if (packet.topic.startsWith(ignored) || !filters.some((filter) => filter.startsWith('$'))) return null;
         }
         if (this.#again(client as Inner, packet.brokerCounter)) return null;
-        if (packet.qos === 0 && client.conn.writableNeedDrain) {
+        // Only the replay of retained messages to a new subscriber says `retain`; it waits for that subscriber alone.
+        if (packet.qos === 0 && !packet.retain && client.conn.writableNeedDrain) {
           // Waiting for this one would hold up the delivery to everybody.
-          this.#status.count('penstock_mqtt_dropped_total', 1, {}, 'Messages not given to a subscriber that does not keep up');
+          this.#status.count(
+            'penstock_mqtt_dropped_total',
+            1,
+            {},
+            'Messages not given to a subscriber that does not keep up',
+          );
           return null;
         }
         return packet;

@@ -18,7 +18,7 @@ export class PacketMeter {
 
   /** False as soon as a header announces more than allowed, or is none. */
   take(chunk: Uint8Array): boolean {
-    for (let i = 0; i < chunk.length; ) {
+    for (let i = 0; i < chunk.length;) {
       if (this.#body > 0) {
         const part = Math.min(this.#body, chunk.length - i);
         this.#body -= part;

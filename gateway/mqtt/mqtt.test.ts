@@ -42,7 +42,13 @@ function catalogOf(assets: Record<string, string[]>, revision = 1): Catalog {
   const spec: PlantSpec = {
     enterprise: 'demo',
     sites: sites.map((id) => ({ id, name: id, location: '', timezone: 'UTC' })),
-    assets: Object.keys(assets).map((path) => ({ path, site: path.split('/')[0] ?? '', name: path, kind: 'pump', line: null })),
+    assets: Object.keys(assets).map((path) => ({
+      path,
+      site: path.split('/')[0] ?? '',
+      name: path,
+      kind: 'pump',
+      line: null,
+    })),
     metrics: [],
     tags,
     devices: [{ name: 'plc', protocol: 'modbus', enabled: true, connection: {} }],
@@ -54,7 +60,12 @@ const sample = (tag: number, value: number, change: Partial<Sample> = {}): Sampl
   const t = systemClock.micros();
   return { tag, t, receivedAt: t, value, status: Codes.good, flags: 0, ...change };
 };
-const live = (samples: Sample[], events: GatewayEvent[] = []) => ({ origin: 'live' as const, source: 'plc', samples, events });
+const live = (samples: Sample[], events: GatewayEvent[] = []) => ({
+  origin: 'live' as const,
+  source: 'plc',
+  samples,
+  events,
+});
 
 const alarm: Alarm = {
   key: 'north/pump-1/flow',
@@ -87,10 +98,21 @@ async function open(assets: Record<string, string[]> = { 'north/pump-1': ['flow'
   const status = new Status({ debug: quiet, info: quiet, warn: quiet, error: quiet });
   const catalog = catalogOf(assets);
   const held = { samples: new Map<number, Sample>(), alarms: [] as Alarm[], states: new Map<string, AssetState>() };
-  const present: Present = { latest: (tag) => held.samples.get(tag), alarms: () => held.alarms, states: () => held.states };
+  const present: Present = {
+    latest: (tag) => held.samples.get(tag),
+    alarms: () => held.alarms,
+    states: () => held.states,
+  };
   held.samples.set(0, sample(0, 1.5));
   held.states.set('north/pump-1', { status: 'operational', comm: 'ok', since: Date.UTC(2026, 0, 1) });
-  const settings = { host: '127.0.0.1', port: 0, prefix: 'penstock', gatewayId: 'gw1', insecure: false, qos: 0 as const };
+  const settings = {
+    host: '127.0.0.1',
+    port: 0,
+    prefix: 'penstock',
+    gatewayId: 'gw1',
+    insecure: false,
+    qos: 0 as const,
+  };
   const room = createMqtt({ catalog, clock: systemClock, status, present, version: '1.2.3', settings });
   const { port } = await room.listen();
   ends.push(() => room.close());
@@ -117,6 +139,15 @@ async function reader(port: number, filter = '#', options: IClientOptions = {}):
   });
   if (filter) await client.subscribeAsync(filter, { qos: 0 });
   return { client, last, heard, until: (holds, within) => until(holds, within) };
+}
+
+/** Publishes until somebody's connection takes no more. */
+async function fill(flood: Reader, status: Status): Promise<void> {
+  const filler = Buffer.alloc(60_000, 65);
+  await until(() => {
+    flood.client.publish('filler', filler, { qos: 0 });
+    return status.value('penstock_mqtt_dropped_total') > 0;
+  }, 10_000);
 }
 
 /** A way to a port that can be cut. */
@@ -163,9 +194,19 @@ describe('the plain namespace', () => {
     expect(late.heard.every((message) => message.retain)).toBe(true);
     expect(parsed(late.last.get(flow))).toMatchObject({ value: 1.5, quality: 'good', unit: 'bar' });
     expect(parsed(late.last.get('penstock/demo/north/pump-1/_data/level'))).toMatchObject({ value: 4.5 });
-    expect(parsed(late.last.get('penstock/demo/north/pump-1/_state'))).toEqual({ status: 'operational', comm: 'ok', since: '2026-01-01T00:00:00.000Z' });
-    expect(parsed(late.last.get('penstock/demo/north/pump-1/_meta'))).toMatchObject({ kind: 'pump', tags: { flow: { unit: 'bar', device: 'plc' } } });
-    expect(parsed(late.last.get('penstock/demo/north/pump-1/_alarm/flow'))).toMatchObject({ active: true, raisedAt: '2026-01-01T00:00:00.000Z' });
+    expect(parsed(late.last.get('penstock/demo/north/pump-1/_state'))).toEqual({
+      status: 'operational',
+      comm: 'ok',
+      since: '2026-01-01T00:00:00.000Z',
+    });
+    expect(parsed(late.last.get('penstock/demo/north/pump-1/_meta'))).toMatchObject({
+      kind: 'pump',
+      tags: { flow: { unit: 'bar', device: 'plc' } },
+    });
+    expect(parsed(late.last.get('penstock/demo/north/pump-1/_alarm/flow'))).toMatchObject({
+      active: true,
+      raisedAt: '2026-01-01T00:00:00.000Z',
+    });
     expect(parsed(late.last.get(gatewayStatus))).toMatchObject({ online: true, version: '1.2.3' });
   });
 
@@ -175,8 +216,17 @@ describe('the plain namespace', () => {
     const topic = 'penstock/demo/north/pump-1/_alarm/flow';
     room.offer(live([], [{ kind: 'alarm', id: '1', time: 1, transition: 'raise', alarm }]));
     await seen.until(() => seen.last.has(topic) && seen.last.has('penstock/demo/north/pump-1/_event'));
-    expect(parsed(seen.last.get('penstock/demo/north/pump-1/_event'))).toMatchObject({ kind: 'alarm', transition: 'raise', alarm: { key: alarm.key } });
-    room.offer(live([], [{ kind: 'alarm', id: '2', time: 2, transition: 'clear', alarm: { ...alarm, active: false, unacked: false } }]));
+    expect(parsed(seen.last.get('penstock/demo/north/pump-1/_event'))).toMatchObject({
+      kind: 'alarm',
+      transition: 'raise',
+      alarm: { key: alarm.key },
+    });
+    room.offer(
+      live(
+        [],
+        [{ kind: 'alarm', id: '2', time: 2, transition: 'clear', alarm: { ...alarm, active: false, unacked: false } }],
+      ),
+    );
     await seen.until(() => seen.last.get(topic) === '');
     const late = await reader(port);
     await late.until(() => late.last.has(gatewayStatus));
@@ -222,16 +272,48 @@ describe('the plain namespace', () => {
     const { room, port, status } = await open({ 'north/pump-1': metrics });
     const seen = await reader(port, 'penstock/demo/north/pump-1/_data/#');
     for (let i = 0; i < 20_000; i += 100) room.offer(live(metrics.map((_, tag) => sample(tag, i + tag))));
-    await seen.until(() => metrics.every((metric, tag) => parsed(seen.last.get(`penstock/demo/north/pump-1/_data/${metric}`))?.['value'] === 19_900 + tag));
+    await seen.until(() =>
+      metrics.every(
+        (metric, tag) =>
+          parsed(seen.last.get(`penstock/demo/north/pump-1/_data/${metric}`))?.['value'] === 19_900 + tag,
+      ),
+    );
     expect(status.value('penstock_mqtt_merged_total')).toBeGreaterThan(15_000);
     expect(seen.heard.length).toBeLessThan(5_000);
+  });
+
+  test('reaches a newcomer whole whose connection is full just then', async () => {
+    const metrics = Array.from({ length: 1000 }, (_, i) => `m${i}`);
+    const { room, port, status } = await open({ 'north/pump-1': metrics });
+    room.offer(live(metrics.map((_, tag) => sample(tag, tag))));
+    await until(() => status.value('penstock_mqtt_published_total') >= 1000);
+    const seen = await reader(port, 'filler');
+    const stream = seen.client.stream as Socket;
+    stream.pause();
+    const flood = await reader(port, '');
+    await fill(flood, status);
+    seen.client.subscribe('penstock/demo/north/pump-1/_data/#', { qos: 0 });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    stream.resume();
+    await seen.until(() => metrics.every((metric) => seen.last.has(`penstock/demo/north/pump-1/_data/${metric}`)));
   });
 
   needs('mosquitto_sub')('mosquitto_sub sees the retained plant', async () => {
     const { port } = await open();
     const first = await reader(port);
     await first.until(() => first.last.has(flow) && first.last.has(gatewayStatus));
-    const child = spawn('mosquitto_sub', ['-p', String(port), '-t', '#', '-v', '-C', '4', '-W', '5', '--retained-only']);
+    const child = spawn('mosquitto_sub', [
+      '-p',
+      String(port),
+      '-t',
+      '#',
+      '-v',
+      '-C',
+      '4',
+      '-W',
+      '5',
+      '--retained-only',
+    ]);
     let text = '';
     child.stdout.on('data', (part: Buffer) => (text += part.toString()));
     await new Promise((resolve) => child.once('close', resolve));
@@ -257,7 +339,15 @@ describe('presence', () => {
     const way = await cuttable(at.port);
     const seen = await reader(at.port, gatewayStatus);
     const { credentials } = broker;
-    const presence = new Presence({ host: '127.0.0.1', port: way.port, credentials, topic: gatewayStatus, since: 'x', version: '1', status });
+    const presence = new Presence({
+      host: '127.0.0.1',
+      port: way.port,
+      credentials,
+      topic: gatewayStatus,
+      since: 'x',
+      version: '1',
+      status,
+    });
     ends.push(() => presence.close(500));
     await seen.until(() => seen.heard.length === 1);
     way.cut();
@@ -312,15 +402,13 @@ describe('the broker', () => {
     (frozen.client.stream as Socket).pause();
     const flood = await reader(port, '');
     const healthy = await reader(port, 'penstock/demo/north/pump-1/_data/#');
-    const filler = Buffer.alloc(60_000, 65);
-    await until(() => {
-      flood.client.publish('filler', filler, { qos: 0 });
-      return status.value('penstock_mqtt_dropped_total') > 0;
-    }, 10_000);
-    expect(status.value('penstock_mqtt_dropped_total')).toBeGreaterThan(0);
+    await fill(flood, status);
     for (let round = 1; round <= 20; round++) {
       room.offer(live(metrics.map((_, tag) => sample(tag, round))));
-      await healthy.until(() => parsed(healthy.last.get('penstock/demo/north/pump-1/_data/m49'))?.['value'] === round, 2000);
+      await healthy.until(
+        () => parsed(healthy.last.get('penstock/demo/north/pump-1/_data/m49'))?.['value'] === round,
+        2000,
+      );
     }
   });
 
@@ -332,13 +420,25 @@ describe('the broker', () => {
     const from = seen.heard.length;
     const state = { status: 'down', comm: 'ok', since: 0 } as const;
     for (let i = 0; i < 50; i++) {
-      room.offer(live([sample(0, i)], [{ kind: 'state', id: `s${i}`, time: i, asset: 'north/pump-1', state: { ...state, since: i } }]));
+      room.offer(
+        live(
+          [sample(0, i)],
+          [{ kind: 'state', id: `s${i}`, time: i, asset: 'north/pump-1', state: { ...state, since: i } }],
+        ),
+      );
       await new Promise((resolve) => setImmediate(resolve));
     }
     const events = () => seen.heard.slice(from).filter((message) => message.topic.endsWith('/_event'));
-    await seen.until(() => parsed(seen.last.get(flow))['value'] === 49 && parsed(seen.last.get('penstock/demo/north/pump-1/_state'))['status'] === 'down' && events().length >= 50);
+    await seen.until(
+      () =>
+        parsed(seen.last.get(flow))['value'] === 49 &&
+        parsed(seen.last.get('penstock/demo/north/pump-1/_state'))['status'] === 'down' &&
+        events().length >= 50,
+    );
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(events().map((message) => parsed(message.text)['id'])).toEqual(Array.from({ length: 50 }, (_, i) => `s${i}`));
+    expect(events().map((message) => parsed(message.text)['id'])).toEqual(
+      Array.from({ length: 50 }, (_, i) => `s${i}`),
+    );
     expect(parsed(seen.last.get('penstock/demo/north/pump-1/_state'))['since']).toBe('1970-01-01T00:00:00.049Z');
   });
 
@@ -352,7 +452,9 @@ describe('the broker', () => {
     const other = await second.listen(0);
     expect(other.port).not.toBe(port);
     await second.close();
-    await expect(new Broker({ ...settings, host: '0.0.0.0' }, status).listen()).rejects.toMatchObject({ code: 'EINSECURE' });
+    await expect(new Broker({ ...settings, host: '0.0.0.0' }, status).listen()).rejects.toMatchObject({
+      code: 'EINSECURE',
+    });
   });
 
   test('survives garbage', async () => {
@@ -378,7 +480,9 @@ describe('the broker', () => {
     await room.close();
     await room.close();
     const again = connect(port, '127.0.0.1');
-    await expect(new Promise((resolve, reject) => again.once('connect', resolve).once('error', reject))).rejects.toThrow();
+    await expect(
+      new Promise((resolve, reject) => again.once('connect', resolve).once('error', reject)),
+    ).rejects.toThrow();
     socket.destroy();
   });
 });

@@ -35,7 +35,12 @@ export function createMqtt({ catalog, clock, status, present, version, settings 
   const broker = new Broker(settings, status);
   const topicsOf = (of: Catalog) => new Topics(settings.prefix, of.enterprise, settings.gatewayId);
   let topics = topicsOf(catalog);
-  const publisher = new Publisher(catalog, topics, { status, qos: settings.qos, present, send: (message, done) => broker.publish(message, done) });
+  const publisher = new Publisher(catalog, topics, {
+    status,
+    qos: settings.qos,
+    present,
+    send: (message, done) => broker.publish(message, done),
+  });
   /** By topic. */
   const presences = new Map<string, Presence>();
   let port: number | undefined;
@@ -58,7 +63,10 @@ export function createMqtt({ catalog, clock, status, present, version, settings 
     const host = settings.host === '0.0.0.0' ? '127.0.0.1' : settings.host === '::' ? '::1' : settings.host;
     for (const topic of wanted) {
       if (presences.has(topic)) continue;
-      presences.set(topic, new Presence({ host, port, credentials: broker.credentials, topic, since, version, status }));
+      presences.set(
+        topic,
+        new Presence({ host, port, credentials: broker.credentials, topic, since, version, status }),
+      );
     }
   }
 
@@ -66,7 +74,8 @@ export function createMqtt({ catalog, clock, status, present, version, settings 
     async listen(asked) {
       ({ port } = await broker.listen(asked));
       status.set('mqtt', 'ok');
-      if (settings.insecure) status.log.warn({}, 'the MQTT broker is open to the network and asks nobody who they are (mqtt.insecure)');
+      if (settings.insecure)
+        status.log.warn({}, 'the MQTT broker is open to the network and asks nobody who they are (mqtt.insecure)');
       publisher.publishPresent();
       showPresence(catalog);
       return { port };

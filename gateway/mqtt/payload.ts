@@ -39,7 +39,12 @@ export function metaPayload(asset: Asset): string {
       names: tag.names,
     },
   ]);
-  return JSON.stringify({ name: asset.name, kind: asset.kind, line: asset.line ?? undefined, tags: Object.fromEntries(tags) });
+  return JSON.stringify({
+    name: asset.name,
+    kind: asset.kind,
+    line: asset.line ?? undefined,
+    tags: Object.fromEntries(tags),
+  });
 }
 
 export function alarmPayload(alarm: Alarm): string {
@@ -52,7 +57,13 @@ export function eventPayload(event: GatewayEvent): string {
     case 'alarm':
       return JSON.stringify({ ...head, transition: event.transition, alarm: shownAlarm(event.alarm) });
     case 'state':
-      return JSON.stringify({ ...head, asset: event.asset, status: event.state.status, comm: event.state.comm, since: iso(event.state.since) });
+      return JSON.stringify({
+        ...head,
+        asset: event.asset,
+        status: event.state.status,
+        comm: event.state.comm,
+        since: iso(event.state.since),
+      });
     case 'device':
       return JSON.stringify({ ...head, device: event.device, state: event.state, reason: event.reason });
     case 'clock':

@@ -35,7 +35,12 @@ export class Presence {
       reconnectPeriod: 1_000,
       reconnectOnConnackError: true,
       queueQoSZero: false,
-      will: { topic, payload: Buffer.from(JSON.stringify({ online: false, reason: 'connection_lost' })), qos: 1, retain: true },
+      will: {
+        topic,
+        payload: Buffer.from(JSON.stringify({ online: false, reason: 'connection_lost' })),
+        qos: 1,
+        retain: true,
+      },
     });
     this.#client.on('error', (error) => {
       status.count('penstock_mqtt_session_errors_total');

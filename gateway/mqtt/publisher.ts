@@ -53,7 +53,13 @@ export class Publisher {
       if (this.#values.has(sample.tag)) merged++;
       this.#values.set(sample.tag, sample);
     }
-    if (merged > 0) this.#o.status.count('penstock_mqtt_merged_total', merged, {}, 'Samples replaced by newer ones before their turn');
+    if (merged > 0)
+      this.#o.status.count(
+        'penstock_mqtt_merged_total',
+        merged,
+        {},
+        'Samples replaced by newer ones before their turn',
+      );
     for (const event of batch.events) this.#take(event);
     this.#schedule();
   }
@@ -118,7 +124,13 @@ export class Publisher {
   /** Where an event is told: below its asset, or below this gateway in each site that the device has tags in. */
   #places(event: GatewayEvent): Iterable<string> {
     const asset =
-      event.kind === 'state' ? event.asset : event.kind === 'alarm' ? event.alarm.asset : event.kind === 'clock' ? this.#assetOf(event.tag) : undefined;
+      event.kind === 'state'
+        ? event.asset
+        : event.kind === 'alarm'
+          ? event.alarm.asset
+          : event.kind === 'clock'
+            ? this.#assetOf(event.tag)
+            : undefined;
     if (asset !== undefined) return [this.#topics.event(asset)];
     if (event.kind === 'alarm') return [this.#topics.gatewayEvent(event.alarm.site)];
     const device = 'device' in event && event.device !== undefined ? this.#catalog.device(event.device) : undefined;
