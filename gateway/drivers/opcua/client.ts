@@ -83,10 +83,7 @@ export async function openSession(
   return within(clock, requestTimeout, 'opening a session', client.createSession(identity), signal);
 }
 
-async function userIdentity(
-  library: Library,
-  { user, passwordFile }: Connection,
-): Promise<UserIdentityInfo> {
+async function userIdentity(library: Library, { user, passwordFile }: Connection): Promise<UserIdentityInfo> {
   if (user === undefined) return { type: library.UserTokenType.Anonymous };
   const password = passwordFile === undefined ? '' : (await readFile(passwordFile, 'utf8')).replace(/\r?\n$/u, '');
   return { type: library.UserTokenType.UserName, userName: user, password };

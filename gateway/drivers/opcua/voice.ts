@@ -7,6 +7,11 @@ import type { Feed, Watch } from './feed.ts';
 
 /** ms between reports of the counters. */
 const REPORT = 5_000;
+/**
+ * ms after a cut in which a message with values proves nothing of the others: the server hands over what it has queued,
+ * in several messages, and a value that is not in this one may be in the next. A keep-alive says the queue is empty.
+ */
+const CATCH_UP = 2_000;
 
 export class Voice {
   online = false;
@@ -14,7 +19,11 @@ export class Voice {
   connected = true;
   readonly #link: Link;
   readonly #feeds: readonly Feed[];
+  /** Feeds whose last message proved that all their values hold. */
   readonly #heard = new Set<Feed>();
+  /** The server was heard since the last flush. */
+  #awake = false;
+  #caughtUp = -Infinity;
   #readings: Reading[] = [];
   #scheduled = false;
   #closed = false;
@@ -52,7 +61,9 @@ export class Voice {
   }
   heard(feed: Feed, news: boolean): void {
     this.#publications++;
-    this.#heard.add(feed);
+    this.#awake = true;
+    const catchingUp = !this.online || this.#link.clock.mono() < this.#caughtUp;
+    if (!news || !catchingUp) this.#heard.add(feed);
     // The values of a publication are handed over after it: its proof of life must not be said before them.
     if (news) this.#schedule();
     else this.#flush();
@@ -116,7 +127,10 @@ export class Voice {
     if (this.online || this.#closed) return;
     this.online = true;
     this.connected = true;
-    if (this.#offlineSince !== undefined) this.#reconnects++;
+    if (this.#offlineSince !== undefined) {
+      this.#reconnects++;
+      this.#caughtUp = this.#link.clock.mono() + CATCH_UP;
+    }
     this.#offlineSince = undefined;
     // Each feed has its whole patience again; only one of them has been heard yet.
     for (const feed of this.#feeds) feed.lastHeard = this.#link.clock.mono();
@@ -125,9 +139,10 @@ export class Voice {
   #flush(): void {
     if (this.#closed || !this.#opened) return;
     if (!this.online) {
-      if (this.#heard.size === 0) return;
+      if (!this.#awake) return;
       this.#goOnline();
     }
+    this.#awake = false;
     if (this.#readings.length > 0) {
       const readings = this.#readings;
       this.#readings = [];
