@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Catalog } from '../catalog.ts';
 import type { ActResult, Clock, OperatorAct, Reading } from '../model.ts';
-import { lineReader } from './lines.ts';
+import { LineCutter, lineReader, longestLine } from './lines.ts';
 import type { LineFault } from './lines.ts';
 
 export interface ControlOptions {
@@ -21,12 +21,20 @@ export interface ControlOptions {
   status(): object;
 }
 
-/** Readings filed between two looks at everything else: about 2 ms of work. */
-const slice = 1000;
+/** Lines read, and readings filed, between two looks at everything else: about 1 ms of work. */
+const slice = 500;
 const faultsShown = 20;
+/** Bytes of an operator's act. */
+const actLimit = 65_536;
+/** What sockaddr_un of Linux holds, bytes. */
+const longestPath = 107;
 
 /** Listens; a socket left by a dead daemon is replaced (the folder's lock says nobody else is alive). */
 export async function createControl(options: ControlOptions): Promise<{ close(): Promise<void> }> {
+  if (Buffer.byteLength(options.path) > longestPath)
+    throw new Error(
+      `${options.path} is too long for a socket (at most ${longestPath} bytes): choose a shorter data folder`,
+    );
   rmSync(options.path, { force: true });
   const server = createServer((request, response) => {
     serve(options, request, response).catch((error: Error) =>
@@ -61,9 +69,48 @@ async function serve(options: ControlOptions, request: IncomingMessage, response
       return answer(response, 400, { error: 'bad request', message: 'origin is import or seed', field: 'origin' });
     return answer(response, 200, await takeIn(options, request, origin));
   }
+  if (request.method === 'POST' && url.pathname === '/act') return carryOut(options, request, response);
   answer(response, 404, { error: 'not found', message: `there is nothing at ${url.pathname}` });
 }
 
+/** An operator's act as JSON; answers with its result when that is durable: 200, 400 not an act, 404 unknown, 409 outdated or refused. */
+async function carryOut(options: ControlOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  let text = '';
+  const decoder = new TextDecoder();
+  for await (const part of request) {
+    // Read to its end all the same: a caller cut off while it sends would not see the answer.
+    if (text.length <= actLimit) text += decoder.decode(part as Uint8Array, { stream: true });
+  }
+  if (text.length > actLimit)
+    return answer(response, 413, { error: 'too large', message: `an act has at most ${actLimit} bytes` });
+  const act = actOf(text);
+  if (!act) {
+    const message =
+      'an act is {"kind":"acknowledge","key","event","user"}, {"kind":"shelve","key","until","user"} or {"kind":"unshelve","key","user"}';
+    return answer(response, 400, { error: 'bad request', message });
+  }
+  const result = options.act(act);
+  if (result.ok) await options.durable(result.seq);
+  answer(response, result.ok ? 200 : result.reason === 'unknown' ? 404 : 409, result);
+}
+
+function actOf(text: string): OperatorAct | undefined {
+  let given: Record<string, unknown>;
+  try {
+    given = Object(JSON.parse(text)) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+  const { kind, key, user, event, until, comment, reason } = given;
+  if (typeof key !== 'string' || typeof user !== 'string') return undefined;
+  const note = (said: unknown) => (typeof said === 'string' ? said : undefined);
+  if (kind === 'acknowledge' && typeof event === 'string') return { kind, key, event, user, comment: note(comment) };
+  if (kind === 'shelve' && Number.isFinite(until))
+    return { kind, key, until: until as number, user, reason: note(reason) };
+  return kind === 'unshelve' ? { kind, key, user } : undefined;
+}
+
+/** Files the body line by line; `lastSeq` is durable when the report is given. */
 async function takeIn(options: ControlOptions, request: IncomingMessage, origin: 'import' | 'seed'): Promise<object> {
   const reasons: Record<string, number> = {};
   const firstErrors: { line: number; message: string }[] = [];
@@ -84,41 +131,40 @@ async function takeIn(options: ControlOptions, request: IncomingMessage, origin:
 
   let readings: Reading[] = [];
   const flush = async () => {
-    if (readings.length === 0) return;
-    await options.room(gone.signal);
-    const filed = options.file(origin, readings);
-    accepted += filed.accepted;
-    rejected += filed.rejected;
-    if (filed.rejected > 0) reasons['refused'] = (reasons['refused'] ?? 0) + filed.rejected;
-    last = filed.seq ?? last;
-    readings = [];
+    if (readings.length > 0) {
+      await options.room(gone.signal);
+      const filed = options.file(origin, readings);
+      accepted += filed.accepted;
+      rejected += filed.rejected;
+      if (filed.rejected > 0) reasons['refused'] = (reasons['refused'] ?? 0) + filed.rejected;
+      last = filed.seq ?? last;
+      readings = [];
+    }
     await new Promise<void>((resolve) => setImmediate(resolve));
   };
 
   let number = 0;
-  let rest = '';
+  const cutter = new LineCutter();
   const decoder = new TextDecoder();
-  const take = (line: string) => {
+  const take = (line: string | undefined) => {
     number++;
+    if (line === undefined)
+      return reject(number, { reason: 'too long', message: `is longer than ${longestLine} characters` });
     if (line.trim() === '') return;
     const result = read(line);
     if ('reason' in result) reject(number, result);
     else readings.push(result);
   };
   for await (const part of request) {
-    rest += decoder.decode(part as Uint8Array, { stream: true });
-    let from = 0;
-    for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n', from)) {
-      take(rest.slice(from, end));
-      from = end + 1;
-      if (readings.length >= slice) await flush();
+    for (const line of cutter.push(decoder.decode(part as Uint8Array, { stream: true }))) {
+      take(line);
+      if (number % slice === 0) await flush();
     }
-    rest = rest.slice(from);
   }
-  take(rest);
+  take(cutter.end());
   await flush();
   if (last !== undefined) await options.durable(last);
-  return { accepted, rejected, reasons, firstErrors };
+  return { accepted, rejected, reasons, firstErrors, lastSeq: last ?? null };
 }
 
 function answer(response: ServerResponse, code: number, body: object): void {
