@@ -2,17 +2,7 @@
 // tests decode what it made. Written from the byte letters (A = most significant), not from anybody's decoder.
 
 export type Encoding =
-  | 'bool'
-  | 'bit'
-  | 'int16'
-  | 'uint16'
-  | 'int32'
-  | 'uint32'
-  | 'int64'
-  | 'uint64'
-  | 'float32'
-  | 'float64'
-  | 'string';
+  'bool' | 'bit' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'int64' | 'uint64' | 'float32' | 'float64' | 'string';
 
 /** Which byte stands where; the four-letter orders apply to 64 bits by the same two swaps (words, bytes in a word). */
 export type Order = 'ABCD' | 'CDAB' | 'BADC' | 'DCBA';
@@ -26,7 +16,12 @@ export function registersOf(encoding: Encoding, length = 1): number {
 }
 
 /** The registers of a value. Integers wrap to their width; a string is cut or padded with NUL to `length` registers. */
-export function encode(encoding: Encoding, value: number | bigint | boolean | string, order: Order, length = 1): number[] {
+export function encode(
+  encoding: Encoding,
+  value: number | bigint | boolean | string,
+  order: Order,
+  length = 1,
+): number[] {
   const bytes = bigEndian(encoding, value, length);
   let words: number[] = [];
   for (let i = 0; i < bytes.length; i += 2) words.push((bytes[i]! << 8) | bytes[i + 1]!);

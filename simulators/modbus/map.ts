@@ -48,14 +48,20 @@ const texts = 100;
 
 /** Lays a site out: one unit id per asset, in order. Throws when there are more assets than unit ids (247). */
 export function registerMap(site: PlantSite): RegisterMap {
-  if (site.assets.length > 247) throw new Error(`${site.id}: ${site.assets.length} assets, but Modbus has 247 unit ids`);
+  if (site.assets.length > 247)
+    throw new Error(`${site.id}: ${site.assets.length} assets, but Modbus has 247 unit ids`);
   const entries: Register[] = [];
   site.assets.forEach((asset, index) => {
     const unit = new Layout(index);
     const doubles = asset.signals.filter((signal) => signal.type === 'double');
     for (const signal of asset.signals) {
       const last = doubles.length > 1 && signal === doubles.at(-1);
-      entries.push({ signal: entries.length, tag: `${asset.path}/${signal.metric}`, unitId: index + 1, ...unit.place(signal, last) });
+      entries.push({
+        signal: entries.length,
+        tag: `${asset.path}/${signal.metric}`,
+        unitId: index + 1,
+        ...unit.place(signal, last),
+      });
     }
   });
   return {
@@ -125,7 +131,8 @@ function scaledForm(signal: Signal): Pick<Register, 'encoding' | 'scale' | 'sent
   const factor = 10 ** signal.decimals;
   const scale = signal.decimals === 0 ? {} : { scale: Number(`1e-${signal.decimals}`) };
   if (range.low >= 0 && range.high * factor <= 0xfffe) return { encoding: 'uint16', sentinel: 0xffff, ...scale };
-  if (range.low * factor >= -0x7fff && range.high * factor <= 0x7fff) return { encoding: 'int16', sentinel: -0x8000, ...scale };
+  if (range.low * factor >= -0x7fff && range.high * factor <= 0x7fff)
+    return { encoding: 'int16', sentinel: -0x8000, ...scale };
   return undefined;
 }
 
@@ -137,7 +144,8 @@ function divisor(entry: Register): number {
 /** What stands in the registers as a number: integers saturate beside their sentinel, counters wrap. */
 function content(entry: Register, value: SignalValue | null): SignalValue {
   if (entry.encoding === 'string') return cut(value === null ? '' : String(value), (entry.length ?? 1) * 2);
-  if (entry.encoding === 'bool' || entry.encoding === 'bit') return value === true || (typeof value === 'number' && value !== 0);
+  if (entry.encoding === 'bool' || entry.encoding === 'bit')
+    return value === true || (typeof value === 'number' && value !== 0);
   const number = value === null ? NaN : Number(value);
   if (entry.encoding === 'float64') return number;
   if (entry.encoding === 'float32') return Math.fround(number);

@@ -45,7 +45,9 @@ export async function serveModbus(
       const words = registersFor(entry, values[entry.signal] ?? null);
       if (entry.encoding === 'bit') {
         const mask = 1 << entry.bit!;
-        cells.words[entry.address] = words[0] ? cells.words[entry.address]! | mask : cells.words[entry.address]! & ~mask;
+        cells.words[entry.address] = words[0]
+          ? cells.words[entry.address]! | mask
+          : cells.words[entry.address]! & ~mask;
       } else cells.words.set(words, entry.address);
     }
   };
