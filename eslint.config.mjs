@@ -22,6 +22,8 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-imports': 'error',
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-console': 'off',
+      // Values are one signal a tag, by design; the maps that hold them are plain on purpose.
+      'svelte/prefer-svelte-reactivity': 'off',
     },
   },
 );

@@ -8,6 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startDemo } from './cli/demo.ts';
+import type { Demo } from './cli/demo.ts';
 import { importFile } from './cli/import.ts';
 import { loadConfig } from './config/load.ts';
 import type { LoadResult } from './config/load.ts';
@@ -110,9 +111,9 @@ async function run(folder: string, args: string[]): Promise<void> {
 
 async function demo(folder: string, values: Record<string, string | boolean | undefined>): Promise<void> {
   const option = (name: string) => (typeof values[name] === 'string' ? values[name] : undefined);
-  let close: (() => Promise<void>) | undefined;
-  stopOnSignals(async () => close?.());
-  const running = await startDemo({
+  const running: { demo?: Demo } = {};
+  stopOnSignals(async () => running.demo?.close());
+  const started = await startDemo({
     root,
     data: option('data') ?? join(root, 'data'),
     host: option('host') ?? '127.0.0.1',
@@ -125,9 +126,9 @@ async function demo(folder: string, values: Record<string, string | boolean | un
     build: buildDashboard,
     start: (env, args) => daemonOn(folder, env, [...args, '--log-level', option('log-level') ?? 'warn']),
   });
-  close = running.close;
-  console.log(readyLine(running.gateway));
-  await running.failed;
+  running.demo = started;
+  console.log(readyLine(started.gateway));
+  await started.failed;
 }
 
 /** A process of its own: the bundler's memory must not stay in the daemon. */

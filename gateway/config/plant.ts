@@ -180,8 +180,7 @@ export function deviceSchema(connection: object, address: object) {
   );
 }
 
-const tagObject = Type.Object(tagFields);
-export type DeviceTag = Static<typeof tagObject> & Record<string, unknown>;
+export type DeviceTag = Static<ReturnType<typeof Type.Object<typeof tagFields>>> & Record<string, unknown>;
 export interface DeviceFile {
   device: string;
   protocol: string;
