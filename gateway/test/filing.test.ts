@@ -2,6 +2,7 @@
 // what history and MQTT then say. The table itself is tested case by case beside the code.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DataType, DataValue } from 'node-opcua';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { testServer } from '../drivers/opcua/testing.ts';
 import type { TestServer } from '../drivers/opcua/testing.ts';
@@ -26,7 +27,10 @@ let started: number;
 beforeAll(async () => {
   server = await testServer({ [uri]: Object.fromEntries(rows.map((row) => [row, 0])) });
   // Unchanged for an hour when the gateway first sees it.
-  server.set(uri, 'old', 1, new Date(Date.now() - 3_600_000));
+  const sourceTimestamp = new Date(Date.now() - 3_600_000);
+  const value = { dataType: DataType.Double, value: 1 };
+  const timestamped_get = () => new DataValue({ value, sourceTimestamp, serverTimestamp: new Date() });
+  server.variable(uri, 'old').bindVariable({ timestamped_get }, true);
   mkdirSync(join(config, 'devices'), { recursive: true });
   writeFileSync(join(config, 'plant.yaml'), 'sites: [{ id: north, name: North }]\nassets: [{ path: north/clock }]\n');
   const tags = rows.map((row) => `  - { tag: north/clock/${row}, node: 'nsu=${uri};s=${row}', samplingInterval: 0 }\n`);
