@@ -14,7 +14,7 @@ import { createPipeline } from './pipeline/pipeline.ts';
 import { openReader } from './reader.ts';
 import { lockDataDir } from './state/lock.ts';
 import { Status } from './status.ts';
-import type { Log } from './status.ts';
+import type { Component, Log } from './status.ts';
 import { createControl } from './web/control.ts';
 import { createWeb } from './web/web.ts';
 import { openWriter } from './writer.ts';
@@ -38,6 +38,9 @@ export interface Daemon {
   firstLive: Promise<void>;
   /** Rejects when the process must end: the writer died. */
   failed: Promise<never>;
+  components(): Component[];
+  /** Resolves with the writer thread's next answer, rejects when it is gone. */
+  writerAnswers(): Promise<unknown>;
   reload(): Promise<void>;
   close(): Promise<void>;
 }
@@ -187,6 +190,8 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       control: controlPath,
       firstLive,
       failed,
+      components: () => status.components(),
+      writerAnswers: () => writer.stats(),
       async reload() {
         const result = reload();
         if (!result.ok) {

@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { startDemo } from './cli/demo.ts';
 import type { Demo } from './cli/demo.ts';
 import { importFile } from './cli/import.ts';
+import { systemClock } from './clock.ts';
 import { loadConfig } from './config/load.ts';
 import type { LoadResult } from './config/load.ts';
 import { errorText } from './config/read.ts';
@@ -17,6 +18,9 @@ import { jsonSchema, reference } from './config/reference.ts';
 import type { Daemon } from './daemon.ts';
 import { protocols } from './drivers/index.ts';
 import { createLog, logForm } from './log.ts';
+import { startPulse } from './pulse.ts';
+import { systemd } from './systemd.ts';
+import type { Systemd } from './systemd.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
@@ -44,7 +48,8 @@ async function main(): Promise<void> {
   const { values, positionals } = parsed(process.argv.slice(2));
   const command = positionals[0] ?? (values.help ? 'help' : values.version ? 'version' : undefined);
   const settings = settingOptions.flatMap((name) => (values[name] === undefined ? [] : [`--${name}`, values[name]]));
-  const folder = resolve(values.config ?? (command === 'demo' ? join(root, 'config', 'demo') : '/etc/penstock'));
+  const installed = process.env.CONFIGURATION_DIRECTORY?.split(':')[0] || '/etc/penstock';
+  const folder = resolve(values.config ?? (command === 'demo' ? join(root, 'config', 'demo') : installed));
   if (values.help || command === 'help') console.log(usage);
   else if (command === 'version') console.log(version);
   else if (command === 'check') check(loadConfig(folder, protocols, process.env, settings), folder);
@@ -103,8 +108,17 @@ async function importCommand(file: string | undefined, data: string): Promise<vo
 }
 
 async function run(folder: string, args: string[]): Promise<void> {
-  const daemon = await daemonOn(folder, {}, args);
-  stopOnSignals(() => daemon.close());
+  const unit = systemd(process.env, systemClock);
+  const daemon = await daemonOn(folder, {}, args, unit);
+  unit.ready();
+  const pulse = startPulse(systemClock, () => daemon.writerAnswers());
+  const unwatch = unit.watch(pulse.ill, () => troubles(daemon));
+  stopOnSignals(() => {
+    unit.stopping();
+    unwatch();
+    pulse.stop();
+    return daemon.close();
+  });
   console.log(readyLine(daemon));
   await daemon.failed;
 }
@@ -140,7 +154,7 @@ async function buildDashboard(): Promise<void> {
   if (code !== 0) throw new Error(`the dashboard could not be built (code ${code}); npm run build says why`);
 }
 
-async function daemonOn(folder: string, env: Record<string, string>, args: string[]): Promise<Daemon> {
+async function daemonOn(folder: string, env: Record<string, string>, args: string[], unit?: Systemd): Promise<Daemon> {
   const load = () => loadConfig(folder, protocols, { ...process.env, ...env }, args);
   const result = load();
   if (!result.ok) throw wrongConfig(result);
@@ -154,11 +168,24 @@ async function daemonOn(folder: string, env: Record<string, string>, args: strin
     version,
     log,
   });
-  process.on(
-    'SIGHUP',
-    () => void daemon.reload().catch((error: Error) => log.error(`reload failed: ${error.message}`)),
-  );
+  let reloading = Promise.resolve();
+  process.on('SIGHUP', () => {
+    unit?.reloading();
+    reloading = reloading
+      .then(() => daemon.reload())
+      .catch((error: Error) => log.error(`reload failed: ${error.message}`))
+      .then(() => unit?.ready());
+  });
   return daemon;
+}
+
+/** What is not as it should be, in one line; empty when all is well. */
+function troubles(daemon: Daemon): string {
+  return daemon
+    .components()
+    .filter(({ state }) => state === 'degraded' || state === 'failed')
+    .map(({ name, state, reason }) => `${name}: ${reason || state}`)
+    .join('; ');
 }
 
 function readyLine(at: { web: { host: string; port: number }; mqtt: { host: string; port: number } }): string {

@@ -186,3 +186,17 @@ test.each<[unknown, number | undefined]>([
   ['x', undefined],
   [-1, undefined],
 ])('duration %s', (text, ms) => expect(duration(text)).toBe(ms));
+
+test('the data folder: argument, then environment, then file, then the unit’s own state folder', () => {
+  const data = (text: string | undefined, env: NodeJS.ProcessEnv, args: string[] = []) => {
+    const result = loadConfig(folder(text === undefined ? {} : { 'penstock.yaml': text }), protocols, env, args);
+    if (!result.ok) throw new Error(result.errors.map(errorText).join('\n'));
+    return result.config.settings.data;
+  };
+  const unit = { STATE_DIRECTORY: '/var/lib/north:/var/lib/other' };
+  expect(data(undefined, {})).toBe('/var/lib/penstock');
+  expect(data(undefined, unit)).toBe('/var/lib/north');
+  expect(data('data: /mnt/ssd', unit)).toBe('/mnt/ssd');
+  expect(data('data: /mnt/ssd', { ...unit, PENSTOCK_DATA: '/mnt/env' })).toBe('/mnt/env');
+  expect(data('data: /mnt/ssd', { ...unit, PENSTOCK_DATA: '/mnt/env' }, ['--data', '/mnt/arg'])).toBe('/mnt/arg');
+});

@@ -190,6 +190,9 @@ export function readSettings(
     return config.getProperties();
   }
   try {
+    // A unit's own state folder stands in for the default, and so below whatever the engineer says.
+    const state = env.STATE_DIRECTORY?.split(':')[0];
+    if (state) config.load({ data: state });
     config.load((file?.value ?? {}) as Partial<Settings>);
     config.validate({ allowed: 'strict' });
   } catch (error) {
