@@ -36,7 +36,7 @@ export interface Demo {
 }
 
 export async function startDemo(options: DemoOptions): Promise<Demo> {
-  const { root, host, say } = options;
+  const { root, say } = options;
   const data = resolve(options.data);
   mkdirSync(data, { recursive: true });
   const seeded = join(data, 'seeded');
@@ -45,25 +45,12 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 
   const history = seeding ? ['--history', '48h', '--history-out', seed] : [];
   const starting = startSimulators(root, ['--host', '127.0.0.1', '--port-base', '0', ...history, ...options.simulate]);
-  const [simulators, port, mqttPort] = await Promise.all([
-    starting,
-    freePortFrom(host, options.port),
-    freePortFrom(host, options.mqttPort),
-    options.build(),
-  ]);
-  if (port !== options.port) say(`port ${options.port} is busy: the page is on ${port}`);
-  if (mqttPort !== options.mqttPort) say(`port ${options.mqttPort} is busy: MQTT is on ${mqttPort}`);
-
+  const [simulators] = await Promise.all([starting, options.build()]);
   let gateway: DemoGateway;
   try {
-    gateway = await options.start(simulators.env, [
-      '--data',
-      data,
-      '--port',
-      String(port),
-      '--mqtt-port',
-      String(mqttPort),
-    ]);
+    gateway = await onFreePorts(options, (ports) =>
+      options.start(simulators.env, ['--data', data, ...ports.flatMap(([name, port]) => [name, String(port)])]),
+    );
   } catch (error) {
     await simulators.close();
     throw error;
@@ -88,4 +75,25 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     throw error;
   }
   return { failed, gateway, close };
+}
+
+/** Between the search for a free port and its use another demo may take it: then both are searched again. */
+async function onFreePorts<T>(
+  { host, port, mqttPort, say }: DemoOptions,
+  start: (ports: [option: string, port: number][]) => Promise<T>,
+): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    const [page, broker] = [await freePortFrom(host, port), await freePortFrom(host, mqttPort)];
+    try {
+      const started = await start([
+        ['--port', page],
+        ['--mqtt-port', broker],
+      ]);
+      if (page !== port) say(`port ${port} is busy: the page is on ${page}`);
+      if (broker !== mqttPort) say(`port ${mqttPort} is busy: MQTT is on ${broker}`);
+      return started;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || tries === 10) throw error;
+    }
+  }
 }
