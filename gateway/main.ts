@@ -192,9 +192,18 @@ function readyLine(at: { web: { host: string; port: number }; mqtt: { host: stri
   return `ready http://${at.web.host}:${at.web.port} mqtt://${at.mqtt.host}:${at.mqtt.port}`;
 }
 
-/** First signal: an orderly stop. Second: at once. */
+/** First signal: an orderly stop. Second: at once. A launcher that was killed counts as a signal. */
 function stopOnSignals(stop: () => Promise<void>): void {
   let stopping = false;
+  const launcher = process.ppid;
+  if (process.env.PENSTOCK_LAUNCHER === String(launcher)) {
+    const looking = setInterval(() => {
+      if (process.ppid === launcher) return;
+      clearInterval(looking);
+      process.kill(process.pid, 'SIGTERM');
+    }, 500);
+    looking.unref();
+  }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       if (stopping) process.exit(1);

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 
 const NEEDED = [24, 15];
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -36,13 +37,26 @@ const given = process.argv.slice(2);
 const asCommand = given.length === 0 || !/\/|\.(ts|js|mjs)$/.test(given[0]);
 const [script, ...rest] = asCommand ? [join(root, 'gateway', 'main.ts'), ...given] : given;
 
+// Measured with the bundled plants just seeded: 600 MB without these, 370 MB with them. V8 would let the young generation of
+// each thread grow to 130 MB, and malloc would keep what journal blocks and query answers have freed.
+const semiSpace = '--max-semi-space-size=16';
+const frugal = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
+
 if (node === process.execPath) {
+  // Too late for this thread, in time for the workers.
+  setFlagsFromString(semiSpace);
   process.argv = [process.execPath, resolve(script), ...rest];
   await import(pathToFileURL(resolve(script)).href);
 } else {
-  const child = spawn(node, [script, ...rest], {
+  const child = spawn(node, [semiSpace, script, ...rest], {
     stdio: 'inherit',
-    env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}` },
+    // By PENSTOCK_LAUNCHER the daemon knows when its launcher was killed without a word.
+    env: {
+      ...frugal,
+      ...process.env,
+      PENSTOCK_LAUNCHER: String(process.pid),
+      PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}`,
+    },
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) {
     process.on(signal, () => {
