@@ -2,7 +2,7 @@
 // Called by Chart.svelte, which owns the instance.
 import uPlot from 'uplot';
 import { formatNumber } from './format.ts';
-import type { ChartData } from './series.ts';
+import { hueCount, type ChartData } from './series.ts';
 
 export interface ChartProps {
   data: ChartData;
@@ -41,13 +41,17 @@ export function readLook(host: HTMLElement): Look {
   return look;
 }
 
-/** uPlot's columns: time, then the averages; with a single line its minimum and maximum behind. */
+/** Lines with their minimum and maximum shaded behind, so that a spike within a bucket is seen. */
+function shaded(data: ChartData): ChartData['lines'] {
+  return data.names || data.lines.length > hueCount ? [] : data.lines;
+}
+
+/** uPlot's columns: time, then the averages, then minimum and maximum of each shaded line. */
 export function columns(data: ChartData): uPlot.AlignedData {
-  const single = data.lines.length === 1 ? data.lines[0] : undefined;
   return [
     data.t,
     ...data.lines.map((line) => line.avg),
-    ...(single ? [single.min, single.max] : []),
+    ...shaded(data).flatMap((line) => [line.min, line.max]),
   ] as uPlot.AlignedData;
 }
 
@@ -56,10 +60,13 @@ export function structure(data: ChartData): string {
   return [
     data.unit,
     data.decimals,
+    JSON.stringify(data.names),
     ...data.lines.map((line) => `${line.asset}:${line.hue}:${line.dash.join(' ')}`),
   ].join('|');
 }
 
+/** A state holds until the next one. */
+const stepped = uPlot.paths.stepped?.({ align: 1 });
 const font = '12px system-ui, sans-serif';
 
 /** `now` gives the data being drawn: hooks outlive a change of data. */
@@ -71,14 +78,10 @@ export function options(
   hooks: { cursor(n: number | undefined): void; zoomed(on: boolean): void },
 ): uPlot.Options {
   const data = now();
-  const single = data.lines.length === 1;
+  const shadedLines = shaded(data);
   const labelled = data.lines.length <= 6 && size.width > 480;
-  const band: uPlot.Series[] = single
-    ? [
-        { stroke: 'transparent', width: 0 },
-        { stroke: 'transparent', width: 0 },
-      ]
-    : [];
+  const edge: uPlot.Series = { stroke: 'transparent', width: 0, points: { show: false } };
+  const first = data.lines.length + 1;
   return {
     ...size,
     ms: 1,
@@ -106,9 +109,10 @@ export function options(
         font,
         grid: { stroke: look.line, width: 1 },
         ticks: { show: false },
-        space: 36,
+        ...(data.names ? { space: 12, incrs: [1, 2, 5, 10, 20, 50, 100] } : { space: 36 }),
         size: (_, values) => 14 + 7 * Math.max(3, ...(values ?? []).map((value) => value.length)),
-        values: (_, splits) => splits.map((split) => formatNumber(split, decimalsFor(splits))),
+        values: (_, splits) =>
+          splits.map((split) => (data.names ? (data.names[split] ?? '') : formatNumber(split, decimalsFor(splits)))),
       },
     ],
     series: [
@@ -118,12 +122,16 @@ export function options(
         stroke: look.hues[line.hue] ?? look.fg,
         width: 1.75,
         dash: line.dash,
+        ...(data.names && stepped ? { paths: stepped } : {}),
         spanGaps: false,
         points: { show: false },
       })),
-      ...band.map((one) => ({ ...one, points: { show: false } })),
+      ...shadedLines.flatMap(() => [edge, edge]),
     ],
-    bands: single ? [{ series: [3, 2], fill: faded(look.hues[0] ?? look.fg) }] : [],
+    bands: shadedLines.map((line, n) => ({
+      series: [first + 2 * n + 1, first + 2 * n],
+      fill: faded(look.hues[line.hue] ?? look.fg),
+    })),
     hooks: {
       drawClear: [(u) => drawGaps(u, now(), look)],
       draw: [(u) => drawLimits(u, now(), look), ...(labelled ? [(u: uPlot) => drawLabels(u, now(), look)] : [])],
@@ -147,6 +155,7 @@ function decimalsFor(splits: readonly number[]): number {
 /** Room above and below the curve; limits that are near are kept in view. */
 function yRange(data: ChartData, low: number | null, high: number | null): [number, number] {
   if (low == null || high == null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1];
+  if (data.names) return [low - 0.4, high + 0.4];
   const span = high - low || Math.abs(high) * 0.02 || 1;
   let [bottom, top] = [low, high];
   for (const limit of [data.limits?.l, data.limits?.ll])

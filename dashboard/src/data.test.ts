@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Dict, DictTag, Timeseries } from '../../gateway/web/wire.ts';
 import { buildTable, orderRows, windowRows, type RowOrder } from './rows.ts';
-import { chooseAssets, describe, extend, shape } from './series.ts';
+import { chooseAssets, describe, extend, listMetrics, sayValue, shape } from './series.ts';
 
 function dict(assets: string[], metrics: (asset: string) => string[]): Dict {
   let i = 0;
@@ -88,7 +88,7 @@ test('live points follow the last bucket, not faster than asked; an asset withou
   let tail = extend({ t: [], values: new Map() }, 4 * minute + 100, new Map([['n/a', 5]]), 1000);
   expect(extend(tail, 4 * minute + 900, new Map([['n/a', 6]]), 1000)).toBe(tail);
   tail = extend(tail, 4 * minute + 1100, new Map([['n/b', 7]]), 1000);
-  const data = shape(series, ['n/a', 'n/b'], tail);
+  const data = shape(series, ['n/a', 'n/b'], { tail });
   expect(data.t.slice(-2)).toEqual([4 * minute + 100, 4 * minute + 1100]);
   expect(data.lines.map((line) => line.avg.slice(-2))).toEqual([
     [5, null],
@@ -102,4 +102,25 @@ test('chosen assets that do not exist fall back to the first four; the curve in 
   expect(chooseAssets(['5', 'x'], ['1', '5'])).toEqual(['5']);
   expect(describe(shape(series, ['n/a']), 'UTC')).toBe('Max 8 l (a, 00:03) · min 1 l (a, 00:00) · 1 gap without data');
   expect(describe(shape(series, []), 'UTC')).toBe('No data in this range.');
+});
+
+test('metrics to draw: key figures first; a state is drawn in steps by its highest, with its names', () => {
+  const tag = { i: 0, id: '', asset: 'n/a', name: 'x', type: 'double' as const, unit: '', decimals: 0, staleAfter: 1 };
+  const names = { 0: 'idle', 1: 'runs' };
+  const dict = {
+    ...{ rev: 1, facility: 'n', assets: [] },
+    tags: [
+      { ...tag, metric: 'state', type: 'integer' as const, names },
+      { ...tag, metric: 'flow' },
+      { ...tag, metric: 'open', type: 'boolean' as const },
+      { ...tag, metric: 'batch', type: 'text' as const },
+      { ...tag, metric: 'level' },
+    ],
+  };
+  const kpi = { metric: 'level' } as Parameters<typeof listMetrics>[1][number];
+  expect(listMetrics(dict, [kpi]).map((one) => one.metric)).toEqual(['level', 'state', 'flow', 'open']);
+  const steps = shape(series, ['n/a'], { names });
+  expect(steps.lines[0]?.avg).toEqual(series.series[0]?.max);
+  expect(sayValue(steps, 1)).toBe('runs');
+  expect(sayValue(steps, null)).toBe('—');
 });

@@ -29,6 +29,9 @@ export class Cell {
   }
 }
 
+/** A browser opens six connections to a host: a tab nobody looks at gives its stream back after this long, ms. */
+const hiddenFor = 30_000;
+
 export class Plant {
   facilities: Facility[] = $state.raw([]);
   dict: Dict | undefined = $state.raw();
@@ -72,6 +75,8 @@ export class Plant {
   #lastFrame: number | undefined;
   #painting = false;
   #opened: AbortController | undefined;
+  #stream: AbortController | undefined;
+  #lastId = '';
   #facility = '';
   #hours = 12;
 
@@ -83,6 +88,7 @@ export class Plant {
   async start(signal: AbortSignal): Promise<void> {
     const timer = setInterval(() => this.#tick(), 500);
     signal.addEventListener('abort', () => clearInterval(timer));
+    this.#rest(signal);
     while (!signal.aborted && this.facilities.length === 0) {
       try {
         this.facilities = await api.facilities(signal);
@@ -119,7 +125,9 @@ export class Plant {
   }
   close(): void {
     this.#opened?.abort();
-    this.#opened = undefined;
+    this.#stream?.abort();
+    this.#opened = this.#stream = undefined;
+    this.#lastId = '';
     this.#facility = '';
   }
 
@@ -136,14 +144,38 @@ export class Plant {
   }
 
   #listen(): void {
-    const opened = (this.#opened ??= new AbortController());
+    this.#stream?.abort();
+    const stream = (this.#stream = new AbortController());
     void follow({
       url: api.stream(this.#facility),
-      signal: opened.signal,
-      onEvent: (event) => this.#take(event),
+      signal: stream.signal,
+      after: this.#lastId,
+      onEvent: (event) => {
+        if (event.id) this.#lastId = event.id;
+        this.#take(event);
+      },
       onLost: (reason, wait) =>
         (this.trouble = `Connection lost: ${reason}. Trying again in ${Math.round(wait / 1000)} s.`),
     });
+  }
+
+  /** Lets the stream go while the tab is hidden; back in view it resumes behind the last event. */
+  #rest(signal: AbortSignal): void {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const turned = () => {
+      clearTimeout(timer);
+      if (document.hidden) {
+        timer = setTimeout(() => {
+          this.#stream?.abort();
+          this.#stream = undefined;
+        }, hiddenFor);
+      } else if (this.#facility && !this.#stream) {
+        this.#listen();
+        void this.refresh();
+      }
+    };
+    document.addEventListener('visibilitychange', turned, { signal });
+    signal.addEventListener('abort', () => clearTimeout(timer));
   }
 
   async #load(): Promise<void> {
@@ -182,6 +214,8 @@ export class Plant {
     if (event === 'hello') {
       const hello = body as StreamHello;
       const rebooted = this.hello !== undefined && this.hello.boot !== hello.boot;
+      // Another version of the gateway brings another page.
+      if (rebooted && this.hello?.version !== hello.version) return location.reload();
       if (rebooted) this.#time.reset();
       this.#time.observe(hello.now, mono);
       this.hello = hello;

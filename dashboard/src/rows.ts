@@ -79,6 +79,23 @@ function matches(row: Row, shape: Table['shape'], words: string[]): boolean {
   return words.every((word) => hay.includes(word));
 }
 
+/** Least widths of the table's columns in px, and how each shares what is left. Names in headers wrap to two lines. */
+export function columnWidths(table: Table, hasLines: boolean, narrow: boolean): { px: number; share: number }[] {
+  const widths = [
+    { px: narrow ? 24 : 118, share: 0 },
+    { px: narrow ? 120 : 150, share: 1.4 },
+  ];
+  if (hasLines) widths.push({ px: 90, share: 0.8 });
+  if (table.shape === 'tags') {
+    return [...widths, { px: 140, share: 1.4 }, { px: 140, share: 0 }, { px: 120, share: 1 }];
+  }
+  for (const { name } of table.columns) {
+    const word = Math.max(...name.split(/\s+/).map((part) => part.length), Math.ceil(name.length / 2));
+    widths.push({ px: Math.min(160, Math.max(104, word * 8)), share: 1 });
+  }
+  return widths;
+}
+
 export interface Window {
   /** First row drawn, and one past the last. */
   first: number;

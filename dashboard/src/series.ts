@@ -1,6 +1,6 @@
 // From the API's time series to what uPlot draws: columns over one time axis, live points appended, gaps found, a text for
 // those who do not see the curve. Pure; Trend.svelte prepares, Chart.svelte draws.
-import type { Timeseries, WireLimits } from '../../gateway/web/wire.ts';
+import type { Dict, SummaryKpi, Timeseries, WireLimits } from '../../gateway/web/wire.ts';
 import { formatNumber, formatTime } from './format.ts';
 
 export const hueCount = 4;
@@ -26,6 +26,8 @@ export interface ChartData {
   gaps: [number, number][];
   unit: string;
   decimals: number;
+  /** Of a state: drawn in steps, its names at the axis. */
+  names: Record<number, string> | undefined;
   from: number;
   to: number;
 }
@@ -46,8 +48,33 @@ export function chooseAssets(asked: readonly string[], present: readonly string[
   return known.length > 0 ? known : present.slice(0, hueCount);
 }
 
-/** What the chart draws for the chosen assets; `tail` adds live points behind the last bucket. */
-export function shape(series: Timeseries, assets: readonly string[], tail?: Tail): ChartData {
+export interface Metric {
+  metric: string;
+  name: string;
+  /** Names of the states of an enumeration or a boolean. */
+  names: Record<number, string> | undefined;
+}
+
+/** What can be drawn, the site's key figures first and in their order. */
+export function listMetrics(dict: Dict, kpis: readonly SummaryKpi[]): Metric[] {
+  const found = new Map<string, Metric>();
+  for (const { metric, name, type, names } of dict.tags) {
+    if (type === 'text' || found.has(metric)) continue;
+    found.set(metric, { metric, name, names: names ?? (type === 'boolean' ? { 0: 'Off', 1: 'On' } : undefined) });
+  }
+  const first = kpis.map((kpi) => found.get(kpi.metric)).filter((one): one is Metric => one !== undefined);
+  return [...new Set([...first, ...found.values()])];
+}
+
+/**
+ * What the chart draws for the chosen assets; `tail` adds live points behind the last bucket. With `names` the values are
+ * states: a mean of states says nothing, so each bucket shows its highest.
+ */
+export function shape(
+  series: Timeseries,
+  assets: readonly string[],
+  { tail, names }: { tail?: Tail; names?: Record<number, string> } = {},
+): ChartData {
   const end = series.t[series.t.length - 1] ?? 0;
   const first = tail ? tail.t.findIndex((t) => t > end) : -1;
   const later = tail && first >= 0 ? tail.t.slice(first) : [];
@@ -60,8 +87,8 @@ export function shape(series: Timeseries, assets: readonly string[], tail?: Tail
     lines.push({
       asset,
       name: found.name,
-      avg: [...found.avg, ...live],
-      min: [...found.min, ...live],
+      avg: [...(names ? found.max : found.avg), ...live],
+      min: [...(names ? found.max : found.min), ...live],
       max: [...found.max, ...live],
       hue: n % hueCount,
       dash: dashes[Math.floor(n / hueCount) % dashes.length] ?? [],
@@ -81,6 +108,7 @@ export function shape(series: Timeseries, assets: readonly string[], tail?: Tail
     ),
     unit: series.unit,
     decimals: series.decimals,
+    names,
     from: Number.isFinite(from) ? from : (t[0] ?? 0),
     to: Math.max(Date.parse(series.to) || 0, t[t.length - 1] ?? 0),
   };
@@ -130,6 +158,11 @@ export function extend(tail: Tail, t: number, values: ReadonlyMap<string, number
   return { t: [...tail.t, t], values: next };
 }
 
+/** A value of the curve in words, without its unit. */
+export function sayValue(data: Pick<ChartData, 'names' | 'decimals'>, value: number | null | undefined): string {
+  return (value == null ? undefined : data.names?.[value]) ?? formatNumber(value, data.decimals);
+}
+
 /** Every line's value at a point, in words. */
 export function describePoint(data: ChartData, n: number, zone: string | undefined): string {
   const time = formatTime(data.t[n] ?? Number.NaN, zone, 'date');
@@ -137,7 +170,7 @@ export function describePoint(data: ChartData, n: number, zone: string | undefin
     const value = line.avg[n];
     return value === null || value === undefined
       ? `${line.name} no data`
-      : `${line.name} ${formatNumber(value, data.decimals)} ${data.unit}`.trim();
+      : `${line.name} ${sayValue(data, value)} ${data.unit}`.trim();
   });
   return `${time}: ${values.join('; ')}`;
 }
@@ -155,9 +188,9 @@ export function describe(data: ChartData, zone: string | undefined): string {
     });
   }
   if (!high || !low) return 'No data in this range.';
+  if (data.names) return `Each bucket shows its highest state: ${Object.values(data.names).join(' < ')}`;
   const say = (at: { value: number; t: number; name: string }) =>
-    `${formatNumber(at.value, data.decimals)} ${data.unit}`.trim() +
-    ` (${at.name}, ${formatTime(at.t, zone, 'minute')})`;
+    `${sayValue(data, at.value)} ${data.unit}`.trim() + ` (${at.name}, ${formatTime(at.t, zone, 'minute')})`;
   const gaps =
     data.gaps.length === 0 ? '' : ` · ${data.gaps.length} gap${data.gaps.length === 1 ? '' : 's'} without data`;
   return `Max ${say(high)} · min ${say(low)}${gaps}`;

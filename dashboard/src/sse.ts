@@ -44,6 +44,8 @@ export class EventParser {
 export interface FollowOptions {
   url: string;
   signal: AbortSignal;
+  /** Id of the last event of an earlier connection, to resume behind it. */
+  after?: string;
   onEvent(event: ServerEvent): void;
   /** Connection lost: what happened, and ms until the next attempt. */
   onLost(reason: string, retryMs: number): void;
@@ -52,8 +54,15 @@ export interface FollowOptions {
 }
 
 /** Follows a stream until `signal` aborts; resumes by Last-Event-ID. Never throws. */
-export async function follow({ url, signal, onEvent, onLost, idleMs = 40_000 }: FollowOptions): Promise<void> {
-  let lastId = '';
+export async function follow({
+  url,
+  signal,
+  after = '',
+  onEvent,
+  onLost,
+  idleMs = 40_000,
+}: FollowOptions): Promise<void> {
+  let lastId = after;
   let attempt = 0;
   while (!signal.aborted) {
     const reason = await once(url, lastId, signal, idleMs, (event) => {

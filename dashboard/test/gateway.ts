@@ -12,6 +12,7 @@ import type {
   Facility,
   MachineStatus,
   ShelveBody,
+  StreamAlarm,
   Summary,
   Timeseries,
   WireAlarm,
@@ -36,6 +37,14 @@ export interface Plant {
   /** Stops frames without closing connections, or lets them go on. */
   silence(on: boolean): void;
   raise(severity: WireAlarm['severity']): void;
+  /** Sends a transition of the first facility's first alarm, changed by `over`. */
+  turn(op: StreamAlarm['op'], over: Partial<WireAlarm>): void;
+  /** Ends every stream's connection. */
+  cut(): void;
+  /** Last-Event-ID of every stream opened so far; empty for a first one. */
+  resumed: string[];
+  /** Streams open now. */
+  streams(): number;
   acknowledged: AcknowledgeBody[];
   close(): Promise<void>;
 }
@@ -50,6 +59,7 @@ export async function servePlant({ wide = false, hz = 1 } = {}): Promise<Plant> 
   const alarms = new Map(facilities.map((one) => [one.id, makeAlarms(dicts.get(one.id) as Dict)]));
   const streams = new Map<ServerResponse, string>();
   const acknowledged: AcknowledgeBody[] = [];
+  const resumed: string[] = [];
   let silent = false;
   let seq = 0;
 
@@ -122,6 +132,7 @@ export async function servePlant({ wide = false, hz = 1 } = {}): Promise<Plant> 
     if (api === 'stream') {
       answer.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
       streams.set(answer, id);
+      resumed.push(String(request.headers['last-event-id'] ?? ''));
       answer.on('close', () => streams.delete(answer));
       const t = Date.now();
       send(answer, 'hello', { p: 1, boot: 'boot', dict: 1, hz, now: t, version: '0' });
@@ -228,6 +239,16 @@ export async function servePlant({ wide = false, hz = 1 } = {}): Promise<Plant> 
       seq++;
       each('north', 'al', { op: 'raise', a: alarm });
     },
+    turn(op, over) {
+      const alarm = alarms.get('north')?.[0];
+      if (!alarm) return;
+      Object.assign(alarm, over);
+      seq++;
+      each('north', 'al', { op, a: alarm });
+    },
+    cut: () => streams.forEach((_, answer) => answer.destroy()),
+    resumed,
+    streams: () => streams.size,
     acknowledged,
     async close() {
       clearInterval(timer);

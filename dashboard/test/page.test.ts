@@ -42,18 +42,28 @@ test('an operator’s shift: live values, facility, zoom, acknowledge, stale and
   await chart.locator('.u-over').waitFor();
   const box = await chart.locator('.u-over').boundingBox();
   if (!box) throw new Error('the chart has no size');
-  await page.mouse.move(box.x + box.width * 0.3, box.y + 40);
-  await page.mouse.down();
-  await page.mouse.move(box.x + box.width * 0.6, box.y + 40, { steps: 4 });
-  await page.mouse.up();
-  await expect.poll(() => chart.getAttribute('data-zoomed')).toBe('true');
+  const drag = async () => {
+    await page.mouse.move(box.x + box.width * 0.3, box.y + 40);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.6, box.y + 40, { steps: 4 });
+    await page.mouse.up();
+    await expect.poll(() => chart.getAttribute('data-zoomed')).toBe('true');
+  };
+  await drag();
   await chart.focus();
   await page.keyboard.press('ArrowLeft');
   expect(await chart.getAttribute('aria-valuetext')).toMatch(/Pump 1 .* m³\/h/);
   await page.keyboard.press('Escape');
   await expect.poll(() => chart.getAttribute('data-zoomed')).toBe('false');
+  await drag();
+  await page.mouse.dblclick(box.x + box.width * 0.5, box.y + 40);
+  await expect.poll(() => chart.getAttribute('data-zoomed')).toBe('false');
 
-  const acknowledge = page.getByRole('button', { name: 'Acknowledge Flow far above its limit' });
+  plant.turn('ease', { level: 'h', severity: 'high', message: 'Flow above its limit' });
+  await page.getByText('Flow above its limit').waitFor();
+  expect(await page.getByText('Flow far above its limit').count()).toBe(0);
+
+  const acknowledge = page.getByRole('button', { name: 'Acknowledge Flow above its limit' });
   await acknowledge.click();
   await acknowledge.waitFor({ state: 'detached' });
   expect(plant.acknowledged).toMatchObject([{ event: 'e12' }]);
@@ -75,6 +85,39 @@ test('an operator’s shift: live values, facility, zoom, acknowledge, stale and
   await page.goBack();
   await page.getByText('30 assets', { exact: true }).waitFor();
   expect(said).toEqual([]);
+  await page.close();
+});
+
+test('a lost stream resumes behind its last event; a hidden tab lets it go', { timeout: 60_000 }, async () => {
+  const plant = await servePlant();
+  plants.push(plant);
+  browser ??= await openBrowser();
+  const page = await browser.context.newPage();
+  await page.clock.install();
+  await page.goto(plant.url);
+  const live = page.getByTestId('age').getByText(/Live · /);
+  await live.waitFor();
+  plant.turn('escalate', { message: 'Said before the cut' });
+  await page.getByText('Said before the cut').waitFor();
+  plant.cut();
+  await expect.poll(() => plant.resumed, { timeout: 10_000 }).toEqual(['', 'boot-1']);
+  await live.waitFor();
+
+  const show = (hidden: boolean) =>
+    page.evaluate((value) => {
+      Object.defineProperty(document, 'hidden', { value, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
+  await show(true);
+  await page.clock.fastForward(20_000);
+  expect(plant.streams()).toBe(1);
+  await page.clock.fastForward(11_000);
+  await expect.poll(() => plant.streams()).toBe(0);
+  plant.turn('ease', { message: 'Said while hidden' });
+  await show(false);
+  await page.getByText('Said while hidden').waitFor();
+  await live.waitFor();
+  expect(plant.resumed).toEqual(['', 'boot-1', 'boot-1']);
   await page.close();
 });
 
