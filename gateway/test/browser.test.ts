@@ -1,0 +1,134 @@
+// The page as an operator meets it: the demo started as a process, the system's Chromium in front of it. Asserts only what
+// the gateway's own API says of itself, so that any plant would do.
+import { AxeBuilder } from '@axe-core/playwright';
+import { afterAll, beforeAll, expect } from 'vitest';
+import type { BrowserContext, Page } from 'playwright-core';
+import { listen, openBrowser } from '../../dashboard/test/browser.ts';
+import type { AlarmList, Facility, Summary } from '../web/wire.ts';
+import { findProgram, needs } from './needs.ts';
+import { eventually, get, scratch, startGateway } from './rig.ts';
+import type { Gateway } from './rig.ts';
+
+const test = needs('chromium');
+const folder = scratch();
+let gateway: Gateway;
+let browser: { context: BrowserContext; close(): Promise<void> } | undefined;
+let facilities: Facility[] = [];
+
+beforeAll(async () => {
+  if (!findProgram('chromium')) return;
+  gateway = await startGateway('demo', [], folder.path);
+  facilities = await get<Facility[]>(`${gateway.http}/api/v1/facilities`);
+  browser = await openBrowser();
+}, 90_000);
+afterAll(async () => {
+  await browser?.close();
+  await gateway?.stop();
+  folder.remove();
+}, 40_000);
+
+async function open(path = '/'): Promise<{ page: Page; said: string[] }> {
+  if (!browser) throw new Error('no browser');
+  const page = await browser.context.newPage();
+  const said = listen(page);
+  await page.goto(gateway.http + path);
+  await page
+    .getByTestId('age')
+    .getByText(/^Live · /)
+    .waitFor();
+  return { page, said };
+}
+const facility = (n: number): Facility => {
+  const found = facilities[n];
+  if (!found) throw new Error(`the gateway names ${facilities.length} facilities`);
+  return found;
+};
+const summary = (id: string) => get<Summary>(`${gateway.http}/api/v1/dashboard/summary/${encodeURIComponent(id)}`);
+
+test('values move, facilities change, the trend zooms', { timeout: 60_000 }, async () => {
+  const { page, said } = await open();
+  const { kpis } = await summary(facility(0).id);
+  const cards = page.locator('[data-metric] .value');
+  await cards.first().waitFor();
+  expect(await cards.count()).toBe(Math.min(6, kpis.length));
+  const before = await cards.allTextContents();
+  expect(before.every((text) => /\d/.test(text))).toBe(true);
+  await eventually(
+    () => cards.allTextContents(),
+    (now) => now.some((text, n) => text !== before[n]),
+    10_000,
+  );
+  expect(await page.getByLabel('Metric').inputValue()).toBe(kpis[0]?.metric);
+
+  const chart = page.getByRole('slider');
+  const over = chart.locator('.u-over');
+  await over.waitFor();
+  const box = await over.boundingBox();
+  if (!box) throw new Error('the chart has no size');
+  await page.mouse.move(box.x + box.width * 0.3, box.y + 30);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.7, box.y + 30, { steps: 4 });
+  await page.mouse.up();
+  await expect.poll(() => chart.getAttribute('data-zoomed')).toBe('true');
+  await page.mouse.dblclick(box.x + box.width * 0.5, box.y + 30);
+  await expect.poll(() => chart.getAttribute('data-zoomed')).toBe('false');
+
+  const choice = page.getByLabel('Facility');
+  expect(await choice.locator('option').count()).toBe(facilities.length);
+  for (const one of facilities.slice(1)) {
+    await choice.selectOption(one.id);
+    await page.getByRole('heading', { name: one.name, exact: true }).waitFor({ state: 'attached' });
+    const { assets } = await summary(one.id);
+    expect(assets.length).toBe(one.assets);
+    const tiles = page.getByRole('region', { name: 'Machine floor' }).getByRole('button');
+    await expect.poll(() => tiles.count(), { timeout: 10_000 }).toBe(one.assets);
+    const sideways = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    await expect.poll(sideways).toBeLessThanOrEqual(0);
+  }
+  expect(said).toEqual([]);
+  await page.close();
+});
+
+test(
+  'an alarm that is acknowledged on the page is acknowledged in the gateway',
+  { timeout: 60_000 },
+  async (context) => {
+    const { alarms } = await get<AlarmList>(`${gateway.http}/api/v1/alarms`);
+    const alarm = alarms.find((one) => one.active && one.unacked && one.shelvedUntil === undefined);
+    if (!alarm) return context.skip('the plant has no alarm at this moment');
+    const { page, said } = await open(`/?f=${encodeURIComponent(alarm.facility)}`);
+    const button = page.getByRole('button', { name: `Acknowledge ${alarm.message}`, exact: true }).first();
+    await button.click();
+    const acknowledged = await eventually(
+      () => get<AlarmList>(`${gateway.http}/api/v1/alarms`),
+      (list) => !list.alarms.some((one) => one.event === alarm.event && one.unacked),
+    );
+    const kept = acknowledged.alarms.find((one) => one.event === alarm.event);
+    if (kept) expect(kept.ackedAt).toBeGreaterThanOrEqual(alarm.raisedAt);
+    expect(said).toEqual([]);
+    await page.close();
+  },
+);
+
+test('accessible in both themes and on a phone', { timeout: 60_000 }, async () => {
+  const largest = [...facilities].sort((a, b) => b.assets - a.assets)[0] ?? facility(0);
+  const { page, said } = await open(`/?f=${encodeURIComponent(largest.id)}`);
+  const looks = [
+    ['light', 1366],
+    ['dark', 1366],
+    ['dark', 390],
+    ['light', 390],
+  ] as const;
+  for (const [colorScheme, width] of looks) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 800 });
+    await page.getByRole('slider').waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+    const { violations } = await new AxeBuilder({ page })
+      .withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'])
+      .analyze();
+    expect(violations.map((one) => `${colorScheme} ${width} ${one.id}: ${one.nodes[0]?.html}`)).toEqual([]);
+  }
+  expect(said).toEqual([]);
+  await page.close();
+});
