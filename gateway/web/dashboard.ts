@@ -10,6 +10,8 @@ import { quality } from '../model.ts';
 
 const minute = 60_000_000;
 const sparkMinutes = 2;
+/** Cells of one query: what a large one brings comes in parts that hold nothing up. */
+const cells = 10_000;
 /** How long an answer from history serves further pages, ms. */
 const shareFor = 5000;
 
@@ -97,7 +99,7 @@ export class Dashboard {
     const values: number[] = [];
     for (const tag of tags) {
       const sample = this.#present.latest(tag.index);
-      if (!sample || isStale(sample) || quality(sample.status) === 'bad' || typeof sample.value !== 'number') continue;
+      if (!sample || isStale(sample) || quality(sample.status) !== 'good' || typeof sample.value !== 'number') continue;
       values.push(sample.value);
     }
     return {
@@ -123,8 +125,13 @@ export class Dashboard {
     let shared = this.#shared.get(key);
     if (!shared) {
       const answer = this.#figures(site, hours);
-      answer.catch(() => this.#shared.delete(key));
-      this.#shared.set(key, (shared = { until: now + shareFor, answer }));
+      // While it is being made it is shared however long that takes: a slow disk is not asked again by every page.
+      const fresh = (shared = { until: Infinity, answer });
+      this.#shared.set(key, fresh);
+      answer.then(
+        () => (fresh.until = this.#clock.mono() + shareFor),
+        () => this.#shared.delete(key),
+      );
     }
     return shared.answer;
   }
@@ -160,13 +167,13 @@ export class Dashboard {
     width: number,
     signal?: AbortSignal,
   ): Promise<BucketSeries[]> {
-    const answer = await this.#historian.buckets(
-      tags.map((tag) => tag.index),
-      from,
-      to,
-      width,
-      signal,
-    );
+    const answer: BucketSeries[] = [];
+    const count = Math.max(1, Math.ceil((to - from) / width) + 1);
+    const atOnce = Math.max(1, Math.floor(cells / count));
+    for (let at = 0; at < tags.length; at += atOnce) {
+      const part = tags.slice(at, at + atOnce).map((tag) => tag.index);
+      answer.push(...(await this.#historian.buckets(part, from, to, width, signal)));
+    }
     const byTag = new Map(answer.map((series) => [series.tag, series]));
     const t = answer[0]?.t ?? [];
     return tags.map(
@@ -181,6 +188,16 @@ export class Dashboard {
         },
     );
   }
+}
+
+/** A timeseries as JSON, a series at a time with a pause between, so that a large one holds nothing up. */
+export async function textOf({ series, ...head }: Timeseries): Promise<string> {
+  const parts: string[] = [];
+  for (const one of series) {
+    parts.push(JSON.stringify(one));
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+  return `${JSON.stringify(head).slice(0, -1)},"series":[${parts.join(',')}]}`;
 }
 
 /** The site's KPI tags by metric, in the order in which its assets have them. */

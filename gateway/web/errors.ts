@@ -1,5 +1,6 @@
 // Every error answer of the web server in one shape: what is wrong, which field, what is allowed. Used by web.ts and routes.ts.
-import type { FastifyError } from 'fastify';
+import type { FastifyError, FastifySchemaValidationError } from 'fastify';
+import type { Catalog, Site } from '../catalog.ts';
 import type { ErrorBody } from './wire.ts';
 
 /** A request that is understood and refused; its message is for the caller. */
@@ -11,6 +12,15 @@ export class Refusal extends Error {
     this.statusCode = statusCode;
     this.field = field;
   }
+}
+
+/** The facility of an id as it was typed (accents composed or not); 404 with those there are. */
+export function facilityOf(catalog: Catalog, id: string): Site {
+  const site = catalog.site(id) ?? catalog.site(id.normalize('NFC')) ?? catalog.site(id.normalize('NFD'));
+  if (site) return site;
+  const known = catalog.sites.map((each) => each.id).join(', ');
+  const there = known ? `there are: ${known}` : 'none is configured';
+  throw new Refusal(404, `there is no facility "${id}"; ${there}`, 'facility');
 }
 
 const names: Record<number, string> = {
@@ -31,22 +41,30 @@ export function answerTo(error: Error): { status: number; body: ErrorBody } {
   if (error instanceof Refusal) return answer(error.statusCode, error.message, error.field);
   const { validation, validationContext, statusCode } = error as FastifyError;
   const first = validation?.[0];
-  if (first) {
-    const params = first.params as { missingProperty?: string; additionalProperty?: string; allowedValues?: unknown[] };
-    const field = params.missingProperty ?? params.additionalProperty ?? first.instancePath.split('/').pop() ?? '';
-    const allowed = params.allowedValues ? ` (${params.allowedValues.join(', ')})` : '';
-    const where = validationContext === 'querystring' ? 'parameter' : 'field';
-    return answer(
-      400,
-      `the ${where} "${field}" ${params.missingProperty ? 'is missing' : `${first.message ?? 'is wrong'}${allowed}`}`,
-      field,
-    );
-  }
-  // The historian refuses what is too large for one query and says what to do.
-  if (error instanceof RangeError) return answer(400, error.message);
-  if (error.name === 'TimeoutError') return answer(504, error.message);
+  if (first) return invalid(first, validationContext === 'querystring' ? 'parameter' : 'field');
+  // First, because the server's own refusal of a large body is a RangeError too.
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return answer(statusCode, error.message);
+  // The historian refuses what is too large for one query and says what to do.
+  if (error instanceof RangeError) return answer(error.message.includes('took longer') ? 504 : 400, error.message);
+  if (error.name === 'TimeoutError') return answer(504, error.message);
+  // A defect of ours, not of what is asked or of the disk.
+  if (error instanceof TypeError || error instanceof ReferenceError)
+    return answer(500, 'the gateway could not answer this; its log says why');
   return answer(503, 'history or state cannot be read just now; the log says why');
+}
+
+function invalid(fault: FastifySchemaValidationError & { parentSchema?: object }, where: 'parameter' | 'field') {
+  const params = fault.params as { missingProperty?: string; additionalProperty?: string };
+  const { minimum, maximum, enum: values } = (fault.parentSchema ?? {}) as Record<string, unknown>;
+  const field = params.missingProperty ?? params.additionalProperty ?? fault.instancePath.split('/').pop() ?? '';
+  if (field === '') return answer(400, `the body ${fault.message ?? 'is wrong'}`);
+  if (params.additionalProperty !== undefined) return answer(400, `there is no ${where} "${field}" here`, field);
+  if (params.missingProperty !== undefined) return answer(400, `the ${where} "${field}" is missing`, field);
+  let what = fault.message ?? 'is wrong';
+  if (typeof minimum === 'number' && typeof maximum === 'number')
+    what = `must be a whole number from ${minimum} to ${maximum}`;
+  if (Array.isArray(values)) what = `must be one of ${values.join(', ')}`;
+  return answer(400, `the ${where} "${field}" ${what}`, field);
 }
 
 function answer(status: number, message: string, field?: string): { status: number; body: ErrorBody } {

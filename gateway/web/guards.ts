@@ -33,7 +33,7 @@ export function hostAllowed(
 export function originAllowed(origin: string | undefined, host: string | undefined): boolean {
   if (origin === undefined) return true;
   try {
-    return new URL(origin).host === host;
+    return new URL(origin).host === new URL(`http://${host ?? ''}`).host;
   } catch {
     return false;
   }

@@ -2,42 +2,50 @@
 // `offer` marks what changed, a tick per rate sends it; clients of one view share one serialised frame.
 // Used by web.ts; a client is anything that takes text and says when it is full.
 import type { Catalog } from '../catalog.ts';
-import { Flag, quality } from '../model.ts';
-import type { Batch, Clock, Present, Sample } from '../model.ts';
+import { Flag } from '../model.ts';
+import type { Batch, Clock, Present } from '../model.ts';
 import type { Status } from '../status.ts';
-import { isStale, shownAt, wireAlarm, wireValue } from './values.ts';
-import type { MachineStatus, StreamAlarm, StreamBye, StreamDelta, StreamHello, StreamSnap } from './wire.ts';
+import { siteOf, View } from './columns.ts';
+import { AlarmRing } from './ring.ts';
+import { wireAlarm } from './values.ts';
+import type { StreamAlarm, StreamBye, StreamDict, StreamHello } from './wire.ts';
 
-const ringSize = 10_000;
 const maxStreams = 64;
+/** ms: how long a client may take nothing before it is sent away, and how often all hear that the stream lives. */
 const blockedFor = 30_000;
 const heartbeat = 15_000;
 
-/** Where a stream's text goes. `write` says false when the client cannot keep up; `drained` is called when it can again. */
+/** Where a stream's text goes. `write` says false when the client cannot keep up: nothing more is written until `drained`. */
 export interface StreamSink {
   write(text: string): boolean;
+  /** Ends the stream; within seconds also when nobody reads the rest. */
   end(): void;
+}
+
+/** A client's connection back to the hub. */
+export interface Joined {
+  /** The sink takes text again. */
+  drained(): void;
+  left(): void;
 }
 
 interface Client {
   sink: StreamSink;
-  view: View;
-  /** Set while it cannot keep up: since when, and what to send merged afterwards. */
-  blocked?: { since: number; tags: Set<number>; states: Set<string> };
-  /** Sequence of the last alarm it was sent. */
+  group: Group;
+  /** Sequence of the last alarm it was sent, or that did not concern it. */
   seen: number;
+  /** mono ms since when it cannot keep up. */
+  blockedSince?: number;
+  /** What it is owed: a new tag table's revision, everything, or what changed while it was blocked. */
+  dict: boolean;
+  snap: boolean;
+  tags: Set<number>;
+  states: Set<string>;
 }
 
-/** What clients of one facility at one rate have in common. */
-interface View {
-  facility: string | undefined;
-  period: number;
-  tags: Set<number>;
-  dirty: Set<number>;
-  dirtyStates: Set<string>;
-  /** Tags that were not good, or stale, in some frame: their way back must be said. */
-  wereBad: Set<number>;
-  wereStale: Set<number>;
+interface Group {
+  key: string;
+  view: View;
   clients: Set<Client>;
   callOff: () => void;
 }
@@ -48,61 +56,64 @@ export interface HubOptions {
   status: Status;
   present: Present;
   hello: Omit<StreamHello, 'p' | 'boot' | 'dict' | 'hz' | 'now'>;
+  /** Alarm transitions kept for those who come back; 10,000 by default. */
+  ringSize?: number;
 }
 
 export class Hub {
   readonly #options: HubOptions;
   #catalog: Catalog;
   readonly #boot: string;
-  #seq = 0;
-  readonly #ring: { seq: number; facility: string; text: string }[] = [];
-  readonly #views = new Map<string, View>();
+  readonly #ring: AlarmRing;
+  readonly #groups = new Map<string, Group>();
   #clients = 0;
+  #closed = false;
   #beat: () => void = () => {};
 
   constructor(options: HubOptions) {
     this.#options = options;
     this.#catalog = options.catalog;
     this.#boot = Math.floor(options.clock.now()).toString(36);
+    this.#ring = new AlarmRing(options.ringSize ?? 10_000);
   }
 
   start(): void {
     const beat = () => {
-      this.#each((client) => this.#send(client, ': hb\n\n'));
+      for (const client of this.#all()) if (client.blockedSince === undefined) this.#write(client, ': hb\n\n');
       this.#beat = this.#options.clock.after(heartbeat, beat);
     };
     this.#beat = this.#options.clock.after(heartbeat, beat);
   }
 
-  /** @param lastId Last-Event-ID of a client that comes back. Returns what the connection calls, or undefined when there are too many streams. */
-  join(
-    sink: StreamSink,
-    facility: string | undefined,
-    hz: number,
-    lastId: string | undefined,
-  ): { drained(): void; left(): void } | undefined {
-    if (this.#clients >= maxStreams) return undefined;
+  /** No further stream is taken. */
+  get full(): boolean {
+    return this.#closed || this.#clients >= maxStreams;
+  }
+
+  /** @param lastId Last-Event-ID of a client that comes back. Ask `full` first. */
+  join(sink: StreamSink, facility: string | undefined, hz: number, lastId: string | undefined): Joined {
     const { clock, hello } = this.#options;
-    const view = this.#view(facility, hz);
-    const client: Client = { sink, view, seen: this.#seq };
-    view.clients.add(client);
+    const group = this.#group(facility, hz);
+    const seen = this.#resume(lastId);
+    const client: Client = { sink, group, seen, dict: false, snap: true, tags: new Set(), states: new Set() };
+    group.clients.add(client);
     this.#count(1);
-    const missed = this.#missed(lastId, facility);
-    this.#send(
-      client,
-      `retry: 2000\n${frame('hello', this.#id(), { p: 1, boot: this.#boot, dict: this.#catalog.revision, hz, now: clock.now(), ...hello } satisfies StreamHello)}`,
-    );
-    for (const { seq, text } of missed) this.#send(client, frame('al', this.#id(seq), text));
-    this.#send(client, frame('snap', this.#id(), this.#snap(view)));
+    const greeting: StreamHello = {
+      p: 1,
+      boot: this.#boot,
+      dict: this.#catalog.revision,
+      hz,
+      now: clock.now(),
+      ...hello,
+    };
+    this.#write(client, `retry: 2000\n${frame('hello', this.#id(seen), greeting)}`);
+    this.#flush(client);
     return {
-      drained: () => this.#drained(client),
-      left: () => {
-        if (!view.clients.delete(client)) return;
-        this.#count(-1);
-        if (view.clients.size > 0) return;
-        view.callOff();
-        this.#views.delete(keyOf(view.facility, view.period));
+      drained: () => {
+        client.blockedSince = undefined;
+        if (group.clients.has(client)) this.#flush(client);
       },
+      left: () => this.#remove(client),
     };
   }
 
@@ -110,202 +121,130 @@ export class Hub {
     if (batch.origin !== 'live') return;
     for (const event of batch.events) {
       if (event.kind === 'alarm') this.#alarm({ op: event.transition, a: wireAlarm(event.alarm, this.#catalog) });
-      if (event.kind === 'state') {
-        const site = event.asset.split('/')[0];
-        for (const view of this.#views.values())
-          if (view.facility === undefined || view.facility === site) view.dirtyStates.add(event.asset);
-      }
+      if (event.kind !== 'state') continue;
+      for (const { view } of this.#groups.values())
+        if (view.shows(siteOf(event.asset))) view.dirtyStates.add(event.asset);
     }
-    if (this.#views.size === 0) return;
-    for (const view of this.#views.values()) {
-      for (const { tag, flags } of batch.samples)
-        if ((flags & Flag.late) === 0 && view.tags.has(tag)) view.dirty.add(tag);
-    }
+    for (const { view } of this.#groups.values())
+      for (const { tag, flags } of batch.samples) if ((flags & Flag.late) === 0) view.touch(tag);
   }
 
   use(catalog: Catalog): void {
     this.#catalog = catalog;
-    for (const view of this.#views.values()) {
-      view.tags = this.#tagsOf(view.facility);
-      for (const client of view.clients) {
-        this.#send(client, frame('dict', this.#id(), { rev: catalog.revision }));
-        this.#send(client, frame('snap', this.#id(), this.#snap(view)));
+    for (const { view, clients } of this.#groups.values()) {
+      view.use(catalog);
+      for (const client of clients) {
+        client.dict = client.snap = true;
+        this.#flush(client);
       }
     }
   }
 
+  /** Says goodbye to all and takes nobody any more. */
   close(): void {
+    this.#closed = true;
     this.#beat();
-    this.#each((client) => {
-      client.sink.write(frame('bye', this.#id(), { why: 'shutdown' } satisfies StreamBye));
-      client.sink.end();
-    });
-    for (const view of this.#views.values()) view.callOff();
-    this.#views.clear();
+    for (const client of this.#all()) this.#dismiss(client, 'shutdown');
   }
 
-  #view(facility: string | undefined, hz: number): View {
-    const period = 1000 / hz;
-    const key = keyOf(facility, period);
-    const known = this.#views.get(key);
+  #group(facility: string | undefined, hz: number): Group {
+    const key = `${hz}/${facility ?? ''}`;
+    const known = this.#groups.get(key);
     if (known) return known;
-    const view: View = {
-      facility,
-      period,
-      tags: this.#tagsOf(facility),
-      dirty: new Set(),
-      dirtyStates: new Set(),
-      wereBad: new Set(),
-      wereStale: new Set(),
-      clients: new Set(),
-      callOff: () => {},
-    };
+    const { clock, present } = this.#options;
+    const view = new View(facility, present, this.#catalog);
+    const group: Group = { key, view, clients: new Set(), callOff: () => {} };
     const tick = () => {
-      this.#tick(view);
-      view.callOff = this.#options.clock.after(period, tick);
+      group.callOff = clock.after(1000 / hz, tick);
+      this.#tick(group);
     };
-    view.callOff = this.#options.clock.after(period, tick);
-    this.#views.set(key, view);
-    return view;
-  }
-
-  #tagsOf(facility: string | undefined): Set<number> {
-    return new Set(
-      this.#catalog.list.filter((tag) => facility === undefined || tag.site === facility).map((tag) => tag.index),
-    );
+    group.callOff = clock.after(1000 / hz, tick);
+    this.#groups.set(key, group);
+    return group;
   }
 
   /** Sends even when nothing has changed: the frame's time is what tells a page that it is live. */
-  #tick(view: View): void {
-    const now = this.#options.clock.mono();
-    const text = frame('d', this.#id(), this.#delta(view, view.dirty, view.dirtyStates));
-    for (const client of view.clients) {
-      const { blocked } = client;
-      if (!blocked) {
-        this.#send(client, text);
+  #tick({ view, clients }: Group): void {
+    const { clock, status } = this.#options;
+    let text: string | undefined;
+    for (const client of [...clients]) {
+      if (client.blockedSince === undefined) {
+        text ??= frame('d', this.#id(), view.delta(view.dirty, view.dirtyStates, clock.now(), 'tick'));
+        this.#write(client, text);
         continue;
       }
-      for (const tag of view.dirty) blocked.tags.add(tag);
-      for (const asset of view.dirtyStates) blocked.states.add(asset);
-      this.#options.status.count('penstock_sse_coalesced_frames_total');
-      if (now - blocked.since > blockedFor) {
-        client.sink.write(frame('bye', this.#id(), { why: 'slow' } satisfies StreamBye));
-        client.sink.end();
-      }
+      for (const tag of view.dirty) client.tags.add(tag);
+      for (const asset of view.dirtyStates) client.states.add(asset);
+      status.count('penstock_sse_coalesced_frames_total', 1, {}, 'Frames merged because a client was slow');
+      if (clock.mono() - client.blockedSince > blockedFor) this.#dismiss(client, 'slow');
     }
+    // Only what somebody was told is settled; a blocked client's merged frame says everything anew.
+    if (text !== undefined) view.settled(view.dirty);
     view.dirty.clear();
     view.dirtyStates.clear();
   }
 
   #alarm(alarm: StreamAlarm): void {
-    const seq = ++this.#seq;
-    const text = JSON.stringify(alarm);
-    const { facility } = alarm.a;
-    this.#ring.push({ seq, facility, text });
-    if (this.#ring.length > ringSize) this.#ring.shift();
-    this.#each((client) => {
-      if (client.blocked || (client.view.facility !== undefined && client.view.facility !== facility)) return;
-      client.seen = seq;
-      this.#send(client, frame('al', this.#id(seq), text));
-    });
+    this.#ring.push(alarm.a.facility, JSON.stringify(alarm));
+    for (const client of this.#all()) this.#flush(client);
   }
 
-  #drained(client: Client): void {
-    const { blocked, view } = client;
-    if (!blocked) return;
-    client.blocked = undefined;
-    const first = this.#ring[0]?.seq ?? this.#seq + 1;
-    if (client.seen + 1 < first && this.#seq > client.seen) {
-      this.#send(client, frame('snap', this.#id(), this.#snap(view)));
-      client.seen = this.#seq;
-      return;
+  /** Sends what is owed, in the order that makes sense of it, as far as the client takes it. */
+  #flush(client: Client): void {
+    const { clock } = this.#options;
+    const { view } = client.group;
+    const ready = () => client.blockedSince === undefined;
+    if (!ready()) return;
+    if (!this.#ring.reaches(client.seen)) {
+      // What it missed has fallen out of the ring: the snap's list of alarms is complete.
+      client.seen = this.#ring.seq;
+      client.snap = true;
     }
-    for (const { seq, facility, text } of this.#ring.slice(Math.max(0, client.seen + 1 - first))) {
-      if (view.facility !== undefined && view.facility !== facility) continue;
-      this.#send(client, frame('al', this.#id(seq), text));
-      client.seen = seq;
+    while (ready() && client.seen < this.#ring.seq) {
+      const entry = this.#ring.get(++client.seen);
+      if (entry && view.shows(entry.facility)) this.#write(client, frame('al', this.#id(entry.seq), entry.text));
     }
-    this.#send(client, frame('d', this.#id(), this.#delta(view, blocked.tags, blocked.states)));
-  }
-
-  /** Alarms a returning client has not seen; none when it was another boot or is too far behind (its snap is complete anyway). */
-  #missed(lastId: string | undefined, facility: string | undefined): { seq: number; text: string }[] {
-    const match = /^([0-9a-z]+)-(\d+)$/.exec(lastId ?? '');
-    if (!match || match[1] !== this.#boot) return [];
-    const since = Number(match[2]);
-    if (since + 1 < (this.#ring[0]?.seq ?? 0)) return [];
-    return this.#ring.filter((entry) => entry.seq > since && (facility === undefined || entry.facility === facility));
-  }
-
-  #snap(view: View): StreamSnap {
-    const { present, clock } = this.#options;
-    const all = this.#columns(view, view.tags);
-    const states: Record<string, MachineStatus> = {};
-    for (const [asset, { status }] of present.states())
-      if (view.facility === undefined || asset.startsWith(`${view.facility}/`)) states[asset] = status;
-    const q: [number, 1 | 2][] = [];
-    for (const [tag, grade] of all.q) if (grade !== 0) q.push([tag, grade]);
-    const alarms = present.alarms().filter((alarm) => view.facility === undefined || alarm.site === view.facility);
-    return {
-      t: clock.now(),
-      i: all.i,
-      v: all.v,
-      a: all.a,
-      q,
-      x: all.x,
-      al: alarms.map((alarm) => wireAlarm(alarm, this.#catalog)),
-      st: states,
-    };
-  }
-
-  #delta(view: View, tags: ReadonlySet<number>, assets: ReadonlySet<string>): StreamDelta {
-    const { present, clock } = this.#options;
-    const { i, v, a, q, x, y } = this.#columns(view, tags);
-    const delta: StreamDelta = { t: clock.now(), i, v, a, q };
-    if (x.length > 0) delta.x = x;
-    if (y.length > 0) delta.y = y;
-    if (assets.size > 0) {
-      const st: Record<string, MachineStatus> = {};
-      for (const asset of assets) st[asset] = present.states().get(asset)?.status ?? 'offline';
-      delta.st = st;
+    if (ready() && client.dict) {
+      client.dict = false;
+      this.#write(client, frame('dict', this.#id(), { rev: this.#catalog.revision } satisfies StreamDict));
     }
-    return delta;
+    if (!ready()) return;
+    if (client.snap) this.#write(client, frame('snap', this.#id(), view.snap(clock.now())));
+    else if (client.tags.size + client.states.size > 0)
+      this.#write(client, frame('d', this.#id(), view.delta(client.tags, client.states, clock.now(), 'merged')));
+    client.snap = false;
+    client.tags.clear();
+    client.states.clear();
   }
 
-  #columns(view: View, tags: ReadonlySet<number>) {
-    const { present, clock } = this.#options;
-    const now = clock.now();
-    const columns = {
-      i: [] as number[],
-      v: [] as StreamDelta['v'],
-      a: [] as (number | null)[],
-      q: [] as [number, 0 | 1 | 2][],
-      x: [] as number[],
-      y: [] as number[],
-    };
-    for (const tag of tags) {
-      const sample = present.latest(tag);
-      columns.i.push(tag);
-      columns.v.push(sample ? wireValue(sample.value) : null);
-      columns.a.push(sample ? Math.max(0, now - shownAt(sample)) : null);
-      const grade = gradeOf(sample);
-      if (grade !== 0) view.wereBad.add(tag);
-      if (grade !== 0 || view.wereBad.has(tag)) columns.q.push([tag, grade]);
-      if (isStale(sample)) {
-        view.wereStale.add(tag);
-        columns.x.push(tag);
-      } else if (view.wereStale.has(tag)) columns.y.push(tag);
-    }
-    return columns;
+  /** The sequence a client has seen: its own while this run's ring reaches back so far, else the newest (its snap is complete). */
+  #resume(lastId: string | undefined): number {
+    const match = /^([0-9a-z]+)-(\d{1,15})$/.exec(lastId ?? '');
+    const seen = Number(match?.[2]);
+    return match?.[1] === this.#boot && this.#ring.reaches(seen) ? seen : this.#ring.seq;
   }
 
-  #send(client: Client, text: string): void {
-    if (client.sink.write(text) || client.blocked) return;
-    client.blocked = { since: this.#options.clock.mono(), tags: new Set(), states: new Set() };
+  #write(client: Client, text: string): void {
+    if (!client.sink.write(text)) client.blockedSince ??= this.#options.clock.mono();
   }
 
-  #each(act: (client: Client) => void): void {
-    for (const view of this.#views.values()) for (const client of view.clients) act(client);
+  #dismiss(client: Client, why: StreamBye['why']): void {
+    this.#remove(client);
+    client.sink.write(frame('bye', this.#id(client.seen), { why } satisfies StreamBye));
+    client.sink.end();
+  }
+
+  #remove(client: Client): void {
+    const { group } = client;
+    if (!group.clients.delete(client)) return;
+    this.#count(-1);
+    if (group.clients.size > 0) return;
+    group.callOff();
+    this.#groups.delete(group.key);
+  }
+
+  #all(): Client[] {
+    return [...this.#groups.values()].flatMap(({ clients }) => [...clients]);
   }
 
   #count(by: number): void {
@@ -313,16 +252,9 @@ export class Hub {
     this.#options.status.gauge('penstock_sse_clients', this.#clients, {}, 'Open live streams');
   }
 
-  #id(seq = this.#seq): string {
+  #id(seq = this.#ring.seq): string {
     return `${this.#boot}-${seq}`;
   }
-}
-
-const keyOf = (facility: string | undefined, period: number) => `${period}/${facility ?? ''}`;
-
-function gradeOf(sample: Sample | undefined): 0 | 1 | 2 {
-  if (!sample) return 2;
-  return { good: 0, uncertain: 1, bad: 2 }[quality(sample.status)] as 0 | 1 | 2;
 }
 
 function frame(event: string, id: string, data: object | string): string {

@@ -4,14 +4,15 @@ import { Type } from 'typebox';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Catalog, Site } from '../catalog.ts';
 import type { ActResult, Clock, OperatorAct, Present } from '../model.ts';
+import { textOf } from './dashboard.ts';
 import type { Dashboard } from './dashboard.ts';
-import { Refusal } from './errors.ts';
+import { facilityOf, Refusal } from './errors.ts';
 import {
   AcknowledgeSchema,
   AlarmSchema,
   DictSchema,
   DoneSchema,
-  ErrorSchema,
+  failures,
   FacilityParams,
   FacilityQuery,
   FacilitySchema,
@@ -21,7 +22,9 @@ import {
   TimeseriesQuery,
   TimeseriesSchema,
 } from './schema.ts';
-import { dictOf, wireAlarm, wireFacility } from './values.ts';
+import { Dicts } from './dict.ts';
+import { wireAlarm, wireFacility } from './values.ts';
+import type { Dict, Timeseries } from './wire.ts';
 
 export interface RoutesOptions {
   catalog(): Catalog;
@@ -35,26 +38,18 @@ export interface RoutesOptions {
 
 /** Who acts when nobody says a name: until users exist, whoever sits at the page. */
 const somebody = 'operator';
-const errors = { 400: ErrorSchema, 404: ErrorSchema };
-
 export function routes(options: RoutesOptions): FastifyPluginAsyncTypebox {
   const { clock, present, dashboard } = options;
+  const dicts = new Dicts();
 
-  const siteOf = (id: string): Site => {
-    const site = options.catalog().site(id);
-    if (site) return site;
-    const known = options.catalog().sites.map((each) => each.id);
-    throw new Refusal(404, `there is no facility "${id}"; there are: ${known.join(', ')}`, 'facility');
-  };
+  const siteOf = (id: string): Site => facilityOf(options.catalog(), id);
   const carryOut = async (act: OperatorAct) => {
     const result = options.act(act);
-    if (!result.ok)
-      throw new Refusal(
-        result.reason === 'unknown' ? 404 : 409,
-        result.message,
-        result.reason === 'unknown' ? 'key' : 'event',
-      );
-    await options.durable(result.seq);
+    if (!result.ok) {
+      const field = { unknown: 'key', outdated: 'event', refused: undefined }[result.reason];
+      throw new Refusal(result.reason === 'unknown' ? 404 : 409, result.message, field);
+    }
+    await within(options.durable(result.seq), clock);
     return { ok: true };
   };
 
@@ -71,14 +66,16 @@ export function routes(options: RoutesOptions): FastifyPluginAsyncTypebox {
         schema: {
           summary: 'Tag table of a facility, or of all: what the stream’s columns mean',
           querystring: FacilityQuery,
-          response: { 200: DictSchema, ...errors },
+          response: { 200: DictSchema, 304: Type.Null(), ...failures },
         },
       },
-      (request, reply) => {
+      async (request, reply) => {
         const { facility } = request.query;
-        const dict = dictOf(options.catalog(), facility === undefined ? undefined : siteOf(facility));
-        void reply.header('etag', `"${dict.rev}-${dict.tags.length}"`).header('cache-control', 'no-cache');
-        return dict;
+        const { body, etag } = dicts.of(options.catalog(), facility === undefined ? undefined : siteOf(facility));
+        void reply.header('etag', etag).header('cache-control', 'no-cache');
+        if (request.headers['if-none-match'] === etag) return reply.code(304).send(null);
+        // Already text: a large plant's table is serialised once, not at each page that opens.
+        return reply.type('application/json; charset=utf-8').send(body as unknown as Dict);
       },
     );
 
@@ -89,10 +86,10 @@ export function routes(options: RoutesOptions): FastifyPluginAsyncTypebox {
           summary: 'Figures, alarms and assets of a facility',
           params: FacilityParams,
           querystring: SummaryQuery,
-          response: { 200: SummarySchema, ...errors },
+          response: { 200: SummarySchema, ...failures },
         },
       },
-      (request) => dashboard.summary(options.catalog(), siteOf(request.params.facility), request.query.hours),
+      async (request) => dashboard.summary(options.catalog(), siteOf(request.params.facility), request.query.hours),
     );
 
     app.get(
@@ -102,7 +99,7 @@ export function routes(options: RoutesOptions): FastifyPluginAsyncTypebox {
           summary: 'One metric of every asset, in buckets; gaps are null',
           params: FacilityParams,
           querystring: TimeseriesQuery,
-          response: { 200: TimeseriesSchema, ...errors },
+          response: { 200: TimeseriesSchema, ...failures },
         },
       },
       async (request, reply) => {
@@ -111,7 +108,9 @@ export function routes(options: RoutesOptions): FastifyPluginAsyncTypebox {
         const gone = new AbortController();
         reply.raw.once('close', () => gone.abort());
         const series = await dashboard.timeseries(site, metric, hours, bucket_minutes, gone.signal);
-        if (series) return series;
+        // Text already, made a series at a time.
+        if (series)
+          return reply.type('application/json; charset=utf-8').send((await textOf(series)) as unknown as Timeseries);
         const metrics = new Set(
           site.assets.flatMap((asset) => asset.tags.filter((tag) => tag.type !== 'text').map((tag) => tag.metric)),
         );
@@ -129,10 +128,10 @@ export function routes(options: RoutesOptions): FastifyPluginAsyncTypebox {
         schema: {
           summary: 'Every alarm that is not normal',
           querystring: FacilityQuery,
-          response: { 200: Type.Object({ alarms: Type.Array(AlarmSchema) }), ...errors },
+          response: { 200: Type.Object({ alarms: Type.Array(AlarmSchema) }), ...failures },
         },
       },
-      (request) => {
+      async (request) => {
         const site = request.query.facility === undefined ? undefined : siteOf(request.query.facility);
         const alarms = present.alarms().filter((alarm) => !site || alarm.site === site.id);
         return { alarms: alarms.map((alarm) => wireAlarm(alarm, options.catalog())) };
@@ -145,7 +144,7 @@ export function routes(options: RoutesOptions): FastifyPluginAsyncTypebox {
         schema: {
           summary: 'Acknowledge one occurrence of an alarm',
           body: AcknowledgeSchema,
-          response: { 200: DoneSchema, ...errors, 409: ErrorSchema },
+          response: { 200: DoneSchema, ...failures },
         },
       },
       ({ body: { key, event, comment, user = somebody } }) =>
@@ -158,7 +157,7 @@ export function routes(options: RoutesOptions): FastifyPluginAsyncTypebox {
         schema: {
           summary: 'Put an alarm on the shelf for a time, or take it off',
           body: ShelveSchema,
-          response: { 200: DoneSchema, ...errors, 409: ErrorSchema },
+          response: { 200: DoneSchema, ...failures },
         },
       },
       ({ body: { key, minutes, reason, user = somebody } }) =>
@@ -180,4 +179,22 @@ export function routes(options: RoutesOptions): FastifyPluginAsyncTypebox {
       },
     );
   };
+}
+
+/** ms an operator waits to hear that an act is stored. */
+const storedWithin = 10_000;
+
+/** Rejects with 503 when storing takes too long: the act is done, but might not outlive a power cut. */
+async function within(stored: Promise<void>, clock: Clock): Promise<void> {
+  let callOff = () => {};
+  const late = new Promise<never>((_resolve, reject) => {
+    callOff = clock.after(storedWithin, () =>
+      reject(new Refusal(503, 'it is done, but the disk has not yet confirmed it; look again in a moment')),
+    );
+  });
+  try {
+    await Promise.race([stored, late]);
+  } finally {
+    callOff();
+  }
 }

@@ -1,14 +1,12 @@
 // The REST contract as schemas: what is asked, what is answered. Fastify checks by them and OpenAPI shows them;
 // handlers are typed by them, so that they and wire.ts cannot disagree.
 import { Type } from 'typebox';
-import type { TSchema } from 'typebox';
 
 const literals = <const T extends readonly string[]>(values: T) =>
-  Type.Union(
-    values.map((value) => Type.Literal(value)) as { [K in keyof T]: ReturnType<typeof Type.Literal<T[K] & string>> },
-  );
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-const nullableNumber = nullable(Type.Number());
+  Type.Unsafe<T[number]>({ type: 'string', enum: [...values] });
+// One schema with two types and not a union of two: the serialiser would try each value of a column against both.
+const nullableNumber = Type.Unsafe<number | null>({ type: ['number', 'null'] });
+const nullableText = Type.Unsafe<string | null>({ type: ['string', 'null'] });
 
 const SeveritySchema = literals(['low', 'medium', 'high', 'critical'] as const);
 const StatusSchema = literals(['operational', 'warning', 'down', 'maintenance', 'offline'] as const);
@@ -26,6 +24,8 @@ export const ErrorSchema = Type.Object({
   message: Type.String(),
   field: Type.Optional(Type.String()),
 });
+/** Every route's other answers. */
+export const failures = { '4xx': ErrorSchema, '5xx': ErrorSchema };
 
 export const FacilitySchema = Type.Object({
   id: Type.String(),
@@ -70,7 +70,7 @@ const LiveValueSchema = Type.Object({
   text: Type.Optional(Type.String()),
   quality: literals(['good', 'uncertain', 'bad'] as const),
   status: Type.Integer(),
-  timestamp: nullable(Type.String()),
+  timestamp: nullableText,
   stale: Type.Boolean(),
   range: Type.Optional(RangeSchema),
   limits: Type.Optional(LimitsSchema),
@@ -79,14 +79,14 @@ const LiveValueSchema = Type.Object({
 
 export const DictSchema = Type.Object({
   rev: Type.Integer(),
-  facility: nullable(Type.String()),
+  facility: nullableText,
   assets: Type.Array(
     Type.Object({
       path: Type.String(),
       site: Type.String(),
       name: Type.String(),
       kind: Type.String(),
-      line: nullable(Type.String()),
+      line: nullableText,
     }),
   ),
   tags: Type.Array(
@@ -99,7 +99,9 @@ export const DictSchema = Type.Object({
       type: literals(['double', 'boolean', 'integer', 'text'] as const),
       unit: Type.String(),
       decimals: Type.Integer(),
-      names: Type.Optional(Type.Record(Type.String(), Type.String())),
+      names: Type.Optional(
+        Type.Unsafe<Record<number, string>>({ type: 'object', additionalProperties: { type: 'string' } }),
+      ),
       range: Type.Optional(RangeSchema),
       limits: Type.Optional(LimitsSchema),
       staleAfter: Type.Number(),
@@ -142,7 +144,7 @@ export const SummarySchema = Type.Object({
       path: Type.String(),
       name: Type.String(),
       kind: Type.String(),
-      line: nullable(Type.String()),
+      line: nullableText,
       status: StatusSchema,
       values: Type.Array(LiveValueSchema),
     }),
@@ -173,35 +175,57 @@ export const TimeseriesSchema = Type.Object({
 });
 
 export const FacilityParams = Type.Object({ facility: Type.String({ minLength: 1 }) });
-export const FacilityQuery = Type.Object({ facility: Type.Optional(Type.String({ minLength: 1 })) });
-export const SummaryQuery = Type.Object({
-  hours: Type.Integer({ minimum: 1, maximum: 48, default: 24, description: 'window of average, minimum and maximum' }),
-});
-export const TimeseriesQuery = Type.Object({
-  metric: Type.String({ minLength: 1, description: 'last part of the tag ids' }),
-  hours: Type.Integer({ minimum: 1, maximum: 48, default: 12 }),
-  bucket_minutes: Type.Integer({ minimum: 1, maximum: 60, default: 5 }),
-});
-export const StreamQuery = Type.Object({
-  facility: Type.Optional(Type.String({ minLength: 1 })),
-  hz: Type.Integer({ minimum: 1, maximum: 4, default: 1, description: 'most updates a second: 1, 2 or 4' }),
-});
+/** A misspelt parameter is said to be one, and not passed over. */
+const closed = { additionalProperties: false };
+export const FacilityQuery = Type.Object({ facility: Type.Optional(Type.String({ minLength: 1 })) }, closed);
+export const SummaryQuery = Type.Object(
+  {
+    hours: Type.Integer({
+      minimum: 1,
+      maximum: 48,
+      default: 24,
+      description: 'window of average, minimum and maximum',
+    }),
+  },
+  closed,
+);
+export const TimeseriesQuery = Type.Object(
+  {
+    metric: Type.String({ minLength: 1, description: 'last part of the tag ids' }),
+    hours: Type.Integer({ minimum: 1, maximum: 48, default: 12 }),
+    bucket_minutes: Type.Integer({ minimum: 1, maximum: 60, default: 5 }),
+  },
+  closed,
+);
+export const StreamQuery = Type.Object(
+  {
+    facility: Type.Optional(Type.String({ minLength: 1 })),
+    hz: Type.Unsafe<1 | 2 | 4>({ type: 'integer', enum: [1, 2, 4], default: 1, description: 'most updates a second' }),
+  },
+  closed,
+);
 const person = Type.Optional(Type.String({ minLength: 1, maxLength: 100 }));
 const note = Type.Optional(Type.String({ maxLength: 1000 }));
-export const AcknowledgeSchema = Type.Object({
-  key: Type.String({ minLength: 1, maxLength: 1000 }),
-  event: Type.String({
-    minLength: 1,
-    maxLength: 200,
-    description: 'the occurrence; one that is over is not acknowledged',
-  }),
-  comment: note,
-  user: person,
-});
-export const ShelveSchema = Type.Object({
-  key: Type.String({ minLength: 1, maxLength: 1000 }),
-  minutes: Type.Integer({ minimum: 0, maximum: 1440, description: '0 takes it off the shelf' }),
-  reason: note,
-  user: person,
-});
+export const AcknowledgeSchema = Type.Object(
+  {
+    key: Type.String({ minLength: 1, maxLength: 1000 }),
+    event: Type.String({
+      minLength: 1,
+      maxLength: 200,
+      description: 'the occurrence; one that is over is not acknowledged',
+    }),
+    comment: note,
+    user: person,
+  },
+  closed,
+);
+export const ShelveSchema = Type.Object(
+  {
+    key: Type.String({ minLength: 1, maxLength: 1000 }),
+    minutes: Type.Integer({ minimum: 0, maximum: 1440, description: '0 takes it off the shelf' }),
+    reason: note,
+    user: person,
+  },
+  closed,
+);
 export const DoneSchema = Type.Object({ ok: Type.Boolean() });

@@ -1,6 +1,7 @@
 // The web server: the page, REST, the live stream, health and metrics, all guarded alike.
 // Made by daemon, which hands it the present, a historian and functions for acts; live batches come in by `offer`.
 import { existsSync } from 'node:fs';
+import { join, sep } from 'node:path';
 import fastifyHelmet from '@fastify/helmet';
 import fastifyStatic from '@fastify/static';
 import fastifySwagger from '@fastify/swagger';
@@ -55,12 +56,13 @@ const bodyLimit = 64 * 1024;
 export function createWeb(options: WebOptions): Web {
   const { clock, status, present, settings } = options;
   let catalog = options.catalog;
+  const wide = bindingFault('the page', settings.host, false, 'web.insecure') !== undefined;
   const hub = new Hub({
     catalog,
     clock,
     status,
     present,
-    hello: { version: settings.version, ...(settings.insecure ? { insecure: true } : {}) },
+    hello: { version: settings.version, ...(wide ? { insecure: true } : {}) },
   });
   const dashboard = new Dashboard(options.historian, present, clock);
   const app = fastify({
@@ -69,10 +71,27 @@ export function createWeb(options: WebOptions): Web {
     // Open streams would hold a close for ever; the hub ends them, the rest is cut.
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 500 },
-    ajv: { customOptions: { removeAdditional: false, allErrors: false } },
+    ajv: { customOptions: { removeAdditional: false, allErrors: false, coerceTypes: false, verbose: true } },
+    frameworkErrors: (error, _request, reply) => {
+      const { status: code, body } = answerTo(error);
+      reply.raw.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    },
   }).withTypeProvider<TypeBoxTypeProvider>();
   let stopMeasuring = () => {};
+  const built = existsSync(join(settings.assets, 'index.html'));
+  const hashed = join(settings.assets, 'assets') + sep;
+  if (!built) status.log.warn({ folder: settings.assets }, 'there is no built dashboard: run npm run build');
 
+  // A query is text and its numbers are read here; a body says what it means: there, null is not 0 and "5" not 5.
+  app.addHook('preValidation', async (request) => {
+    const schema = request.routeOptions.schema?.querystring as { properties?: Record<string, object> } | undefined;
+    const query = request.query as Record<string, unknown>;
+    for (const [name, property] of Object.entries(schema?.properties ?? {})) {
+      const given = query[name];
+      if ('type' in property && property.type === 'integer' && typeof given === 'string' && /^-?\d{1,15}$/.test(given))
+        query[name] = Number(given);
+    }
+  });
   app.addHook('onRequest', async (request) => {
     const { host, origin } = request.headers;
     if (!hostAllowed(host, settings)) {
@@ -94,11 +113,14 @@ export function createWeb(options: WebOptions): Web {
       { route, code: String(reply.statusCode) },
       'Answered HTTP requests',
     );
-    status.count('penstock_http_request_seconds_total', reply.elapsedTime / 1000, { route });
+    // A stream's time says nothing of how fast answers are.
+    if (reply.getHeader('content-type') !== undefined)
+      status.count('penstock_http_request_seconds_total', reply.elapsedTime / 1000, { route });
   });
   app.setErrorHandler((error: Error, request, reply) => {
     const { status: code, body } = answerTo(error);
-    if (code >= 500)
+    // Nobody is there any more: the query was called off because of it.
+    if (code >= 500 && !reply.raw.destroyed && !(error instanceof Refusal))
       status.report(
         'error',
         'penstock_http_errors_total',
@@ -109,8 +131,7 @@ export function createWeb(options: WebOptions): Web {
   app.setNotFoundHandler((request, reply) => {
     const wantsPage =
       request.method === 'GET' && !request.url.startsWith('/api/') && request.headers.accept?.includes('text/html');
-    if (wantsPage && existsSync(settings.assets))
-      return reply.header('cache-control', 'no-cache').sendFile('index.html');
+    if (wantsPage && built) return reply.header('cache-control', 'no-cache').sendFile('index.html');
     return reply.code(404).send({
       error: 'not found',
       message: `there is nothing at ${request.url.split('?')[0]}; /docs lists what there is`,
@@ -144,15 +165,29 @@ export function createWeb(options: WebOptions): Web {
       },
     },
   });
-  void app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: true });
-  if (existsSync(settings.assets)) {
+  void app.register(fastifySwaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    uiConfig: { validatorUrl: null },
+    // Its own policy sends a plain-HTTP page to HTTPS and allows other hosts; the hashes of its inline parts are what it needs.
+    transformStaticCSP: (policy) =>
+      policy
+        .replace(/ https:| validator\.swagger\.io| ?upgrade-insecure-requests;/g, '')
+        .replace("frame-ancestors 'self'", "frame-ancestors 'none'"),
+  });
+  if (built) {
     void app.register(fastifyStatic, {
       root: settings.assets,
       preCompressed: true,
       cacheControl: false,
+      dotfiles: 'ignore',
+      // What the build leaves for itself stays unserved.
+      allowedPath: (path) => path !== '/manifest.json',
       setHeaders: (reply, path) => {
-        const hashed = path.includes('/assets/');
-        void reply.header('cache-control', hashed ? 'public, max-age=31536000, immutable' : 'no-cache');
+        void reply.header(
+          'cache-control',
+          path.startsWith(hashed) ? 'public, max-age=31536000, immutable' : 'no-cache',
+        );
       },
     });
   }
@@ -179,7 +214,17 @@ export function createWeb(options: WebOptions): Web {
       try {
         await app.listen({ host: settings.host, port: settings.port });
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === 'EADDRNOTAVAIL' || code === 'EACCES' || code === 'ENOTFOUND')
+          throw Object.assign(
+            new Error(
+              code === 'EACCES'
+                ? `port ${settings.port} may not be opened by this user: choose another web.port (--port)`
+                : `this machine has no address ${settings.host}: choose another web.host`,
+            ),
+            { code },
+          );
+        if (code !== 'EADDRINUSE') throw error;
         throw Object.assign(
           new Error(`port ${settings.port} of ${settings.host} is in use: choose another web.port (--port)`),
           { code: 'EADDRINUSE' },
@@ -189,7 +234,7 @@ export function createWeb(options: WebOptions): Web {
       stopMeasuring = measureProcess(status, { version: settings.version, gateway: settings.gatewayId });
       const at = app.server.address();
       const port = typeof at === 'object' && at ? at.port : settings.port;
-      const exposed = settings.insecure ? `reachable at ${settings.host} without users (web.insecure)` : '';
+      const exposed = wide ? `reachable at ${settings.host} without users (web.insecure)` : '';
       status.set('web', exposed ? 'degraded' : 'ok', exposed);
       return { host: settings.host, port };
     },
@@ -202,6 +247,8 @@ export function createWeb(options: WebOptions): Web {
       closing ??= (async () => {
         stopMeasuring();
         hub.close();
+        // One turn, so that the goodbyes leave before the sockets are cut.
+        await new Promise((resolve) => setTimeout(resolve, 20));
         await app.close();
         status.set('web', 'stopped');
       })();

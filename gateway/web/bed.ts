@@ -1,0 +1,212 @@
+// A test bed: the real web server on a free port over a small plant, with a present and a history that tests write to.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { brotliCompressSync } from 'node:zlib';
+import { Catalog } from '../catalog.ts';
+import type { Tag } from '../catalog.ts';
+import { systemClock } from '../clock.ts';
+import type { ActResult, Alarm, Batch, BucketSeries, Historian, OperatorAct, Present, Sample } from '../model.ts';
+import { Status } from '../status.ts';
+import { createWeb } from './web.ts';
+import type { Web, WebOptions } from './web.ts';
+
+/** Site ids as people write them. */
+export const site = 'Skövde norra';
+export const other = 'south';
+export const FLOW = 0;
+export const MODE = 1;
+export const FLOW_2 = 2;
+export const LABEL = 3;
+export const LEVEL = 4;
+
+export function plant(revision = 1): Catalog {
+  const tag = (id: string, given: Partial<Tag> = {}) => {
+    const parts = id.split('/');
+    const metric = parts.at(-1) ?? '';
+    const asset = parts.slice(0, -1).join('/');
+    return {
+      ...{ id, site: parts[0] ?? '', asset, metric, name: metric, type: 'double' as const, unit: 'm³/h', decimals: 1 },
+      ...{ device: 'line', interval: 1000, address: {} },
+      ...given,
+    };
+  };
+  const flow = { aggregate: 'sum' as const, range: { low: 10, high: 80 } };
+  const tags = [
+    tag(`${site}/pump 1/flow`, flow),
+    tag(`${site}/pump 1/mode`, { type: 'integer', names: { 0: 'off', 1: 'running' } }),
+    tag(`${site}/pump 2/flow`, flow),
+    tag(`${site}/pump 2/label`, { type: 'text' }),
+    tag(`${other}/tank/level`, { aggregate: 'mean' }),
+  ];
+  const asset = (path: string) => ({ path, site: path.split('/')[0] ?? '', name: path, kind: 'pump', line: null });
+  return new Catalog(
+    {
+      enterprise: 'works',
+      sites: [site, other].map((id) => ({ id, name: id, location: 'here', timezone: 'UTC' })),
+      assets: [asset(`${site}/pump 1`), asset(`${site}/pump 2`), asset(`${other}/tank`)],
+      metrics: [],
+      tags,
+      devices: [{ name: 'line', protocol: 'none', enabled: true, connection: {} }],
+    },
+    new Map(tags.map((each, index) => [each.id, index])),
+    revision,
+  );
+}
+
+/** A present that tests write to. */
+export class Now implements Present {
+  readonly samples = new Map<number, Sample>();
+  active: Alarm[] = [];
+  readonly state = new Map<string, { status: 'operational'; comm: 'ok'; since: number }>();
+  latest(tag: number): Sample | undefined {
+    return this.samples.get(tag);
+  }
+  alarms(): Alarm[] {
+    return this.active;
+  }
+  states() {
+    return this.state;
+  }
+  /** Shows a value and gives the batch that says so. */
+  says(tag: number, value: Sample['value'], more: Partial<Sample> = {}): Batch {
+    const t = systemClock.micros();
+    const sample = { tag, t, receivedAt: t, value, status: 0, flags: 0, ...more };
+    this.samples.set(tag, sample);
+    return { origin: 'live', source: 'line', samples: [sample], events: [] };
+  }
+}
+
+export function alarmOf(event: string, of = site): Alarm {
+  const asset = of === site ? `${site}/pump 1` : `${other}/tank`;
+  return {
+    ...{ key: `${asset}/flow`, name: 'flow', site: of, asset, tag: `${asset}/flow`, kind: 'limit', level: 'h' },
+    ...{ severity: 'high', active: true, unacked: true, event, raisedAt: 1000, value: 90, limit: 80, message: 'high' },
+  } as Alarm;
+}
+
+export function raised(event: string, of = site): Batch {
+  const alarm = alarmOf(event, of);
+  const told = { kind: 'alarm' as const, id: event, time: 1000, transition: 'raise' as const, alarm };
+  return { origin: 'live', source: 'line', samples: [], events: [told] };
+}
+
+/** Each bucket holds its number; every third is a gap. Counts what it is asked. */
+export class Past implements Historian {
+  asked: { tags: number; count: number }[] = [];
+  fails: Error | undefined;
+  /** Answers only when called off. */
+  hangs = false;
+  calledOff = 0;
+  async buckets(
+    tags: readonly number[],
+    from: number,
+    to: number,
+    width: number,
+    signal?: AbortSignal,
+  ): Promise<BucketSeries[]> {
+    const first = Math.floor(from / width) * width;
+    const count = Math.ceil((to - first) / width);
+    this.asked.push({ tags: tags.length, count });
+    if (this.fails) throw this.fails;
+    if (this.hangs)
+      await new Promise((_resolve, reject) =>
+        signal?.addEventListener('abort', () => (this.calledOff++, reject(signal.reason as Error))),
+      );
+    const t = Array.from({ length: count }, (_none, i) => first + i * width);
+    const filled = (value: (i: number) => number) => t.map((_t, i) => (i % 3 === 2 ? null : value(i)));
+    return tags.map((tag) => ({
+      tag,
+      t,
+      n: t.map((_t, i) => (i % 3 === 2 ? 0 : 2)),
+      min: filled((i) => i - 1),
+      avg: filled((i) => i),
+      max: filled((i) => i + 1),
+    }));
+  }
+  async raw() {
+    return { tag: 0, t: [], value: [], status: [], more: false };
+  }
+  async latest() {
+    return [];
+  }
+  async kpis() {
+    return [];
+  }
+}
+
+export interface Answer {
+  code: number;
+  headers: IncomingHttpHeaders;
+  text: string;
+}
+
+export interface Bed {
+  web: Web;
+  port: number;
+  now: Now;
+  past: Past;
+  status: Status;
+  log: string[];
+  acts: OperatorAct[];
+  answer: { act: ActResult; durable: () => Promise<void> };
+  folder: string;
+  ask(path: string, how?: { method?: string; headers?: Record<string, string>; body?: string }): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+export async function bed(settings: Partial<WebOptions['settings']> = {}): Promise<Bed> {
+  // A folder that has `assets` in its own path must not make the page immutable.
+  const folder = mkdtempSync(join(tmpdir(), 'penstock-web-'));
+  const assets = join(folder, 'assets', 'dist');
+  mkdirSync(join(assets, 'assets'), { recursive: true });
+  const page = `<!doctype html><title>page</title>${' '.repeat(2000)}`;
+  writeFileSync(join(assets, 'index.html'), page);
+  writeFileSync(join(assets, 'index.html.br'), brotliCompressSync(page));
+  writeFileSync(join(assets, 'assets', 'index-abc123.js'), 'export {};');
+  writeFileSync(join(assets, '.built'), 'hash');
+  writeFileSync(join(assets, 'manifest.json'), '{}');
+  const log: string[] = [];
+  const say = (_detail: object, message: string) => void log.push(message);
+  const status = new Status({ debug() {}, info() {}, warn: say, error: say });
+  const now = new Now();
+  const past = new Past();
+  const acts: OperatorAct[] = [];
+  const answer: Bed['answer'] = { act: { ok: true, seq: 7 }, durable: async () => {} };
+  const web = createWeb({
+    catalog: plant(),
+    clock: systemClock,
+    status,
+    present: now,
+    historian: past,
+    act: (act) => (acts.push(act), answer.act),
+    durable: () => answer.durable(),
+    devices: () => [{ name: 'line' }],
+    settings: {
+      ...{ host: '127.0.0.1', port: 0, hosts: ['gateway.test'], insecure: false, assets },
+      ...{ version: '1.2.3', gatewayId: 'one' },
+      ...settings,
+    },
+  });
+  const { port } = await web.listen();
+  return {
+    ...{ web, port, now, past, status, log, acts, answer, folder },
+    ask: (path, { method = 'GET', headers = {}, body } = {}) =>
+      new Promise((resolve, reject) => {
+        const sent = request({ host: '127.0.0.1', port, path, method, headers, agent: false }, (response) => {
+          let text = '';
+          response.setEncoding('utf8');
+          response.on('data', (part: string) => (text += part));
+          response.on('end', () => resolve({ code: response.statusCode ?? 0, headers: response.headers, text }));
+        });
+        sent.on('error', reject);
+        sent.end(body);
+      }),
+    async close() {
+      await web.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
