@@ -91,7 +91,7 @@ export function columnWidths(table: Table, hasLines: boolean, narrow: boolean): 
   }
   for (const { name } of table.columns) {
     const word = Math.max(...name.split(/\s+/).map((part) => part.length), Math.ceil(name.length / 2));
-    widths.push({ px: Math.min(160, Math.max(104, word * 8)), share: 1 });
+    widths.push({ px: Math.min(160, Math.max(124, word * 8)), share: 1 });
   }
   return widths;
 }
