@@ -1,8 +1,10 @@
 // The web server over real sockets: REST, its guards and error answers, the page's files, OpenAPI, health and metrics.
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { chromium } from 'playwright-core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import Schema from 'typebox/schema';
+import { findProgram, needs } from '../test/needs.ts';
 import { FLOW, FLOW_2, LABEL, MODE, alarmOf, bed, other, site } from './bed.ts';
 import type { Bed } from './bed.ts';
 import type { ErrorBody, Summary, Timeseries } from './wire.ts';
@@ -259,6 +261,27 @@ test('the policy of /docs lets its own parts in and nobody else’s', async () =
   const policy = String(headers['content-security-policy']);
   expect(policy).toContain("script-src 'self'");
   expect(policy).not.toMatch(/https:|upgrade-insecure|validator/);
+});
+
+needs('chromium')('/docs works in a browser, with nothing from elsewhere and no error', async () => {
+  const browser = await chromium.launch({ executablePath: findProgram('chromium'), args: ['--no-sandbox'] });
+  try {
+    const page = await browser.newPage();
+    const said: string[] = [];
+    page.on('console', (message) => {
+      if (message.type() !== 'log') said.push(message.text());
+    });
+    page.on('pageerror', (fault) => said.push(fault.message));
+    const own = `http://127.0.0.1:${it.port}/`;
+    page.on('request', (asked) => {
+      if (!/^(data|blob):/.test(asked.url()) && !asked.url().startsWith(own)) said.push(asked.url());
+    });
+    await page.goto(`${own}docs/`);
+    await page.getByText('/api/v1/dashboard/summary/').first().waitFor();
+    expect(said).toEqual([]);
+  } finally {
+    await browser.close();
+  }
 });
 
 test('OpenAPI lists every route, and what the server answers is what it says', async () => {

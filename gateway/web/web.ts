@@ -173,7 +173,9 @@ export function createWeb(options: WebOptions): Web {
     transformStaticCSP: (policy) =>
       policy
         .replace(/ https:| validator\.swagger\.io| ?upgrade-insecure-requests;/g, '')
-        .replace("frame-ancestors 'self'", "frame-ancestors 'none'"),
+        .replace("frame-ancestors 'self'", "frame-ancestors 'none'")
+        // It styles itself from its script, here alone.
+        .replace("style-src 'self'", "style-src 'self' 'unsafe-inline'"),
   });
   if (built) {
     void app.register(fastifyStatic, {
