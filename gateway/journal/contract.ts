@@ -77,10 +77,36 @@ export function logContract(make: (cap: number) => Log): void {
       const account = log.account('a');
       expect(account.dropped).toBeGreaterThan(0);
       expect(account.delivered + account.dropped + account.backlog.samples).toBe(16);
+      expect(account.journalled).toBe(16);
       expect(account.lost?.from).toBe(1000);
       const b = log.account('b');
       expect(b.delivered + b.dropped + b.backlog.samples).toBe(16);
       expect(log.first).toBe(seqs(log, 'a')[0]);
+    });
+
+    test('what cannot be decoded is counted as dropped, with its times', () => {
+      const log = make(1e6);
+      log.add('a', 1);
+      const metas = filled(log, 3);
+      log.deliver('a', [metas[0] as FrameMeta]);
+      log.lose('a', [metas[1] as FrameMeta]);
+      expect(log.account('a')).toMatchObject({
+        journalled: 6,
+        delivered: 2,
+        dropped: 2,
+        lost: { from: 2000, to: 2001 },
+      });
+      expect(seqs(log, 'a')).toEqual([3]);
+    });
+
+    test('a reader of durable frames alone sees no other', async () => {
+      const log = make(1e6);
+      log.add('a', 1);
+      filled(log, 2);
+      await log.sync();
+      log.append(frame(3).bytes, frame(3).meta);
+      expect(log.read('a', 1e6, log.durable).map((found) => found.meta.seq)).toEqual([1, 2]);
+      expect(seqs(log, 'a')).toEqual([1, 2, 3]);
     });
 
     test('sync acknowledges what is written; a sequence never falls', async () => {

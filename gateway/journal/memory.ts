@@ -1,14 +1,14 @@
 // The log in memory: nothing survives the process, so "durable" is what has been taken in. Bounded by bytes.
 // Made by writer.ts; the form on disk takes its place behind the same interface and the same contract suite.
 import type { FrameMeta } from './frame.ts';
-import { without } from './log.ts';
+import { owes as owesIn, widen, without } from './log.ts';
 import type { Account, Log, Range } from './log.ts';
 
 interface Kept {
   meta: FrameMeta;
   bytes: Uint8Array;
 }
-type Books = Omit<Account, 'owed'> & { owed: Range[] };
+type Books = Omit<Account, 'owed' | 'journalled'> & { owed: Range[]; since: number };
 
 /** @param cap bytes of frames kept at most; @param start the first sequence to come */
 export function memoryLog(cap: number, start = 1): Log {
@@ -17,9 +17,10 @@ export function memoryLog(cap: number, start = 1): Log {
   let size = 0;
   let written = start;
   let durable = start;
+  let journalled = 0;
   const consumers = new Map<string, Books>();
 
-  const owes = (books: Books, seq: number): boolean => books.owed.some((range) => seq >= range.from && seq < range.to);
+  const owes = (books: Books, seq: number): boolean => owesIn(books.owed, seq);
   const booksOf = (consumer: string): Books => {
     const books = consumers.get(consumer);
     if (!books) throw new Error(`no consumer ${consumer}`);
@@ -46,11 +47,7 @@ export function memoryLog(cap: number, start = 1): Log {
       if (!owes(books, oldest.meta.seq)) continue;
       settle(books, oldest);
       books.dropped += oldest.meta.samples;
-      if (oldest.meta.samples > 0)
-        books.lost = {
-          from: Math.min(books.lost?.from ?? Infinity, oldest.meta.from),
-          to: Math.max(books.lost?.to ?? -Infinity, oldest.meta.to),
-        };
+      books.lost = widen(books.lost, oldest.meta);
     }
     shift();
   };
@@ -70,6 +67,7 @@ export function memoryLog(cap: number, start = 1): Log {
     append(bytes, meta) {
       if (meta.seq < written) throw new Error(`sequence ${meta.seq} after ${written - 1}`);
       written = meta.seq + 1;
+      journalled += meta.samples;
       let owed = false;
       for (const books of consumers.values()) {
         if (!owes(books, meta.seq)) continue;
@@ -102,21 +100,23 @@ export function memoryLog(cap: number, start = 1): Log {
         delivered: 0,
         dropped: 0,
         backlog: { frames: 0, samples: 0, bytes: 0 },
+        since: journalled,
       };
       for (const { meta, bytes } of kept.slice(find(from))) {
         books.backlog.frames++;
         books.backlog.samples += meta.samples;
         books.backlog.bytes += bytes.length;
       }
+      books.since -= books.backlog.samples;
       consumers.set(consumer, books);
     },
-    read(consumer, bytes) {
+    read(consumer, bytes, below = Infinity) {
       const found: Kept[] = [];
       let total = 0;
       for (const range of booksOf(consumer).owed)
         for (let i = find(range.from); i < kept.length; i++) {
           const frame = kept[i] as Kept;
-          if (frame.meta.seq >= range.to) break;
+          if (frame.meta.seq >= Math.min(range.to, below)) break;
           if (found.length > 0 && total + frame.bytes.length > bytes) return found;
           found.push(frame);
           total += frame.bytes.length;
@@ -134,9 +134,17 @@ export function memoryLog(cap: number, start = 1): Log {
       const wanted = (seq: number): boolean => [...consumers.values()].some((other) => owes(other, seq));
       while (head < kept.length && !wanted((kept[head] as Kept).meta.seq)) shift();
     },
-    account(consumer) {
+    lose(consumer, frames) {
       const books = booksOf(consumer);
-      return { ...books, owed: [...books.owed], backlog: { ...books.backlog } };
+      const before = books.delivered;
+      for (const meta of frames) if (owes(books, meta.seq)) books.lost = widen(books.lost, meta);
+      this.deliver(consumer, frames);
+      books.dropped += books.delivered - before;
+      books.delivered = before;
+    },
+    account(consumer) {
+      const { since, owed, backlog, ...rest } = booksOf(consumer);
+      return { ...rest, journalled: journalled - since, owed: [...owed], backlog: { ...backlog } };
     },
     backlog() {
       let most = 0;

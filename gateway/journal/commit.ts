@@ -1,0 +1,74 @@
+// When the log is synced: every second, after every block, or never, and at once for whoever waits (at most ten times a
+// second). Used by writer.ts; tells it after each sync how that went.
+import type { Clock } from '../model.ts';
+import type { Log } from './log.ts';
+import type { Durability } from './segments.ts';
+
+export interface CommitOptions {
+  log: Pick<Log, 'sync'>;
+  clock: Clock;
+  durability: Durability;
+  /** ms between two syncs that nobody waits for. */
+  interval?: number;
+  /** After each sync; `error` when frames still wait in memory. It is tried again by itself. */
+  done(error?: Error): void;
+}
+
+const SOON = 100;
+const RETRY = 1000;
+
+export class Committer {
+  readonly #options: CommitOptions;
+  #due = Infinity;
+  #cancel: (() => void) | undefined;
+  #running = false;
+  #began = -Infinity;
+  #closed = false;
+
+  constructor(options: CommitOptions) {
+    this.#options = options;
+  }
+
+  /** Frames have been taken in; `urgent`: somebody waits for them to be durable. */
+  taken(urgent: boolean): void {
+    const { clock, durability, interval = 1000 } = this.#options;
+    const now = clock.mono();
+    if (durability !== 'interval') this.#at(now);
+    else this.#at(urgent ? Math.max(now, this.#began + SOON) : Math.max(now, this.#began + interval));
+  }
+
+  /** Nothing is begun any more. */
+  close(): void {
+    this.#closed = true;
+    this.#cancel?.();
+  }
+
+  #at(due: number): void {
+    if (this.#closed || due >= this.#due) return;
+    this.#due = due;
+    this.#cancel?.();
+    this.#cancel = undefined;
+    if (this.#running) return;
+    const { clock } = this.#options;
+    if (due <= clock.mono()) void this.#run();
+    else this.#cancel = clock.after(due - clock.mono(), () => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    const { log, clock, done } = this.#options;
+    this.#running = true;
+    this.#due = Infinity;
+    this.#began = clock.mono();
+    let failure: Error | undefined;
+    try {
+      await log.sync();
+    } catch (error) {
+      failure = error instanceof Error ? error : new Error(String(error));
+    }
+    this.#running = false;
+    const due = failure ? clock.mono() + RETRY : this.#due;
+    this.#due = Infinity;
+    done(failure);
+    this.#at(Math.min(due, this.#due === Infinity ? due : this.#due));
+  }
+}

@@ -1,0 +1,280 @@
+import { readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { logContract } from './contract.ts';
+import type { FrameMeta } from './frame.ts';
+import { decodePositions, encodePositions } from './positions.ts';
+import { HEADER } from './segment.ts';
+import { openSegments } from './segments.ts';
+import type { DiskLog, SegmentsOptions } from './segments.ts';
+import { fill, numbered, owedTo, scratch, segmentFiles } from './testing.ts';
+
+let place: ReturnType<typeof scratch>;
+let opened: DiskLog[];
+beforeEach(() => {
+  place = scratch();
+  opened = [];
+});
+afterEach(async () => {
+  for (const log of opened) await log.close();
+  place.clear();
+});
+const open = (options: Partial<SegmentsOptions> = {}): DiskLog => {
+  const log = openSegments({ dataDir: place.dir, cap: 1e9, ...options });
+  opened.push(log);
+  return log;
+};
+/** Ends as a killed process does: files stay as they are and nothing is stored any more. */
+const leave = (log: DiskLog): void => void opened.splice(opened.indexOf(log), 1);
+const FRAME = numbered(1).bytes.length;
+const sums = (log: DiskLog, name: string): void => {
+  const { journalled, delivered, dropped, backlog } = log.account(name);
+  expect(journalled).toBe(delivered + dropped + backlog.samples);
+};
+
+describe('segments of 8 MiB', () => logContract((cap) => open({ cap })));
+describe('segments of one frame', () =>
+  logContract((cap) => open({ cap, segmentBytes: 1, margin: { bytes: 0, ms: 0 } })));
+
+test('everything written is there after the process was killed, for each consumer from where it stood', async () => {
+  const first = open({ segmentBytes: HEADER + FRAME * 3 });
+  expect(first.start).toBe(1);
+  first.add('a', 1);
+  first.add('b', 1);
+  const metas = fill(first, 1, 10);
+  first.deliver('a', [...metas.slice(0, 2), metas[4] as FrameMeta]);
+  await first.sync();
+  leave(first);
+  expect(segmentFiles(place.journal).length).toBe(4);
+
+  const second = open({ segmentBytes: HEADER + FRAME * 3 });
+  expect(second.start).toBe(11 + 2 ** 24);
+  second.add('a', second.start);
+  second.add('b', second.start);
+  expect(owedTo(second, 'a')).toEqual([3, 4, 6, 7, 8, 9, 10]);
+  expect(owedTo(second, 'b')).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  expect(second.account('a')).toMatchObject({ journalled: 20, delivered: 6, dropped: 0, backlog: { samples: 14 } });
+  fill(second, second.start, 2);
+  expect(owedTo(second, 'b').slice(-3)).toEqual([10, second.start, second.start + 1]);
+  second.deliver(
+    'b',
+    second.read('b', 1e9).map(({ meta }) => meta),
+  );
+  expect(second.account('b').owed).toEqual([{ from: second.start + 2, to: Infinity }]);
+  await second.close();
+
+  const third = open();
+  third.add('b', third.start);
+  expect(third.account('b')).toMatchObject({ journalled: 24, delivered: 24, backlog: { frames: 0 } });
+  expect(third.start).toBe(second.start + 2 + 2 ** 24);
+});
+
+test('a position is stored only as far as frames are durable', async () => {
+  const first = open();
+  first.add('a', 1);
+  const metas = fill(first, 1, 3);
+  await first.sync();
+  first.deliver('a', [...metas, ...fill(first, 4, 2)]);
+  expect(first.account('a').delivered).toBe(10);
+  const stored = first.account('a');
+  await first.close();
+  leave(first);
+  // The file as it would stand had the power gone before frames 4 and 5 were synced.
+  const path = join(place.journal, 'positions');
+  const positions = decodePositions(readFileSync(path));
+  expect(positions?.consumers.get('a')?.delivered).toBe(stored.delivered);
+});
+
+test('a torn or flipped byte anywhere in the last frame costs that frame alone', async () => {
+  const log = open();
+  fill(log, 1, 3);
+  await log.sync();
+  leave(log);
+  const [path = ''] = segmentFiles(place.journal);
+  const whole = readFileSync(path);
+  const begin = whole.length - FRAME;
+  for (let i = 0; i < FRAME; i++)
+    for (const harm of ['tear', 'flip'] as const) {
+      const bytes = Buffer.from(whole);
+      if (harm === 'flip') bytes[begin + i] = (bytes[begin + i] ?? 0) ^ (1 << (i % 8));
+      writeFileSync(path, harm === 'tear' ? bytes.subarray(0, begin + i) : bytes);
+      const again = openSegments({ dataDir: place.dir, cap: 1e9 });
+      again.add('x', 1);
+      expect(owedTo(again, 'x')).toEqual([1, 2]);
+      expect(again.health().truncated).toBe(harm === 'tear' ? i : FRAME);
+      expect(again.start).toBe(3 + 2 ** 24);
+      await again.close();
+      rmSync(join(place.journal, 'positions'));
+    }
+});
+
+test('a flipped byte anywhere in a sealed segment never costs another segment, and is counted', async () => {
+  const segmentBytes = HEADER + FRAME * 3;
+  const log = open({ segmentBytes });
+  log.add('a', 1);
+  fill(log, 1, 9);
+  await log.sync();
+  await log.close();
+  leave(log);
+  const [, path = ''] = segmentFiles(place.journal);
+  const whole = readFileSync(path);
+  for (let i = 0; i < whole.length; i++) {
+    const bytes = Buffer.from(whole);
+    bytes[i] = (bytes[i] ?? 0) ^ (1 << (i % 8));
+    writeFileSync(path, bytes);
+    const again = openSegments({ dataDir: place.dir, cap: 1e9, segmentBytes });
+    again.add('a', again.start);
+    const seqs = drained(again, 'a');
+    for (const seq of [1, 2, 3, 7, 8, 9]) expect(seqs).toContain(seq);
+    const lost = 9 - seqs.length;
+    if (i < HEADER) expect(lost).toBe(0);
+    // A broken length may hide the rest of its segment; any other byte costs its own frame.
+    else expect(lost).toBe((i - HEADER) % FRAME < 4 ? 3 - Math.floor((i - HEADER) / FRAME) : 1);
+    expect(again.account('a')).toMatchObject({ journalled: 18, delivered: 18 - lost * 2, dropped: lost * 2 });
+    expect(again.health().damaged > 0).toBe(lost > 0);
+    sums(again, 'a');
+    await again.close();
+    writeFileSync(path, whole);
+    writeFileSync(join(place.journal, 'positions'), encodePositions(fresh()));
+  }
+});
+/** Everything that is owed, read and delivered until nothing is left. */
+const drained = (log: DiskLog, name: string): number[] => {
+  const seqs: number[] = [];
+  for (let found = log.read(name, 1e9); found.length > 0; found = log.read(name, 1e9)) {
+    const metas = found.map(({ meta }) => meta);
+    seqs.push(...metas.map(({ seq }) => seq));
+    log.deliver(name, metas);
+  }
+  return seqs;
+};
+const fresh = (): Parameters<typeof encodePositions>[0] => ({
+  next: 10,
+  totals: { frames: 9, samples: 18 },
+  consumers: new Map([['a', { owed: [{ from: 1, to: Infinity }], delivered: 0, dropped: 0, since: 0, before: 0 }]]),
+});
+
+test('damage that comes while running is found by reading, and what comes after it is still delivered', async () => {
+  const log = open();
+  log.add('a', 1);
+  fill(log, 1, 5);
+  await log.sync();
+  const [path = ''] = segmentFiles(place.journal);
+  const bytes = readFileSync(path);
+  bytes[HEADER + FRAME * 2 + 20] = 255 - (bytes[HEADER + FRAME * 2 + 20] ?? 0);
+  writeFileSync(path, bytes);
+  expect(owedTo(log, 'a')).toEqual([1, 2]);
+  log.deliver(
+    'a',
+    log.read('a', 1e9).map(({ meta }) => meta),
+  );
+  expect(owedTo(log, 'a')).toEqual([4, 5]);
+  fill(log, 6, 2);
+  expect(owedTo(log, 'a')).toEqual([4, 5, 6, 7]);
+  expect(log.account('a')).toMatchObject({ delivered: 4, dropped: 2, backlog: { frames: 4 } });
+  sums(log, 'a');
+});
+
+test('a sealed segment that is gone, or cut short, is seen and counted', async () => {
+  const segmentBytes = HEADER + FRAME * 3;
+  const log = open({ segmentBytes });
+  log.add('a', 1);
+  fill(log, 1, 12);
+  await log.close();
+  leave(log);
+  const [, second = '', third = ''] = segmentFiles(place.journal);
+  truncateSync(second, HEADER + FRAME + 5);
+  writeFileSync(third, '');
+  const again = open({ segmentBytes });
+  again.add('a', again.start);
+  expect(owedTo(again, 'a')).toEqual([1, 2, 3, 4, 10, 11, 12]);
+  expect(again.account('a')).toMatchObject({ journalled: 24, dropped: 10, backlog: { samples: 14 } });
+});
+
+test('positions that cannot be read mean that everything kept is sent again, and it says so', async () => {
+  const log = open();
+  log.add('a', 1);
+  const metas = fill(log, 1, 3);
+  log.deliver('a', metas);
+  await log.close();
+  leave(log);
+  const path = join(place.journal, 'positions');
+  const bytes = readFileSync(path);
+  for (let i = 0; i < bytes.length; i++) {
+    const harmed = Buffer.from(bytes);
+    harmed[i] = (harmed[i] ?? 0) ^ 2;
+    if (decodePositions(harmed) !== undefined) expect(decodePositions(harmed)).toEqual(decodePositions(bytes));
+  }
+  writeFileSync(path, bytes.subarray(0, 40));
+  const again = open();
+  expect(again.health().trouble).toMatch(/positions/);
+  again.add('a', 1);
+  expect(owedTo(again, 'a')).toEqual([1, 2, 3]);
+});
+
+test('a journal of a newer program is refused in words', async () => {
+  const log = open();
+  fill(log, 1, 1);
+  await log.close();
+  leave(log);
+  const [path = ''] = segmentFiles(place.journal);
+  const bytes = readFileSync(path);
+  bytes.writeUInt16LE(9, 8);
+  const { crc32 } = await import('node:zlib');
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, HEADER - 4)), HEADER - 4);
+  writeFileSync(path, bytes);
+  expect(() => openSegments({ dataDir: place.dir, cap: 1e9 })).toThrow(/version 9.*newer/);
+});
+
+test('what the store that keeps its own position still needs goes last', async () => {
+  const log = open({ cap: (HEADER + FRAME) * 4, segmentBytes: 1, margin: { bytes: 0, ms: 0 } });
+  log.add('history', 1, { position: 0, delivered: 0 });
+  log.add('slow', 1);
+  const metas = fill(log, 1, 4);
+  await log.sync();
+  log.deliver('history', metas.slice(2, 4));
+  fill(log, 5, 2);
+  await log.sync();
+  expect(owedTo(log, 'history')).toEqual([1, 2, 5, 6]);
+  expect(owedTo(log, 'slow')).toEqual([1, 2, 5, 6]);
+  expect(log.account('slow')).toMatchObject({ journalled: 12, dropped: 4, lost: { from: 3000, to: 4001 } });
+  expect(log.account('history')).toMatchObject({ delivered: 4, dropped: 0 });
+  expect(segmentFiles(place.journal).length).toBe(4);
+});
+
+test('delivered segments stay for the margin and then go; the store says itself where it stands after a kill', async () => {
+  const options = { segmentBytes: HEADER + FRAME * 2, margin: { bytes: (HEADER + FRAME * 2) * 3, ms: 3_600_000 } };
+  const log = open(options);
+  log.add('history', 1, { position: 0, delivered: 0 });
+  log.deliver('history', fill(log, 1, 20).slice(0, 17));
+  await log.sync();
+  expect(segmentFiles(place.journal).length).toBe(5);
+  leave(log);
+  const again = open(options);
+  again.add('history', again.start, { position: 19, delivered: 36 });
+  expect(owedTo(again, 'history')).toEqual([19, 20]);
+  expect(again.account('history')).toMatchObject({
+    journalled: 40,
+    delivered: 36,
+    dropped: 0,
+    backlog: { samples: 4 },
+  });
+  expect(readdirSync(place.journal)).toContain('positions');
+});
+
+test('a frame larger than a segment has one of its own', async () => {
+  const log = open({ segmentBytes: 4096 });
+  log.add('a', 1);
+  fill(log, 1, 2);
+  fill(log, 3, 1, 20_000);
+  fill(log, 4, 2);
+  await log.sync();
+  expect(owedTo(log, 'a')).toEqual([1, 2, 3, 4, 5]);
+  expect(log.read('a', 1).map(({ meta }) => meta.seq)).toEqual([1]);
+  log.deliver(
+    'a',
+    log.read('a', FRAME * 2).map(({ meta }) => meta),
+  );
+  expect(log.read('a', 10).map(({ meta }) => meta.seq)).toEqual([3]);
+  expect(segmentFiles(place.journal).length).toBe(3);
+});

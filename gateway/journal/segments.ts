@@ -1,0 +1,498 @@
+// The log on disk, behind the interface of log.ts: segment files, each consumer's owed ranges, bounds by bytes.
+// Opened by writer.ts, read by pump.ts. Writing lives in appender.ts, the start in recovery.ts, accounts in books.ts.
+import { join } from 'node:path';
+import { systemClock } from '../clock.ts';
+import type { Clock } from '../model.ts';
+import { Appender } from './appender.ts';
+import { Books, nothing } from './books.ts';
+import type { Held } from './books.ts';
+import { diskFiles, readAt } from './files.ts';
+import type { Files } from './files.ts';
+import { readHead } from './frame.ts';
+import type { FrameMeta } from './frame.ts';
+import { minus, overlaps, widen } from './log.ts';
+import type { Account, Log, Own, Range } from './log.ts';
+import { loadPositions, savePositions } from './positions.ts';
+import type { Position } from './positions.ts';
+import { load, recover } from './recovery.ts';
+import { HEADER, STRIDE, markFor, survey } from './segment.ts';
+import type { Segment } from './segment.ts';
+
+/** acknowledged = synced; `os`: written only, which survives the process but not the power. */
+export type Durability = 'batch' | 'interval' | 'os';
+
+export interface SegmentsOptions {
+  dataDir: string;
+  /** Bytes of segment files; beyond it the oldest go. */
+  cap: number;
+  durability?: Durability;
+  /** The highest sequence that anybody else remembers. */
+  known?: number;
+  clock?: Clock;
+  files?: Files;
+  segmentBytes?: number;
+  /** Bytes of frames in memory while the disk takes none. */
+  memoryBytes?: number;
+  /** Delivered segments stay until there are more bytes of them than this, or they are older: for a consumer that must rewind. */
+  margin?: { bytes: number; ms: number };
+}
+export interface LogHealth {
+  /** In words, why frames wait in memory, or positions cannot be stored; empty when all is well. */
+  trouble: string;
+  failures: number;
+  segments: number;
+  bytes: number;
+  /** Bytes of frames taken in and not acknowledged yet. */
+  waiting: number;
+  /** Places where frames of sealed segments are missing, and bytes cut off the last one at the start. */
+  damaged: number;
+  truncated: number;
+}
+export interface DiskLog extends Log {
+  /** The first sequence of this run. */
+  readonly start: number;
+  health(): LogHealth;
+  /** Syncs, stores positions and closes the files. Never rejects; what could not be stored is in `health`. */
+  close(): Promise<void>;
+}
+
+interface Found {
+  meta: FrameMeta;
+  bytes: Uint8Array;
+}
+
+const LEAP = 2 ** 24;
+const SAVE = 1000;
+const WRITE = 256 * 1024;
+
+/** Recovers what is there. Throws when the folder cannot be read or was written by a newer program. */
+export function openSegments(options: SegmentsOptions): DiskLog {
+  const { cap, clock = systemClock, files = diskFiles, durability = 'interval' } = options;
+  const { memoryBytes = 64 * 1024 * 1024 } = options;
+  // Whole segments are dropped: a small cap needs smaller ones.
+  const segmentBytes = Math.min(options.segmentBytes ?? 8 * 1024 * 1024, cap / 8);
+  const margin = options.margin ?? { bytes: Math.min(64 * 1024 * 1024, cap / 4), ms: 30 * 60_000 };
+  const folder = join(options.dataDir, 'journal');
+  files.makeFolder(folder);
+  const found = recover(files, folder);
+  const { positions, damaged: lostPositions } = loadPositions(files, folder);
+  const { segments } = found;
+  const totals = {
+    frames: Math.max(found.totals.frames, positions?.totals.frames ?? 0),
+    samples: Math.max(found.totals.samples, positions?.totals.samples ?? 0),
+  };
+  const highest = Math.max(segments.at(-1)?.end ?? 0, positions?.next ?? 0, options.known ?? 0);
+  const start = highest === 0 ? 1 : highest + LEAP;
+  const consumers = new Map<string, Books>();
+  let damaged = found.damaged + (lostPositions ? 1 : 0);
+  let unsaved = false;
+  let savedAt = -Infinity;
+  let saveTrouble = lostPositions
+    ? 'the stored positions could not be read: every consumer gets what is kept again'
+    : '';
+  /** Files of segments that are gone for everybody, until the positions that say so are stored. */
+  let condemned: Segment[] = [];
+  let committing: Promise<void> | undefined;
+
+  const appender = new Appender({
+    files,
+    folder,
+    clock,
+    segmentBytes,
+    memoryBytes,
+    synced: durability !== 'os',
+    segments,
+    totals,
+    start,
+    forgotten(meta, size) {
+      unsaved = true;
+      for (const books of consumers.values())
+        if (books.owes(meta.seq)) books.settle(meta, size, appender.durable, 'dropped');
+    },
+  });
+  const booksOf = (consumer: string): Books => {
+    const books = consumers.get(consumer);
+    if (!books) throw new Error(`no consumer ${consumer}`);
+    return books;
+  };
+
+  /** Frames of a segment from a sequence on, as far as they can be read. */
+  function* framesOf(segment: Segment, from: number): Generator<{ meta: FrameMeta; size: number }> {
+    const bytes = load(files, segment.path);
+    let { offset } = markFor(segment, from);
+    while (offset < segment.size) {
+      const head = readHead(bytes, offset);
+      if (!head.ok) {
+        const beyond = segment.marks.find((mark) => mark.offset > offset);
+        if (!beyond) return;
+        offset = beyond.offset;
+        continue;
+      }
+      if (head.meta.seq >= from) yield { meta: head.meta, size: head.next - offset };
+      offset = head.next;
+    }
+  }
+  /** What of a segment these ranges ask for. */
+  const heldIn = (segment: Segment, owed: readonly Range[]): Held => {
+    const { base, end } = segment;
+    if (!overlaps(owed, { from: base, to: end })) return nothing();
+    if (segment.holes.length === 0 && owed.some((range) => range.from <= base && range.to >= end))
+      return { frames: segment.frames, samples: segment.samples, bytes: segment.size - HEADER };
+    inspect(segment);
+    const held = nothing();
+    for (const { meta, size } of framesOf(segment, base)) {
+      if (!owed.some((range) => meta.seq >= range.from && meta.seq < range.to)) continue;
+      held.frames++;
+      held.samples += meta.samples;
+      held.bytes += size;
+    }
+    return held;
+  };
+  const held = (owed: readonly Range[]): Held => {
+    const sum = nothing();
+    for (const segment of segments) {
+      const { frames, samples, bytes } = heldIn(segment, owed);
+      sum.frames += frames;
+      sum.samples += samples;
+      sum.bytes += bytes;
+    }
+    return sum;
+  };
+  /** Sequences that are no more are owed to nobody; each consumer's share is counted as dropped. */
+  const gone = (ranges: readonly Range[], times: { from: number; to: number }): void => {
+    for (const books of consumers.values()) {
+      if (!ranges.some((range) => overlaps(books.owed, range))) continue;
+      const left = ranges.reduce((owed, range) => minus(owed, range), books.owed);
+      books.drop(ranges, held(left), times);
+      unsaved = true;
+    }
+  };
+  /** Reads a segment of an earlier run (`again`: any) through, for its index; damage is counted. */
+  const inspect = (segment: Segment, again = false): void => {
+    if (segment.indexed && !again) return;
+    const before = segment.holes.length;
+    const bytes = load(files, segment.path).subarray(0, segment.size);
+    appender.retire(segment);
+    survey(segment, bytes, segment.end, Infinity, false);
+    damaged += Math.max(0, segment.holes.length - before);
+    if (segment.holes.length > 0) gone(segment.holes, segment);
+  };
+  const bytesKept = (): number => segments.reduce((sum, { size }) => sum + size, 0);
+  const wanted = ({ base, end }: Segment, by = consumers.values()): boolean =>
+    by.some((books) => overlaps(books.owed, { from: base, to: end }));
+  const remove = (segment: Segment): void => {
+    const range = { from: segment.base, to: segment.end };
+    for (const books of consumers.values()) {
+      if (!overlaps(books.owed, range)) continue;
+      const share = shareOf(segment, books);
+      const { frames, samples, bytes } = books.backlog;
+      const left = { frames: frames - share.frames, samples: samples - share.samples, bytes: bytes - share.bytes };
+      books.drop([range], left, segment);
+    }
+    segments.splice(segments.indexOf(segment), 1);
+    appender.release(segment);
+    condemned.push(segment);
+    unsaved = true;
+  };
+  /** What a consumer loses with a segment. One that cannot even be read counts in full, as far as so much was owed. */
+  const shareOf = (segment: Segment, books: Books): Held => {
+    try {
+      return heldIn(segment, books.owed);
+    } catch {
+      const { frames, samples, bytes } = books.backlog;
+      return {
+        frames: Math.min(frames, segment.frames),
+        samples: Math.min(samples, segment.samples),
+        bytes: Math.min(bytes, segment.size),
+      };
+    }
+  };
+  /** Delivered segments beyond the margin go; beyond the cap the oldest, first those the historian can spare. */
+  const bound = (spareAll = false): void => {
+    let kept = bytesKept();
+    const closed = (): Segment[] => segments.slice(0, -1);
+    let spare = 0;
+    for (const segment of closed().reverse()) {
+      if (wanted(segment)) continue;
+      spare += segment.size;
+      if (!spareAll && spare <= margin.bytes && clock.now() - segment.at <= margin.ms) continue;
+      kept -= segment.size;
+      remove(segment);
+    }
+    while (kept > cap && segments.length > 1) {
+      const able = closed();
+      const own = [...consumers.values()].filter((books) => books.own);
+      const victim =
+        able.find((segment) => !wanted(segment)) ??
+        able.find((segment) => !wanted(segment, own.values())) ??
+        (able[0] as Segment);
+      kept -= victim.size;
+      remove(victim);
+    }
+  };
+  const store = async (now: boolean): Promise<void> => {
+    if (!unsaved && condemned.length === 0) return;
+    if (!now && condemned.length === 0 && clock.mono() - savedAt < SAVE) return;
+    unsaved = false;
+    savedAt = clock.mono();
+    const doomed = condemned;
+    condemned = [];
+    try {
+      const entries = [...consumers].map(([name, books]) => [name, books.position(appender.durable)] as const);
+      await savePositions(files, folder, {
+        next: appender.durable,
+        totals: appender.durableTotals,
+        consumers: new Map(entries),
+      });
+      saveTrouble = '';
+    } catch (error) {
+      unsaved = true;
+      saveTrouble = `positions cannot be stored: ${error instanceof Error ? error.message : String(error)}`;
+    }
+    // Also when they could not be stored: on a full disk this is what makes room again. A start sees what is missing.
+    for (const segment of doomed)
+      try {
+        files.remove(segment.path);
+      } catch {
+        condemned.push(segment);
+      }
+  };
+  const commit = async (now: boolean): Promise<void> => {
+    try {
+      await appender.commit();
+      bound();
+    } catch (error) {
+      // On a full disk what everybody has makes room.
+      bound(true);
+      throw error;
+    } finally {
+      await store(now);
+    }
+  };
+  /** Writes what waits in memory and keeps to the cap. */
+  const put = (): void => {
+    if (appender.unwritten === 0) return;
+    appender.flush();
+    if (bytesKept() > cap) bound();
+  };
+  let putting = false;
+
+  const log: DiskLog = {
+    start,
+    append(bytes, meta) {
+      appender.append(bytes, meta);
+      for (const books of consumers.values()) if (books.owes(meta.seq)) books.add(meta.samples, bytes.length);
+      if (appender.unwritten >= WRITE) put();
+      else if (!putting) {
+        // Once for all frames of one message from main.
+        putting = true;
+        queueMicrotask(() => {
+          putting = false;
+          put();
+        });
+      }
+    },
+    async sync() {
+      const target = appender.next;
+      for (;;) {
+        await (committing ??= commit(false).finally(() => (committing = undefined)));
+        if (appender.durable >= target) return;
+      }
+    },
+    get written() {
+      return appender.written;
+    },
+    get durable() {
+      return appender.durable;
+    },
+    get first() {
+      put();
+      return segments[0]?.base ?? appender.next;
+    },
+    add(consumer, from, own) {
+      const known = positions?.consumers.get(consumer);
+      // A store that has less than we know of it is a new one under the old name.
+      const books =
+        known && !(own && own.delivered < known.before + known.delivered) ? again(known, own) : anew(from, own);
+      consumers.set(consumer, books);
+      unsaved = true;
+    },
+    read(consumer, bytes, below = Infinity) {
+      put();
+      const books = booksOf(consumer);
+      return readOwed(books, bytes, below) ?? readOwed(books, bytes, below) ?? unreadable(consumer);
+    },
+    deliver: (consumer, frames) => settle(consumer, frames, 'delivered'),
+    lose(consumer, frames) {
+      damaged += frames.length;
+      settle(consumer, frames, 'dropped');
+    },
+    account(consumer): Account {
+      put();
+      return booksOf(consumer).account(appender.totals.samples);
+    },
+    backlog() {
+      let most = 0;
+      for (const books of consumers.values()) most = Math.max(most, books.backlog.bytes);
+      return most;
+    },
+    health: () => ({
+      trouble: appender.trouble || saveTrouble,
+      failures: appender.failures,
+      segments: segments.length,
+      bytes: bytesKept(),
+      waiting: appender.waiting,
+      damaged,
+      truncated: found.truncated,
+    }),
+    async close() {
+      await committing?.catch(() => {});
+      await commit(true).catch(() => {});
+      appender.close();
+    },
+  };
+
+  /** A consumer the journal has not met. */
+  function anew(from: number, own: Own | undefined): Books {
+    const owed = ranged([{ from: Math.max(from, own?.position ?? 0), to: Infinity }]);
+    const backlog = held(owed);
+    const since = appender.totals.samples - backlog.samples;
+    const books = new Books(
+      { owed: spared(owed), delivered: 0, dropped: 0, since, before: own?.delivered ?? 0 },
+      !!own,
+    );
+    books.backlog = backlog;
+    return books;
+  }
+  /** A consumer of an earlier run; its own word on where it stands is newer than ours. */
+  function again(known: Position, own: Own | undefined): Books {
+    const asked = own ? [{ from: own.position, to: Infinity }] : known.owed;
+    const delivered = own ? own.delivered - known.before : known.delivered;
+    const owed = ranged(asked);
+    const backlog = held(owed);
+    const books = new Books({ ...known, delivered, owed: spared(owed) }, !!own);
+    books.backlog = backlog;
+    const vanished = [{ from: 0, to: segments[0]?.base ?? start }, ...found.gaps.filter((gap) => gap.vanished)];
+    const evidence = [...vanished, ...segments.flatMap((segment) => segment.holes)];
+    if (!evidence.some((range) => overlaps(asked, range))) return books;
+    // Files of another run that are gone or spoilt: what was in them can only be counted as what is missing.
+    const { journalled, dropped } = books.account(appender.totals.samples);
+    const samples = Math.max(0, journalled - delivered - dropped - backlog.samples);
+    const times = segments.filter(({ samples }) => samples > 0);
+    books.dropped += samples;
+    books.lost = widen(books.lost, { from: times[0]?.from ?? 0, to: times.at(-1)?.to ?? 0, samples });
+    return books;
+  }
+  /** Ranges without the sequences that no segment holds. */
+  function ranged(owed: readonly Range[]): Range[] {
+    const end = segments.at(-1)?.end ?? 0;
+    const missing = [{ from: 0, to: segments[0]?.base ?? start }, ...found.gaps];
+    if (end < start) missing.push({ from: end, to: start, vanished: false });
+    return missing.reduce(minus, [...owed]);
+  }
+  function spared(owed: readonly Range[]): Range[] {
+    return segments.flatMap((segment) => segment.holes).reduce(minus, [...owed]);
+  }
+
+  function settle(consumer: string, metas: readonly FrameMeta[], how: 'delivered' | 'dropped'): void {
+    const books = booksOf(consumer);
+    for (const meta of metas) {
+      if (!books.owes(meta.seq)) continue;
+      const lent = books.lent.get(meta.seq);
+      const frame = lent === undefined ? find(meta.seq) : { meta, size: lent };
+      if (!frame) continue;
+      books.settle(frame.meta, frame.size, appender.durable, how);
+      if (!books.own || how === 'dropped') unsaved = true;
+    }
+  }
+  function find(seq: number): { meta: FrameMeta; size: number } | undefined {
+    put();
+    const segment = segments.find(({ base, end }) => seq >= base && seq < end);
+    if (!segment) return undefined;
+    inspect(segment);
+    for (const frame of framesOf(segment, seq)) return frame.meta.seq === seq ? frame : undefined;
+    return undefined;
+  }
+
+  /** Undefined when damage was found instead: another try knows of it. */
+  function readOwed(books: Books, bytes: number, below: number): Found[] | undefined {
+    const frames: Found[] = [];
+    books.lent.clear();
+    let room = bytes;
+    for (const { from, to } of [...books.owed])
+      for (const segment of [...segments]) {
+        if (segment.end <= from || segment.base >= Math.min(to, below)) continue;
+        const part = readSome(books, segment, from, Math.min(to, below), room, frames.length === 0);
+        for (const frame of part.frames) {
+          frames.push(frame);
+          books.lent.set(frame.meta.seq, frame.bytes.length);
+          room -= frame.bytes.length;
+        }
+        if (part.end === 'damaged' && frames.length === 0) return undefined;
+        if (part.end !== 'clean') return frames;
+      }
+    return frames;
+  }
+  function unreadable(consumer: string): never {
+    throw new Error(`frames for ${consumer} cannot be read from the journal`);
+  }
+
+  /** Owed frames of one segment, [from, to), from one read of the file; `least`: one even if it does not fit. */
+  function readSome(
+    books: Books,
+    segment: Segment,
+    from: number,
+    to: number,
+    room: number,
+    least: boolean,
+  ): { frames: Found[]; end: 'clean' | 'full' | 'damaged' } {
+    inspect(segment);
+    const { cursor } = books;
+    const { generation } = appender;
+    const near = cursor?.seq === from && cursor.segment === segment && cursor.generation === generation;
+    let { offset } = near ? cursor : markFor(segment, from);
+    const frames: Found[] = [];
+    let full = false;
+    const fd = files.open(segment.path, 'read');
+    try {
+      let chunk = readAt(files, fd, offset, Math.min(segment.size - offset, Math.max(room, STRIDE)));
+      let at = 0;
+      while (offset < segment.size && !full) {
+        const head = readHead(chunk, at);
+        if (head.ok) {
+          const size = head.next - at;
+          if (head.meta.seq >= to) break;
+          if (head.meta.seq >= from) {
+            full = size > room && (frames.length > 0 || !least);
+            if (full) break;
+            frames.push({ meta: head.meta, bytes: chunk.subarray(at, head.next) });
+            room -= size;
+          }
+          at = head.next;
+          offset += size;
+          continue;
+        }
+        const rest = segment.size - offset;
+        const have = chunk.length - at;
+        if (head.reason === 'short' && have < rest) {
+          full = frames.length > 0;
+          if (full) break;
+          const size = Math.min(rest, have < 8 ? STRIDE : Math.max(STRIDE, 8 + chunk.readUInt32LE(at)));
+          chunk = readAt(files, fd, offset, size);
+          at = 0;
+          if (chunk.length === size && size > have) continue;
+        }
+        // Whole when it was written or inspected, and now it is not: what can still be read is found anew, next time.
+        inspect(segment, true);
+        return { frames, end: 'damaged' };
+      }
+    } finally {
+      files.close(fd);
+    }
+    const last = frames.at(-1);
+    if (last) books.cursor = { seq: last.meta.seq + 1, segment, offset, generation };
+    return { frames, end: full ? 'full' : 'clean' };
+  }
+
+  return log;
+}

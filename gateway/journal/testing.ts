@@ -1,0 +1,155 @@
+// For the tests of the journal on disk: numbered frames, a file system whose n-th call fails, and one that forgets what
+// was not synced, as a power cut does. Both write real files.
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { diskFiles } from './files.ts';
+import type { Files } from './files.ts';
+import { encodeFrame } from './frame.ts';
+import type { FrameMeta } from './frame.ts';
+import type { Log } from './log.ts';
+
+export function scratch(): { dir: string; journal: string; clear(): void } {
+  const dir = fs.mkdtempSync(join(tmpdir(), 'penstock-journal-'));
+  return { dir, journal: join(dir, 'journal'), clear: () => fs.rmSync(dir, { recursive: true, force: true }) };
+}
+
+/** A frame of `samples` samples that carry its sequence. */
+export function numbered(seq: number, samples = 2): { bytes: Uint8Array; meta: FrameMeta } {
+  const all = Array.from({ length: samples }, (_, i) => ({
+    tag: i,
+    t: seq * 1000 + i,
+    receivedAt: seq * 1000,
+    value: seq,
+    status: 0,
+    flags: 0,
+  }));
+  const bytes = encodeFrame({ origin: 'live', source: 'line', samples: all, events: [] }, seq, 1);
+  return { bytes, meta: { seq, samples, from: seq * 1000, to: seq * 1000 + samples - 1 } };
+}
+export function fill(log: Log, from: number, count: number, samples = 2): FrameMeta[] {
+  return Array.from({ length: count }, (_, i) => {
+    const { bytes, meta } = numbered(from + i, samples);
+    log.append(bytes, meta);
+    return meta;
+  });
+}
+export const owedTo = (log: Log, name: string, below = Infinity): number[] =>
+  log.read(name, 1e9, below).map(({ meta }) => meta.seq);
+
+export type Call = 'open' | 'write' | 'sync' | 'syncFolder' | 'rename' | 'truncate' | 'remove';
+
+/** Counts calls and lets some fail: the n-th of all, or each from the n-th on. `short`: half is written first. */
+export function faulty(options: {
+  calls: readonly Call[];
+  nth: number;
+  lasting?: boolean;
+  code?: string;
+  short?: boolean;
+}): { files: Files; count(): number; heal(): void } {
+  const { calls, nth, lasting = false, code = 'EIO', short = false } = options;
+  let count = 0;
+  let healed = false;
+  const due = (call: Call): boolean => {
+    if (!calls.includes(call)) return false;
+    count++;
+    return !healed && (lasting ? count >= nth : count === nth);
+  };
+  const check = (call: Call): void => {
+    if (due(call)) throw Object.assign(new Error(`${code}: ${call} failed`), { code });
+  };
+  let shortened = false;
+  const files: Files = {
+    ...diskFiles,
+    open: (path, how) => (how === 'create' && check('open'), diskFiles.open(path, how)),
+    write(fd, bytes, position) {
+      if (shortened) {
+        shortened = false;
+        throw Object.assign(new Error(`${code}: no space`), { code });
+      }
+      if (!due('write')) return diskFiles.write(fd, bytes, position);
+      if (!short) throw Object.assign(new Error(`${code}: write failed`), { code });
+      // As the kernel does it: less than asked and no error; the error comes with the next call.
+      shortened = true;
+      return diskFiles.write(fd, bytes.subarray(0, Math.ceil(bytes.length / 2)), position);
+    },
+    truncate: (fd, size) => (check('truncate'), diskFiles.truncate(fd, size)),
+    sync: async (fd) => (check('sync'), diskFiles.sync(fd)),
+    syncFolder: async (path) => (check('syncFolder'), diskFiles.syncFolder(path)),
+    rename: (from, to) => (check('rename'), diskFiles.rename(from, to)),
+    remove: (path) => (check('remove'), diskFiles.remove(path)),
+  };
+  return { files, count: () => count, heal: () => void (healed = true) };
+}
+
+/** Remembers what is synced. After `cut` the folder is as a power cut may leave it. */
+export function forgetful(random: () => number): { files: Files; cut(folder: string): void } {
+  const paths = new Map<number, string>();
+  /** Bytes of each file that a sync covered, by path; and whether the folder knows the name. */
+  const synced = new Map<string, number>();
+  const named = new Set<string>();
+  const replaced = new Map<string, Buffer | undefined>();
+  const files: Files = {
+    ...diskFiles,
+    open(path, how) {
+      const fd = diskFiles.open(path, how);
+      paths.set(fd, path);
+      if (how === 'create') synced.set(path, 0);
+      return fd;
+    },
+    async sync(fd) {
+      const path = paths.get(fd) ?? '';
+      const { size } = fs.fstatSync(fd);
+      await diskFiles.sync(fd);
+      synced.set(path, Math.max(size, synced.get(path) ?? 0));
+    },
+    truncate(fd, size) {
+      diskFiles.truncate(fd, size);
+      const path = paths.get(fd) ?? '';
+      if ((synced.get(path) ?? 0) > size) synced.set(path, size);
+    },
+    async syncFolder(path) {
+      const present = fs.readdirSync(path).map((name) => join(path, name));
+      await diskFiles.syncFolder(path);
+      for (const name of present) named.add(name);
+      replaced.clear();
+    },
+    rename(from, to) {
+      if (!replaced.has(to)) replaced.set(to, fs.existsSync(to) ? fs.readFileSync(to) : undefined);
+      diskFiles.rename(from, to);
+      synced.set(to, synced.get(from) ?? 0);
+    },
+  };
+  return {
+    files,
+    cut(folder) {
+      for (const [path, before] of replaced)
+        if (random() < 0.5) {
+          if (before) fs.writeFileSync(path, before);
+          else fs.rmSync(path, { force: true });
+          synced.set(path, before?.length ?? 0);
+        }
+      for (const name of fs.readdirSync(folder)) {
+        const path = join(folder, name);
+        const safe = synced.get(path);
+        if (safe === undefined) continue;
+        if (!named.has(path) && random() < 0.5) {
+          fs.rmSync(path);
+          continue;
+        }
+        const bytes = fs.readFileSync(path);
+        const kept = safe + Math.floor(random() * (bytes.length - safe + 1));
+        if (random() < 0.3) bytes.fill(0, safe, kept);
+        fs.writeFileSync(path, bytes.subarray(0, kept));
+      }
+    },
+  };
+}
+
+/** Segment files of a journal's folder, oldest first. */
+export const segmentFiles = (folder: string): string[] =>
+  fs
+    .readdirSync(folder)
+    .filter((name) => name.endsWith('.seg'))
+    .sort()
+    .map((name) => join(folder, basename(name)));
