@@ -17,7 +17,7 @@ import { Status } from './status.ts';
 import type { Component, Log } from './status.ts';
 import { createControl } from './web/control.ts';
 import { createWeb } from './web/web.ts';
-import { openWriter } from './writer.ts';
+import { openWriter, reportJournal } from './writer.ts';
 
 export interface DaemonOptions {
   config: LoadedConfig;
@@ -65,10 +65,14 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
     const writer = await openWriter({
       dataDir: settings.data,
       journalCap: settings.journal.cap,
+      durability: settings.journal.durability,
       retentionDays: settings.history.retention / 86_400_000,
       onDeath: (error) => fail(error),
     });
     stops.push(() => writer.close());
+    status.collect(() => reportJournal(status, writer.latest()));
+    const journalWatch = setInterval(() => reportJournal(status, writer.latest()), 1000);
+    stops.push(() => clearInterval(journalWatch));
     let catalog = await catalogOf(config.plant);
     const reader = await openReader({
       dataDir: settings.data,

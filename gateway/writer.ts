@@ -3,14 +3,17 @@
 import { workerData } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
 import { openStore } from './historian/embedded/store.ts';
+import { Committer } from './journal/commit.ts';
 import { headsIn } from './journal/frame.ts';
 import { MainJournal } from './journal/journal.ts';
 import type { Acknowledgement } from './journal/journal.ts';
 import type { Account } from './journal/log.ts';
-import { memoryLog } from './journal/memory.ts';
 import { pump } from './journal/pump.ts';
 import type { PumpHealth } from './journal/pump.ts';
+import { openSegments } from './journal/segments.ts';
+import type { Durability, LogHealth } from './journal/segments.ts';
 import type { Clock, Journal, ValueType } from './model.ts';
+import type { Status } from './status.ts';
 import { openState } from './state/state.ts';
 import type { TagClaim } from './state/state.ts';
 import { emit, serve, startThread, startedAs } from './threads.ts';
@@ -20,6 +23,10 @@ export interface WriterStats {
   account: Account;
   written: number;
   durable: number;
+  durability: Durability;
+  /** Bytes from main that were no frames: nothing of them could be journalled. */
+  garbled: number;
+  journal: LogHealth;
   /** Why old samples could not be removed; empty when they could. */
   pruneError: string;
 }
@@ -32,28 +39,35 @@ export interface Writer {
   /** The tags whose samples come next; frames carry `revision` from now on. Call before the first append. */
   use(tags: readonly { index: number; id: string; type: ValueType }[], revision: number): Promise<void>;
   stats(): Promise<WriterStats>;
+  /** The figures of at most a second ago; undefined in the first. */
+  latest(): WriterStats | undefined;
   /** Stores what is in flight, within `ms` (5 s). Idempotent. */
   close(ms?: number): Promise<void>;
 }
 export interface WriterOptions {
   dataDir: string;
   clock?: Clock;
-  /** Bytes of frames kept for slow consumers; 64 MiB by default. */
+  /** Bytes of segment files kept for slow consumers; 256 MiB by default. */
   journalCap?: number;
+  /** When frames count as acknowledged; `interval` (a sync each second) by default. */
+  durability?: Durability;
   /** Days of samples kept; 30 by default. */
   retentionDays?: number;
   /** The thread is gone unasked: nothing can be stored any more, the process should end non-zero. */
   onDeath(error: Error): void;
 }
 
-const CAP = 64 * 1024 * 1024;
+const CAP = 256 * 1024 * 1024;
 
 /** Starts the thread; rejects when a database cannot be opened. */
 export async function openWriter(options: WriterOptions): Promise<Writer> {
-  const { dataDir, clock = systemClock, journalCap: cap = CAP, retentionDays = 30 } = options;
+  const { dataDir, clock = systemClock, journalCap: cap = CAP, durability = 'interval', retentionDays = 30 } = options;
   let journal: MainJournal | undefined;
-  const thread = startThread('writer', import.meta.url, { dataDir, cap, retentionDays }, (name, body) => {
+  let latest: WriterStats | undefined;
+  const data = { dataDir, cap, durability, retentionDays };
+  const thread = startThread('writer', import.meta.url, data, (name, body) => {
     if (name === 'acknowledged') journal?.acknowledged(body as Acknowledgement);
+    if (name === 'stats') latest = body as WriterStats;
   });
   await thread.ready;
   const { start } = await thread.call<{ start: number }>('begin');
@@ -79,6 +93,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       await thread.call('use', tags);
     },
     stats: () => thread.call('stats'),
+    latest: () => latest,
     close: (ms = 5000) =>
       (closing ??= (async () => {
         main.flush(true);
@@ -88,29 +103,82 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   };
 }
 
-function runWriter({ dataDir, cap, retentionDays }: { dataDir: string; cap: number; retentionDays: number }): void {
+/** The journal's state and figures, for /health and /metrics. */
+export function reportJournal(status: Status, stats: WriterStats | undefined): void {
+  if (!stats) return;
+  const { account, journal, durability, garbled, historian } = stats;
+  const weak = durability === 'os' ? 'durability is os: a power cut may lose the last half minute' : '';
+  const lost = account.lost;
+  const dropped = lost
+    ? `${account.dropped} samples between ${iso(lost.from)} and ${iso(lost.to)} never reached the history`
+    : '';
+  const reason = [journal.trouble, historian.lastError && `history: ${historian.lastError}`].filter(Boolean).join('; ');
+  status.set('journal', reason ? 'degraded' : 'ok', reason || [dropped, weak].filter(Boolean).join('; '));
+  status.gauge('penstock_journal_bytes', journal.bytes, {}, 'Bytes of segment files');
+  status.gauge('penstock_journal_waiting_bytes', journal.waiting, {}, 'Bytes of frames not acknowledged yet');
+  status.counter('penstock_journal_failures_total', journal.failures, {}, 'Writes and syncs that failed');
+  status.counter('penstock_journal_damaged_total', journal.damaged, {}, 'Places where frames could not be read back');
+  status.counter('penstock_journal_garbled_bytes_total', garbled, {}, 'Bytes that were no frames');
+  const to = { consumer: 'historian' };
+  status.counter('penstock_journal_journalled_total', account.journalled, to, 'Samples owed to a consumer in all');
+  status.counter('penstock_journal_delivered_total', account.delivered, to, 'Samples a consumer has stored');
+  status.counter('penstock_journal_dropped_total', account.dropped, to, 'Samples lost for a consumer');
+  status.gauge('penstock_journal_backlog_samples', account.backlog.samples, to, 'Samples a consumer is still owed');
+}
+const iso = (micros: number): string => new Date(Math.floor(micros / 1000)).toISOString();
+
+interface Start {
+  dataDir: string;
+  cap: number;
+  durability: Durability;
+  retentionDays: number;
+}
+
+function runWriter({ dataDir, cap, durability, retentionDays }: Start): void {
   const clock = systemClock;
   const state = openState(dataDir);
   const store = openStore(dataDir, clock, retentionDays);
-  // No sequence is used twice: this log forgets, so the first of each run lies well above the highest ever stored.
+  // A sequence that main gave away may have reached nobody but its caller: each start is remembered too.
   const known = Math.max(store.position, Number(state.get('sequence') ?? 0));
-  const start = known === 0 ? 1 : known + 2 ** 24;
+  const log = openSegments({ dataDir, cap, durability, known, clock });
+  const { start } = log;
   state.set('sequence', String(start));
-  const log = memoryLog(cap, start);
-  log.add('historian', start);
+  log.add('historian', start, { position: store.position, delivered: store.delivered });
   const stop = new AbortController();
-  const historian = pump({ name: 'historian', log, consumer: store, clock, bytes: 256 * 1024, pause: 500 });
+  const historian = pump({
+    name: 'historian',
+    log,
+    consumer: store,
+    clock,
+    bytes: 256 * 1024,
+    pause: 500,
+    durable: true,
+  });
   const running = historian.run(stop.signal);
   let taken = 0;
+  let garbled = 0;
   let pruneError = '';
-  let acknowledging = false;
-  const acknowledge = async (): Promise<void> => {
-    if (acknowledging) return;
-    acknowledging = true;
-    await log.sync();
-    acknowledging = false;
+  const acknowledge = (): void =>
     emit('acknowledged', { durable: log.durable, taken, backlog: log.backlog() } satisfies Acknowledgement);
-  };
+  const commits = new Committer({
+    log,
+    clock,
+    durability,
+    done() {
+      historian.wake();
+      acknowledge();
+    },
+  });
+  const stats = (): WriterStats => ({
+    historian: { ...historian.health(), ...store.stats() },
+    account: log.account('historian'),
+    written: log.written,
+    durable: log.durable,
+    durability,
+    garbled,
+    journal: log.health(),
+    pruneError,
+  });
   const ticks = setInterval(() => {
     try {
       store.prune();
@@ -119,10 +187,15 @@ function runWriter({ dataDir, cap, retentionDays }: { dataDir: string; cap: numb
       // A full disk must not end the thread: samples still queue, and the next second tries again.
       pruneError = error instanceof Error ? error.message : String(error);
     }
-    void acknowledge();
+    historian.wake();
+    acknowledge();
+    emit('stats', stats());
   }, 1000);
+  // What is left when time is up stays in the journal for the next start.
   const drained = async (): Promise<void> => {
-    while (log.backlog() > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await log.sync().catch(() => {});
+    historian.wake();
+    for (let i = 0; i < 100 && log.backlog() > 0; i++) await new Promise((resolve) => setTimeout(resolve, 20));
   };
   serve({
     calls: {
@@ -131,20 +204,21 @@ function runWriter({ dataDir, cap, retentionDays }: { dataDir: string; cap: numb
       loadAlarms: () => state.snapshot('alarms'),
       saveAlarms: (snapshot: unknown) => state.saveSnapshot('alarms', snapshot),
       use: (tags: { index: number; id: string; type: ValueType }[]) => store.use(tags),
-      stats: (): WriterStats => ({
-        historian: { ...historian.health(), ...store.stats() },
-        account: log.account('historian'),
-        written: log.written,
-        durable: log.durable,
-        pruneError,
-      }),
+      stats,
     },
     posts: {
-      frames({ bytes }: { bytes: Uint8Array; urgent: boolean }) {
+      frames({ bytes, urgent }: { bytes: Uint8Array; urgent: boolean }) {
         taken += bytes.length;
-        for (const frame of headsIn(bytes)) log.append(frame.bytes, frame.meta);
-        historian.wake();
-        void acknowledge();
+        const heads = headsIn(bytes);
+        let whole = 0;
+        let next = heads.next();
+        for (; !next.done; next = heads.next()) {
+          log.append(next.value.bytes, next.value.meta);
+          whole += next.value.bytes.length;
+        }
+        garbled += bytes.length - whole;
+        commits.taken(urgent);
+        acknowledge();
       },
     },
     async close() {
@@ -152,6 +226,8 @@ function runWriter({ dataDir, cap, retentionDays }: { dataDir: string; cap: numb
       await drained();
       stop.abort();
       await running;
+      commits.close();
+      await log.close();
       await store.close();
       state.close();
     },

@@ -148,10 +148,16 @@ export const settingsSchema = {
   },
   journal: {
     cap: {
-      doc: 'Most bytes the journal may hold for consumers that are behind',
+      doc: 'Most bytes of segment files the journal may hold for consumers that are behind; beyond it the oldest are dropped and counted',
       format: 'nat',
       default: 268_435_456,
       env: 'PENSTOCK_JOURNAL_CAP',
+    },
+    durability: {
+      doc: 'When samples count as stored for good: batch (a sync after each block), interval (each second, and at once for whoever waits) or os (the operating system decides: a power cut may lose the last half minute)',
+      format: ['batch', 'interval', 'os'],
+      default: 'interval',
+      env: 'PENSTOCK_JOURNAL_DURABILITY',
     },
   },
   history: {
@@ -171,7 +177,7 @@ export interface Settings {
   log: { level: 'debug' | 'info' | 'warn' | 'error' };
   web: { host: string; port: number; hosts: string[]; insecure: boolean };
   mqtt: { host: string; port: number; prefix: string; qos: 0 | 1; insecure: boolean };
-  journal: { cap: number };
+  journal: { cap: number; durability: 'batch' | 'interval' | 'os' };
   history: { retention: number };
 }
 

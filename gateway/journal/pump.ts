@@ -2,12 +2,13 @@
 // Run by writer.ts (later by egress); the consumer gets decoded frames and the log hears what was stored.
 import type { Clock, Consumer, Frame } from '../model.ts';
 import { decodeFrame } from './frame.ts';
+import type { FrameMeta } from './frame.ts';
 import type { Log } from './log.ts';
 
 export interface PumpHealth {
   delivered: number;
   backlog: number;
-  /** Frames that could not be decoded: skipped and counted. */
+  /** Frames that could not be decoded: skipped, counted here and in the log as dropped. */
   damaged: number;
   failures: number;
   lastError: string;
@@ -30,12 +31,14 @@ export interface PumpOptions {
   bytes: number;
   /** ms between the starts of two writes, unless a full write waits. */
   pause: number;
+  /** Only frames that are acknowledged: for a store whose own position must never be ahead of the log's. */
+  durable?: boolean;
   random?: () => number;
 }
 
 /** Backoff: full jitter over 0.5 s doubling to 30 s. */
 export function pump(options: PumpOptions): Pump {
-  const { name, log, consumer, clock, bytes, pause, random = Math.random } = options;
+  const { name, log, consumer, clock, bytes, pause, durable = false, random = Math.random } = options;
   let wakened = Promise.withResolvers<void>();
   const health: PumpHealth = { delivered: 0, backlog: 0, damaged: 0, failures: 0, lastError: '' };
   const wait = async (ms: number, signal: AbortSignal): Promise<void> => {
@@ -60,28 +63,27 @@ export function pump(options: PumpOptions): Pump {
       while (!signal.aborted) {
         if (log.account(name).backlog.bytes < bytes) await wait(began + pause - clock.mono(), signal);
         if (signal.aborted) return;
-        const owed = log.read(name, bytes);
-        if (owed.length === 0) {
-          await wakened.promise;
-          wakened = Promise.withResolvers<void>();
-          continue;
-        }
-        began = clock.mono();
-        const frames: Frame[] = [];
-        let damaged = 0;
-        for (const frame of owed) {
-          const result = decodeFrame(frame.bytes);
-          if (result.ok) frames.push(result.frame);
-          else damaged++;
-        }
         try {
-          await consumer.write(frames, signal);
-          log.deliver(
-            name,
-            owed.map((frame) => frame.meta),
-          );
+          const owed = log.read(name, bytes, durable ? log.durable : Infinity);
+          if (owed.length === 0) {
+            await wakened.promise;
+            wakened = Promise.withResolvers<void>();
+            continue;
+          }
+          began = clock.mono();
+          const frames: Frame[] = [];
+          const whole: FrameMeta[] = [];
+          const damaged: FrameMeta[] = [];
+          for (const frame of owed) {
+            const result = decodeFrame(frame.bytes);
+            if (result.ok) frames.push(result.frame);
+            (result.ok ? whole : damaged).push(frame.meta);
+          }
+          if (frames.length > 0) await consumer.write(frames, signal);
+          log.deliver(name, whole);
+          if (damaged.length > 0) log.lose(name, damaged);
+          health.damaged += damaged.length;
           tries = 0;
-          health.damaged += damaged;
           health.lastError = '';
           health.lastSuccess = clock.now();
           await new Promise<void>((resolve) => setImmediate(resolve));

@@ -15,6 +15,8 @@ const PRUNE = 20_000;
 export interface Store extends Consumer {
   /** One past the last sequence stored; 0 in a new file. */
   readonly position: number;
+  /** Samples of all frames taken since the file was made, counted in the same transaction as the position. */
+  readonly delivered: number;
   use(tags: readonly { index: number; id: string; type: ValueType }[]): void;
   /** Removes what is older than the retention, a small transaction a call; true when more is left. */
   prune(): boolean;
@@ -46,6 +48,7 @@ export function openStore(dataDir: string, clock: Clock, days = 30): Store {
   const read = (key: string): number => Number(kvGet.get(key)?.value ?? 0);
   const minuteNow = (): number => Math.floor(clock.now() / 60_000);
   let position = read('position');
+  let delivered = read('delivered');
   let mark = 0;
   let fresh = false;
   const counts = { samples: 0, expired: 0, pruned: 0 };
@@ -84,6 +87,7 @@ export function openStore(dataDir: string, clock: Clock, days = 30): Store {
     latest.clear();
     mark = Math.min(read('mark') || minuteNow(), minuteNow() + EVERY);
     position = read('position');
+    delivered = read('delivered');
     for (const row of range.iterate(mark * MINUTE, Number.MAX_SAFE_INTEGER)) {
       const [tag, t, status] = [Number(row.tag), Number(row.t), Number(row.status)];
       count(tag, t, row.value, status);
@@ -116,6 +120,9 @@ export function openStore(dataDir: string, clock: Clock, days = 30): Store {
   return {
     get position() {
       return position;
+    },
+    get delivered() {
+      return delivered;
     },
     use(tags) {
       begin();
@@ -151,12 +158,14 @@ export function openStore(dataDir: string, clock: Clock, days = 30): Store {
             if (!newest || t >= newest.t) latest.set(tag, sample);
             counts.samples++;
           }
+          delivered += frame.samples.length;
           position = frame.seq + 1;
         }
         for (const id of changed) (hourOf(id) * 60 < mark ? late : dirty).add(id);
         recount(changed, minutes);
         flush();
         kvPut.run('position', position);
+        kvPut.run('delivered', delivered);
         db.exec('COMMIT');
         for (const id of cache.keys())
           if (!dirty.has(id) && hourOf(id) * 60 + 60 <= mark && cache.size > 4096) cache.delete(id);
@@ -165,6 +174,7 @@ export function openStore(dataDir: string, clock: Clock, days = 30): Store {
         fresh = false;
         if (db.isTransaction) db.exec('ROLLBACK');
         position = read('position');
+        delivered = read('delivered');
         return Promise.reject(error instanceof Error ? error : new Error(String(error)));
       }
     },

@@ -1,0 +1,35 @@
+// A process to be killed: the real writer thread, fed with samples that carry a running number in value and time.
+// Run by the kill test and the soak. Prints `up <first>` when it begins and `ack <n>` when all below n are acknowledged.
+import { writeSync } from 'node:fs';
+import { openWriter } from '../writer.ts';
+
+const [dataDir = '', first = '0', seed = '1'] = process.argv.slice(2);
+const writer = await openWriter({
+  dataDir,
+  onDeath(error) {
+    writeSync(2, `${error.stack ?? error.message}\n`);
+    process.exit(3);
+  },
+});
+const { indexes, revision } = await writer.assign([{ id: 'north/pump-1/flow', type: 'double' }]);
+const tag = indexes.get('north/pump-1/flow') as number;
+await writer.use([{ index: tag, id: 'north/pump-1/flow', type: 'double' }], revision);
+writeSync(1, `up ${first}\n`);
+
+let random = Number(seed);
+const dice = (): number => (random = (Math.imul(random, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+// Times lie in the last hours, a millisecond apart, the same for the same number in every life.
+const origin = Number(process.argv[5]);
+let next = Number(first);
+for (;;) {
+  const samples = Array.from({ length: 1 + Math.floor(dice() * 40) }, () => {
+    const n = next++;
+    return { tag, t: origin + n * 1000, receivedAt: origin, value: n, status: 0, flags: 0 };
+  });
+  const seq = writer.journal.append({ origin: 'live', source: 'line', samples, events: [] });
+  if (dice() < 0.3) {
+    const upTo = next;
+    void writer.journal.durable(seq).then(() => writeSync(1, `ack ${upTo}\n`));
+  }
+  await new Promise((resolve) => setTimeout(resolve, dice() * 4));
+}
