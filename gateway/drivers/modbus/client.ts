@@ -21,6 +21,9 @@ export interface ClientStats {
   exceptions: number;
 }
 
+/** Requests left without an answer on one link before it is given up; a new link starts clean. */
+const mostRetired = 4096;
+
 interface Pending {
   tid: number;
   unitId: number;
@@ -41,12 +44,15 @@ export class ModbusClient {
   readonly #clock: Clock;
   readonly #socket: Socket;
   readonly #parser = new ReplyParser();
-  #tid = Math.floor(Math.random() * 65_536);
+  /** Ids whose true reply may still come; they are not given again before it has. */
+  readonly #retired = new Set<number>();
+  #tid: number;
   #pending: Pending | undefined;
   #lost: LinkLost | undefined;
 
-  private constructor(socket: Socket, clock: Clock) {
+  private constructor(socket: Socket, clock: Clock, startTid: number) {
     this.#clock = clock;
+    this.#tid = startTid;
     this.#socket = socket;
     socket.on('data', (part: Buffer) => {
       const replies = this.#parser.push(part);
@@ -58,8 +64,18 @@ export class ModbusClient {
     socket.on('close', () => this.#lose('the connection is closed'));
   }
 
-  /** @throws LinkLost when it is refused, takes longer than `within` ms, or `signal` aborts. */
-  static connect(host: string, port: number, within: number, clock: Clock, signal: AbortSignal): Promise<ModbusClient> {
+  /**
+   * @param startTid the id before the first request's; at random, so that a reply to an earlier link's request finds no taker
+   * @throws LinkLost when it is refused, takes longer than `within` ms, or `signal` aborts
+   */
+  static connect(
+    host: string,
+    port: number,
+    within: number,
+    clock: Clock,
+    signal: AbortSignal,
+    startTid = Math.floor(Math.random() * 65_536),
+  ): Promise<ModbusClient> {
     return new Promise((resolve, reject) => {
       const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 });
       const fail = (reason: string) => {
@@ -81,7 +97,7 @@ export class ModbusClient {
       if (signal.aborted) return aborted();
       socket.once('connect', () => {
         settled();
-        resolve(new ModbusClient(socket, clock));
+        resolve(new ModbusClient(socket, clock, startTid));
       });
     });
   }
@@ -93,11 +109,16 @@ export class ModbusClient {
   read(unitId: number, table: Table, from: number, count: number, timeout: number): Promise<Answer | 'timeout'> {
     if (this.#lost) return Promise.reject(this.#lost);
     if (this.#pending) return Promise.reject(new Error('a request is in flight on this link already'));
-    const tid = (this.#tid = (this.#tid + 1) & 0xffff);
+    const tid = this.#nextTid();
+    if (tid === undefined) {
+      this.#lose('the device leaves too many requests without an answer');
+      return Promise.reject(this.#lost ?? new LinkLost('stopped'));
+    }
     this.stats.requests++;
     return new Promise((resolve, reject) => {
       const callOff = this.#clock.after(timeout, () => {
         this.stats.timeouts++;
+        this.#retired.add(tid);
         settle('timeout');
       });
       const settle = (answer: Answer | 'timeout' | LinkLost) => {
@@ -119,15 +140,26 @@ export class ModbusClient {
   #take(reply: Reply): void {
     const pending = this.#pending;
     if (!pending || pending.tid !== reply.tid) {
-      // An id comes round after 65,536 requests; a reply that late finds another request and its id does not match.
+      this.#retired.delete(reply.tid);
       this.stats.late_replies++;
       return;
     }
     const answer = answerTo(pending, reply);
-    if ('invalid' in answer) this.stats.invalid_replies++;
-    else this.stats.replies++;
+    if ('invalid' in answer) {
+      this.stats.invalid_replies++;
+      // The true reply to this id may follow.
+      this.#retired.add(reply.tid);
+    } else this.stats.replies++;
     if ('exception' in answer) this.stats.exceptions++;
     pending.settle(answer);
+  }
+
+  /** The next id that no late reply can carry; undefined when very many requests were never answered on this link. */
+  #nextTid(): number | undefined {
+    if (this.#retired.size >= mostRetired) return undefined;
+    do this.#tid = (this.#tid + 1) & 0xffff;
+    while (this.#retired.has(this.#tid));
+    return this.#tid;
   }
 
   #lose(reason: string): void {

@@ -1,13 +1,15 @@
 // The Modbus TCP protocol: one connection, blocks polled on their grids, one bad block or unit never ends the others.
 // The registry names it, the supervisor calls run; readings, proofs of life and answers to requests go to the link.
+import { sleep } from '../every.ts';
 import { Status } from '../../model.ts';
-import type { DeviceRequest, Driver, Link, Point, Protocol, Reading } from '../../model.ts';
+import type { DeviceRequest, Driver, Link, Point, Protocol, Reading, RequestResult } from '../../model.ts';
 import { ModbusClient } from './client.ts';
 import type { Answer } from './frame.ts';
-import { plan } from './plan.ts';
+import { parts, plan } from './plan.ts';
 import type { Block } from './plan.ts';
 import { decoderOf } from './registers.ts';
 import type { Decoder } from './registers.ts';
+import { Requests } from './requests.ts';
 import { Schedule } from './schedule.ts';
 import { addressSchema, check, connectionOf, connectionSchema, placeOf, valueType } from './schema.ts';
 import type { Connection, Place } from './schema.ts';
@@ -82,6 +84,8 @@ class ModbusDriver implements Driver {
       busy: new Map(),
       online: false,
       slowest: 0,
+      free: 0,
+      signal,
     };
     let reported = clock.mono();
     this.#schedule.start(clock.mono());
@@ -98,7 +102,6 @@ class ModbusDriver implements Driver {
         continue;
       }
       await this.#ask(session, next.block);
-      if (this.#connection.pause > 0) await wake.after(this.#connection.pause);
       if (clock.mono() - reported >= reportEvery) {
         reported = clock.mono();
         link.report({ ...client.stats, overruns: this.#schedule.overruns, slowest_ms: Math.round(session.slowest) });
@@ -108,19 +111,23 @@ class ModbusDriver implements Driver {
   }
 
   async #ask(session: Session, block: Block): Promise<void> {
-    const { client, link, units } = session;
+    const { link, units } = session;
     const { timeout } = this.#connection;
-    const ask = () => client.read(block.unitId, block.table, block.from, block.count, timeout);
     const began = link.clock.mono();
-    let answer = await ask();
+    let answer = await this.#request(session, block, timeout);
+    let resting = failed(answer) && units.missed(block.unitId, link.clock.mono());
     // A unit that is known to be silent gets one try; another request would make the healthy ones wait twice as long.
-    if (failed(answer) && units.restsUntil(block.unitId) === 0) answer = await ask();
+    if (failed(answer) && units.worthRepeating(block.unitId)) {
+      answer = await this.#request(session, block, timeout);
+      resting = failed(answer) && units.missed(block.unitId, link.clock.mono());
+    }
     const now = link.clock.mono();
     session.slowest = Math.max(session.slowest, now - began);
-    this.#schedule.asked(block, now);
+    this.#schedule.asked(block, now, units.restedUntil(block.unitId));
     if (answer === 'timeout' || 'invalid' in answer) {
-      units.missed(block.unitId, now);
-      this.#fail(session, block, answer === 'timeout' ? Status.badTimeout : Status.badCommunication);
+      // The other blocks of a unit at rest are not asked either.
+      const places = resting ? this.#places.filter((place) => place.unitId === block.unitId) : block.places;
+      this.#fail(session, places, answer === 'timeout' ? Status.badTimeout : Status.badCommunication);
       if (units.allSilent())
         throw new Error(answer === 'timeout' ? `no answer within ${timeout} ms` : `wrong answers: ${answer.invalid}`);
       return;
@@ -129,7 +136,7 @@ class ModbusDriver implements Driver {
       this.#online(session);
       units.absent(block.unitId, now);
       const places = this.#places.filter((place) => place.unitId === block.unitId);
-      return this.#fail(session, { ...block, places }, Status.badNoCommunication);
+      return this.#fail(session, places, Status.badNoCommunication);
     }
     units.answered(block.unitId);
     this.#online(session);
@@ -145,16 +152,17 @@ class ModbusDriver implements Driver {
       if (status === Status.good) session.bad.delete(tag);
       else session.bad.set(tag, status);
     }
+    session.link.emit(readings);
+    // After the values: proof said before them would hold for the old ones.
     session.link.alive(
-      block.places.map((place) => place.tag),
+      readings.filter(({ status }) => status === Status.good).map(({ tag }) => tag),
       session.link.clock.micros(),
     );
-    session.link.emit(readings);
   }
 
   #refused(session: Session, block: Block, exception: number, now: number): void {
     if (exception === 2 || exception === 3) {
-      if (this.#schedule.refuse(block, now)) this.#fail(session, block, Status.badNodeIdUnknown);
+      if (this.#schedule.refuse(block, now)) this.#fail(session, block.places, Status.badNodeIdUnknown);
       return;
     }
     if (exception === 5 || exception === 6) {
@@ -163,13 +171,13 @@ class ModbusDriver implements Driver {
       session.busy.set(block, tries + 1);
       if (wait !== undefined) return this.#schedule.again(block, now, wait);
     }
-    this.#fail(session, block, statusOf[exception] ?? Status.badDeviceFailure);
+    this.#fail(session, block.places, statusOf[exception] ?? Status.badDeviceFailure);
   }
 
   /** Says it once per tag: a tag that is bad already for the same reason is left alone. */
-  #fail(session: Session, block: Block, status: number): void {
+  #fail(session: Session, places: readonly Place[], status: number): void {
     const readings: Reading[] = [];
-    for (const { tag } of block.places) {
+    for (const { tag } of places) {
       if (session.bad.get(tag) === status) continue;
       session.bad.set(tag, status);
       readings.push({ tag, value: null, status });
@@ -196,7 +204,6 @@ class ModbusDriver implements Driver {
   }
 
   async #serve(session: Session, request: DeviceRequest): Promise<void> {
-    const { client, link } = session;
     if (request.kind !== 'read') {
       return request.reply({
         ok: false,
@@ -204,36 +211,61 @@ class ModbusDriver implements Driver {
         message: `Modbus devices here serve no ${request.kind} requests`,
       });
     }
-    const readings: Reading[] = [];
-    for (const block of plan(
-      this.#places.filter((place) => request.tags.includes(place.tag)),
-      this.#connection,
-    )) {
-      const left = request.deadline - link.clock.mono();
-      if (left <= 0)
-        return request.reply({
-          ok: false,
-          reason: 'expired',
-          message: 'its time was over before the device could be asked',
-        });
-      const answer = await client.read(
-        block.unitId,
-        block.table,
-        block.from,
-        block.count,
-        Math.min(left, this.#connection.timeout),
-      );
-      if (answer === 'timeout')
-        return request.reply({ ok: false, reason: 'failed', message: `unit ${block.unitId} did not answer` });
-      if ('words' in answer) readings.push(...this.#decode(block, answer.words));
-      else {
-        const status =
-          'exception' in answer ? (statusOf[answer.exception] ?? Status.badDeviceFailure) : Status.badCommunication;
-        readings.push(...block.places.map(({ tag }) => ({ tag, value: null, status })));
-      }
+    try {
+      request.reply(await this.#readNow(session, request));
+    } catch (error) {
+      request.reply({ ok: false, reason: 'offline', message: 'the link was lost' });
+      throw error;
     }
-    request.reply({ ok: true, readings });
   }
+
+  /** Reads tags once, apart from the grids; a refused block is cut as in polling, so that one wrong register spoils no other. */
+  async #readNow(session: Session, request: { tags: number[]; deadline: number }): Promise<RequestResult> {
+    const { clock } = session.link;
+    const wanted = new Set(request.tags);
+    const blocks = plan(
+      this.#places.filter((place) => wanted.has(place.tag)),
+      this.#connection,
+    );
+    const readings: Reading[] = [];
+    for (let block = blocks.shift(); block; block = blocks.shift()) {
+      const left = request.deadline - clock.mono();
+      if (left <= 0)
+        return { ok: false, reason: 'expired', message: 'its time was over before the device had answered' };
+      const answer = await this.#request(session, block, Math.min(left, this.#connection.timeout));
+      if (answer !== 'timeout' && 'words' in answer) {
+        readings.push(...this.#decode(block, answer.words));
+        continue;
+      }
+      if (answer !== 'timeout' && 'exception' in answer && (answer.exception === 2 || answer.exception === 3)) {
+        const smaller = parts(block);
+        if (smaller.length > 1) {
+          blocks.unshift(...smaller);
+          continue;
+        }
+      }
+      const status = statusOfAnswer(answer);
+      readings.push(...block.places.map(({ tag }) => ({ tag, value: null, status })));
+    }
+    if (readings.length > 0 && readings.every((reading) => reading.status === Status.badTimeout))
+      return { ok: false, reason: 'failed', message: 'the device did not answer' };
+    return { ok: true, readings };
+  }
+
+  /** Asks once, not before the device's pause is over. */
+  async #request(session: Session, block: Block, timeout: number): Promise<Answer | 'timeout'> {
+    const { client, link, signal } = session;
+    const rest = session.free - link.clock.mono();
+    if (rest > 0) await sleep(link.clock, rest, signal);
+    const answer = await client.read(block.unitId, block.table, block.from, block.count, timeout);
+    session.free = link.clock.mono() + this.#connection.pause;
+    return answer;
+  }
+}
+
+function statusOfAnswer(answer: Exclude<Answer, { words: Uint16Array }> | 'timeout'): number {
+  if (answer === 'timeout') return Status.badTimeout;
+  return 'exception' in answer ? (statusOf[answer.exception] ?? Status.badDeviceFailure) : Status.badCommunication;
 }
 
 interface Session {
@@ -246,45 +278,9 @@ interface Session {
   busy: Map<Block, number>;
   online: boolean;
   slowest: number;
+  /** Monotonic ms before which the device is not asked again (`pause`). */
+  free: number;
+  signal: AbortSignal;
 }
 
 const failed = (answer: Answer | 'timeout') => answer === 'timeout' || 'invalid' in answer;
-
-/** Requests of the link, taken between polls; expired ones are answered so and never reach the device. */
-class Requests {
-  readonly #iterator: AsyncIterator<DeviceRequest>;
-  readonly #clock: Link['clock'];
-  readonly #waiting: DeviceRequest[] = [];
-  #closed = false;
-
-  constructor(link: Link, wake: Wake) {
-    this.#clock = link.clock;
-    this.#iterator = link.requests[Symbol.asyncIterator]();
-    void this.#read(wake);
-  }
-
-  take(): DeviceRequest | undefined {
-    for (;;) {
-      const request = this.#waiting.shift();
-      if (!request || request.deadline > this.#clock.mono()) return request;
-      request.reply({ ok: false, reason: 'expired', message: 'its time was over before the device could be asked' });
-    }
-  }
-
-  close(): void {
-    this.#closed = true;
-    for (const request of this.#waiting.splice(0))
-      request.reply({ ok: false, reason: 'offline', message: 'the link was lost' });
-    void this.#iterator.return?.();
-  }
-
-  async #read(wake: Wake): Promise<void> {
-    for (;;) {
-      const next = await this.#iterator.next();
-      if (next.done) return;
-      if (this.#closed) return next.value.reply({ ok: false, reason: 'offline', message: 'the link was lost' });
-      this.#waiting.push(next.value);
-      wake.now();
-    }
-  }
-}

@@ -33,7 +33,9 @@ export class ReplyParser {
 
   /** @returns the replies that are complete now, or undefined when this is not Modbus TCP. */
   push(part: Uint8Array): Reply[] | undefined {
-    const bytes = this.#rest.length === 0 ? part : joined(this.#rest, part);
+    // A plain view: slice of a Buffer would share the socket's memory instead of copying.
+    const plain = new Uint8Array(part.buffer, part.byteOffset, part.length);
+    const bytes = this.#rest.length === 0 ? plain : joined(this.#rest, plain);
     const replies: Reply[] = [];
     let at = 0;
     while (bytes.length - at >= 6) {

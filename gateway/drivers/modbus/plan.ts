@@ -56,14 +56,21 @@ export function plan(places: readonly Place[], limits: PlanLimits): Block[] {
   return blocks;
 }
 
-/** A block a device refused, in smaller parts: first without its filled holes, then halved between values. A single point stays whole. */
+/** More parts than this are not made at once: where holes are many, most of them may be legal. */
+const mostParts = 8;
+
+/**
+ * A block a device refused, in smaller parts: first without its filled holes if that makes few parts, else halved
+ * between values. A single point stays whole. One bad register of 125 costs at most 14 requests until it is alone.
+ */
 export function parts(block: Block): Block[] {
-  const limits = { maxRegisters: 125, maxGap: 0, strict: true };
-  const tight = plan(block.places, limits);
-  if (tight.length > 1) return tight;
+  const tight = plan(block.places, { maxRegisters: 125, maxGap: 0, strict: true });
+  if (tight.length > 1 && tight.length <= mostParts) return tight;
   if (block.places.length < 2) return [block];
+  // A half lies within the block, so no limit of the device is passed by keeping its holes.
+  const within = { maxRegisters: 125, maxGap: 125, strict: false };
   const half = block.places.length >> 1;
-  return [...plan(block.places.slice(0, half), limits), ...plan(block.places.slice(half), limits)];
+  return [...plan(block.places.slice(0, half), within), ...plan(block.places.slice(half), within)];
 }
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

@@ -29,11 +29,11 @@ export class Schedule {
     this.#slots = plan(places, limits).map((block) => ({ block, origin: 0, due: 0, refused: false }));
   }
 
-  /** Everything is due now, then on its grid. What was learned of refused registers stays. */
+  /** Everything is due now, then on its grid. Cut blocks stay cut; a refused register is asked again: a new link may be a new device. */
   start(now: number): void {
     for (const slot of this.#slots) {
       slot.origin = now + phaseOf(`${slot.block.unitId}/${slot.block.table}/${slot.block.from}`, slot.block.interval);
-      if (!slot.refused) slot.due = now;
+      slot.due = now;
     }
   }
 
@@ -47,13 +47,16 @@ export class Schedule {
     return first;
   }
 
-  /** The block was asked: its next turn is the next place on its grid; places missed are counted, not made up for. */
-  asked(block: Block, now: number): void {
+  /**
+   * The block was asked: its next turn is the next place on its grid. Places missed are counted, not made up for;
+   * those before `restedUntil` were left out on purpose.
+   */
+  asked(block: Block, now: number, restedUntil = 0): void {
     const slot = this.#slot(block);
     if (!slot) return;
     const steps = Math.floor((now - slot.origin) / block.interval) + 1;
     const next = slot.origin + Math.max(steps, 0) * block.interval;
-    const missed = Math.round((next - slot.due) / block.interval) - 1;
+    const missed = Math.round((next - Math.max(slot.due, restedUntil)) / block.interval) - 1;
     if (slot.due > 0 && missed > 0) this.overruns += missed;
     slot.due = next;
   }
@@ -79,10 +82,12 @@ export class Schedule {
     return false;
   }
 
-  /** A register that was refused has answered: the plan is made anew, as if nothing had been refused. */
+  /** A register that was refused has answered: back on its grid; when it was the last one, the plan is made anew and whole. */
   healed(block: Block, now: number): void {
     const slot = this.#slot(block);
     if (!slot?.refused) return;
+    slot.refused = false;
+    if (this.#slots.some((other) => other.refused)) return;
     this.#slots = plan(this.#places, this.#limits).map((whole) => ({
       block: whole,
       origin: now,
