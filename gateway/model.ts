@@ -285,6 +285,14 @@ export interface BucketSeries {
   max: (number | null)[];
 }
 
+/** Buckets as finished JSON, made where the query runs, so that a page's answer costs main no more than a copy. */
+export interface BucketText {
+  /** UTF-8 of the array of bucket starts, ms since the epoch. */
+  t: Uint8Array;
+  /** For each tag asked, in that order: UTF-8 of `"min":[…],"avg":[…],"max":[…]`. */
+  columns: Uint8Array[];
+}
+
 export interface Kpi {
   tag: number;
   n: number;
@@ -304,6 +312,13 @@ export interface Historian {
     width: Micros,
     signal?: AbortSignal,
   ): Promise<BucketSeries[]>;
+  bucketText(
+    tags: readonly number[],
+    from: Micros,
+    to: Micros,
+    width: Micros,
+    signal?: AbortSignal,
+  ): Promise<BucketText>;
   latest(
     tags: readonly number[],
     signal?: AbortSignal,

@@ -2,7 +2,7 @@
 // `openReader` is how the daemon starts it from main; a thread that dies is started again, its open queries reject.
 import { workerData } from 'node:worker_threads';
 import { openQuery } from './historian/embedded/query.ts';
-import type { BucketSeries, Historian, Kpi, Micros, RawSeries } from './model.ts';
+import type { BucketSeries, BucketText, Historian, Kpi, Micros, RawSeries } from './model.ts';
 import { Moved, serve, startThread, startedAs } from './threads.ts';
 import type { Thread } from './threads.ts';
 
@@ -70,6 +70,8 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
         max: nulls(max),
       }));
     },
+    bucketText: (tags, from, to, width, signal) =>
+      thread.call<BucketText>('bucketText', { tags, from, to, width }, { signal }),
     latest: (tags, signal) => thread.call('latest', { tags }, { signal }),
     kpis: (tags, from, to, signal) => thread.call<Kpi[]>('kpis', { tags, from, to }, { signal }),
     close(ms = 1000) {
@@ -97,6 +99,20 @@ function pack(series: readonly BucketSeries[]): Moved {
   return new Moved(packed, [packed.t.buffer, ...buffers]);
 }
 
+/** As JSON bytes that move to main; a tag without buckets has empty columns. */
+function asText(tags: readonly number[], series: readonly BucketSeries[]): Moved {
+  const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
+  const byTag = new Map(series.map((one) => [one.tag, one]));
+  const text = {
+    t: bytes(JSON.stringify((series[0]?.t ?? []).map((t) => t / 1000))),
+    columns: tags.map((tag) => {
+      const { min = [], avg = [], max = [] } = byTag.get(tag) ?? {};
+      return bytes(JSON.stringify({ min, avg, max }).slice(1, -1));
+    }),
+  };
+  return new Moved(text satisfies BucketText, [text.t.buffer, ...text.columns.map(({ buffer }) => buffer)]);
+}
+
 function runReader({ dataDir }: { dataDir: string }): void {
   const query = openQuery(dataDir, () => performance.now());
   type Range = { from: Micros; to: Micros };
@@ -106,6 +122,8 @@ function runReader({ dataDir }: { dataDir: string }): void {
         query.raw(ask.tag, ask.from, ask.to, ask.limit, signal),
       buckets: async (ask: Range & { tags: number[]; width: Micros }, signal: AbortSignal) =>
         pack(await query.buckets(ask.tags, ask.from, ask.to, ask.width, signal)),
+      bucketText: async (ask: Range & { tags: number[]; width: Micros }, signal: AbortSignal) =>
+        asText(ask.tags, await query.buckets(ask.tags, ask.from, ask.to, ask.width, signal)),
       latest: (ask: { tags: number[] }, signal: AbortSignal) => query.latest(ask.tags, signal),
       kpis: (ask: Range & { tags: number[] }, signal: AbortSignal) => query.kpis(ask.tags, ask.from, ask.to, signal),
     },

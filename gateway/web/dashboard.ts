@@ -2,10 +2,11 @@
 // Used by the routes; many pages that ask for the same site share one query.
 import type { Catalog, Site, Tag } from '../catalog.ts';
 import type { Alarm, BucketSeries, Clock, Historian, Present, Severity } from '../model.ts';
+import { timeseries } from './timeseries.ts';
 import { combine, course, rangeOf, widthMinutes, windowOf } from './kpi.ts';
 import type { Window } from './kpi.ts';
 import { isStale, liveValue, tagSeverities, wireAlarm, wireFacility } from './values.ts';
-import type { MachineStatus, Summary, SummaryKpi, Timeseries } from './wire.ts';
+import type { MachineStatus, Summary, SummaryKpi } from './wire.ts';
 import { quality } from '../model.ts';
 
 const minute = 60_000_000;
@@ -51,47 +52,14 @@ export class Dashboard {
     };
   }
 
-  async timeseries(
+  timeseries(
     site: Site,
     metric: string,
     hours: number,
-    bucketMinutes: number,
+    minutes: number,
     signal: AbortSignal,
-  ): Promise<Timeseries | undefined> {
-    const tags = site.assets
-      .flatMap((asset) => asset.tags)
-      .filter((tag) => tag.metric === metric && tag.type !== 'text');
-    const first = tags[0];
-    if (!first) return undefined;
-    const width = bucketMinutes * minute;
-    const to = Math.floor(this.#clock.micros() / width) * width + width;
-    const from = to - Math.ceil((hours * 60) / bucketMinutes) * width;
-    const series = await this.#buckets(tags, from, to, width, signal);
-    const names = new Map(site.assets.map((asset) => [asset.path, asset.name]));
-    return {
-      facility: site.id,
-      metric,
-      name: first.name,
-      unit: first.unit,
-      decimals: first.decimals,
-      from: new Date(from / 1000).toISOString(),
-      to: new Date(to / 1000).toISOString(),
-      bucketMinutes,
-      t: (series[0]?.t ?? []).map((t) => t / 1000),
-      series: series.map((one, i) => {
-        const tag = tags[i] ?? first;
-        const { min, avg, max } = one;
-        return {
-          asset: tag.asset,
-          name: names.get(tag.asset) ?? tag.asset,
-          tag: tag.id,
-          min,
-          avg,
-          max,
-          limits: tag.alarm?.limits,
-        };
-      }),
-    };
+  ): Promise<Buffer | undefined> {
+    return timeseries(this.#historian, this.#clock.micros(), site, { metric, hours, minutes }, signal);
   }
 
   #kpi(metric: string, tags: readonly Tag[], history: History | undefined): SummaryKpi {
@@ -188,16 +156,6 @@ export class Dashboard {
         },
     );
   }
-}
-
-/** A timeseries as JSON, a series at a time with a pause between, so that a large one holds nothing up. */
-export async function textOf({ series, ...head }: Timeseries): Promise<string> {
-  const parts: string[] = [];
-  for (const one of series) {
-    parts.push(JSON.stringify(one));
-    await new Promise<void>((resolve) => setImmediate(resolve));
-  }
-  return `${JSON.stringify(head).slice(0, -1)},"series":[${parts.join(',')}]}`;
 }
 
 /** The site's KPI tags by metric, in the order in which its assets have them. */

@@ -47,16 +47,12 @@ export function windowOf(series: readonly BucketSeries[], aggregate: Aggregate):
   };
 }
 
-/** Mean of a tag over all its good samples. */
+/** Mean over time: each bucket with data counts alike, so that an hour of dense samples does not outweigh a sparse day. */
 function averageOf(series: BucketSeries): number | null {
-  let n = 0;
-  let sum = 0;
-  series.avg.forEach((avg, i) => {
-    if (avg === null) return;
-    n += series.n[i] ?? 0;
-    sum += avg * (series.n[i] ?? 0);
-  });
-  return n > 0 ? sum / n : null;
+  return combine(
+    series.avg.filter((value): value is number => value !== null),
+    'mean',
+  );
 }
 
 /** The assets' operating ranges as one, when every one has one. */

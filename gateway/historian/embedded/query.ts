@@ -19,7 +19,7 @@ interface Cells {
 type Row = Record<string, unknown>;
 
 /** Opens `dataDir/history.db`, which the writer has made. `mono` in ms. */
-export function openQuery(dataDir: string, mono: () => number): Historian & { close(): void } {
+export function openQuery(dataDir: string, mono: () => number): Omit<Historian, 'bucketText'> & { close(): void } {
   const db = new DatabaseSync(join(dataDir, 'history.db'), { readOnly: true, timeout: 5000 });
   const all = db.prepare(
     'SELECT tag, t, status, value FROM sample WHERE t >= ? AND t < ? AND tag IN (SELECT value FROM json_each(?)) ORDER BY t LIMIT ?',
