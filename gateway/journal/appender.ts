@@ -273,16 +273,20 @@ export class Appender {
     this.generation++;
   }
 
-  /** Makes room in memory: a copy of what is in a file already, or else the oldest frame itself. */
+  /** Makes room in memory: copies of what is in a file already, a quarter of all at once, or else the oldest frame itself. */
   #forget(): void {
-    const inFile = this.#unwritten < this.#tail.length;
-    const entry = this.#tail.shift();
-    if (!entry) return;
-    this.#bytes -= entry.bytes.length;
-    if (inFile) {
+    const inFile = this.#tail.length - this.#unwritten;
+    if (inFile > 0) {
+      let count = 0;
+      for (; count < inFile && this.#bytes > this.#options.memoryBytes * 0.75; count++)
+        this.#bytes -= (this.#tail[count] as Waiting).bytes.length;
+      this.#tail.splice(0, count);
       this.#letGo = true;
       return;
     }
+    const entry = this.#tail.shift();
+    if (!entry) return;
+    this.#bytes -= entry.bytes.length;
     this.#unwritten--;
     this.#unwrittenBytes -= entry.bytes.length;
     this.#placed.frames++;

@@ -18,7 +18,12 @@ function bench(durability: Durability): {
     at.push(clock.mono());
     return fail.next ? Promise.reject(new Error('EIO')) : Promise.resolve();
   };
-  const committer = new Committer({ log: { sync }, clock, durability, done: (error) => said.push(error?.message) });
+  const committer = new Committer({
+    log: { sync, waiting: 0 },
+    clock,
+    durability,
+    done: (error) => said.push(error?.message),
+  });
   return { clock, committer, at, said, fail };
 }
 

@@ -1,11 +1,10 @@
 // When the log is synced: every second, after every block, or never, and at once for whoever waits (at most ten times a
 // second). Used by writer.ts; tells it after each sync how that went.
 import type { Clock } from '../model.ts';
-import type { Log } from './log.ts';
-import type { Durability } from './segments.ts';
+import type { DiskLog, Durability } from './segments.ts';
 
 export interface CommitOptions {
-  log: Pick<Log, 'sync'>;
+  log: Pick<DiskLog, 'sync' | 'waiting'>;
   clock: Clock;
   durability: Durability;
   /** ms between two syncs that nobody waits for. */
@@ -15,6 +14,8 @@ export interface CommitOptions {
 }
 
 const SOON = 100;
+/** Bytes that are not left in memory for a whole interval. */
+const MUCH = 8 * 1024 * 1024;
 const RETRY = 1000;
 
 export class Committer {
@@ -31,10 +32,13 @@ export class Committer {
 
   /** Frames have been taken in; `urgent`: somebody waits for them to be durable. */
   taken(urgent: boolean): void {
-    const { clock, durability, interval = 1000 } = this.#options;
+    const { log, clock, durability, interval = 1000 } = this.#options;
     const now = clock.mono();
     if (durability !== 'interval') this.#at(now);
-    else this.#at(urgent ? Math.max(now, this.#began + SOON) : Math.max(now, this.#began + interval));
+    else
+      this.#at(
+        urgent || log.waiting > MUCH ? Math.max(now, this.#began + SOON) : Math.max(now, this.#began + interval),
+      );
   }
 
   /** Nothing is begun any more. */

@@ -51,6 +51,8 @@ export interface LogHealth {
 export interface DiskLog extends Log {
   /** The first sequence of this run. */
   readonly start: number;
+  /** Bytes of frames taken in and not acknowledged yet. */
+  readonly waiting: number;
   health(): LogHealth;
   /** Syncs, stores positions and closes the files. Never rejects; what could not be stored is in `health`. */
   close(): Promise<void>;
@@ -279,6 +281,9 @@ export function openSegments(options: SegmentsOptions): DiskLog {
 
   const log: DiskLog = {
     start,
+    get waiting() {
+      return appender.waiting;
+    },
     append(bytes, meta) {
       appender.append(bytes, meta);
       for (const books of consumers.values()) if (books.owes(meta.seq)) books.add(meta.samples, bytes.length);

@@ -115,7 +115,7 @@ async function look(
   db.close();
   const held = new Set(rows.map(({ value }) => value));
   const wrong = rows.filter(({ t, value }) => t !== origin + value * 1000).length;
-  const last = Math.max(origin, ...rows.map(({ t }) => t));
+  const last = rows.reduce((newest, { t }) => Math.max(newest, t), origin);
   const [series] = await reader.buckets([rows[0]?.tag ?? 1], origin, last + 1, 60_000_000);
   const rolledUp = series?.n.reduce((sum, n) => sum + n, 0) ?? 0;
   await reader.close();
