@@ -6,6 +6,7 @@ import { headsIn } from './frame.ts';
 import { MainJournal } from './journal.ts';
 import { memoryLog } from './memory.ts';
 import { pump } from './pump.ts';
+import { fill, numbered } from './testing.ts';
 
 logContract((cap) => memoryLog(cap));
 
@@ -63,4 +64,30 @@ test('a failing consumer gets the same frames again, in order, and main hears of
   await running;
   journal.close();
   expect(() => journal.append(batch(7))).toThrow(/closed/);
+});
+
+test('a frame that does not decode is counted as dropped, and the ones around it are delivered', async () => {
+  const clock = new ManualClock();
+  const log = memoryLog(1e6);
+  log.add('history', 1);
+  fill(log, 1, 1);
+  const { bytes, meta } = numbered(2);
+  bytes[30] = 255 - (bytes[30] ?? 0);
+  log.append(bytes, meta);
+  fill(log, 3, 1);
+  const got: number[] = [];
+  const consumer = {
+    write: (frames: readonly Frame[]) => Promise.resolve(void got.push(...frames.map((frame) => frame.seq))),
+    close: () => Promise.resolve(),
+  };
+  const stop = new AbortController();
+  const history = pump({ name: 'history', log, consumer, clock, bytes: 1e6, pause: 0 });
+  const running = history.run(stop.signal);
+  await clock.advance(10);
+  stop.abort();
+  await running;
+  expect(got).toEqual([1, 3]);
+  expect(history.health()).toMatchObject({ damaged: 1, delivered: 4, backlog: 0 });
+  const times = { from: meta.from, to: meta.to };
+  expect(log.account('history')).toMatchObject({ journalled: 6, delivered: 4, dropped: 2, lost: times });
 });

@@ -1,21 +1,23 @@
 // The log on disk, behind the interface of log.ts: segment files, each consumer's owed ranges, bounds by bytes.
-// Opened by writer.ts, read by pump.ts. Writing lives in appender.ts, the start in recovery.ts, accounts in books.ts.
+// Opened by writer.ts, read by pump.ts. Writing lives in appender.ts, reading in reading.ts, the start
+// in recovery.ts, accounts in books.ts.
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../model.ts';
 import { Appender } from './appender.ts';
 import { Books, nothing } from './books.ts';
 import type { Held } from './books.ts';
-import { diskFiles, readAt } from './files.ts';
+import { diskFiles } from './files.ts';
 import type { Files } from './files.ts';
-import { readHead } from './frame.ts';
 import type { FrameMeta } from './frame.ts';
 import { minus, overlaps, widen } from './log.ts';
 import type { Account, Log, Own, Range } from './log.ts';
 import { loadPositions, savePositions } from './positions.ts';
 import type { Position } from './positions.ts';
+import { framesOf, readSome } from './reading.ts';
+import type { Found } from './reading.ts';
 import { load, recover } from './recovery.ts';
-import { HEADER, STRIDE, markFor, survey } from './segment.ts';
+import { HEADER, survey } from './segment.ts';
 import type { Segment } from './segment.ts';
 
 /** acknowledged = synced; `os`: written only, which survives the process but not the power. */
@@ -56,11 +58,6 @@ export interface DiskLog extends Log {
   health(): LogHealth;
   /** Syncs, stores positions and closes the files. Never rejects; what could not be stored is in `health`. */
   close(): Promise<void>;
-}
-
-interface Found {
-  meta: FrameMeta;
-  bytes: Uint8Array;
 }
 
 const LEAP = 2 ** 24;
@@ -118,22 +115,6 @@ export function openSegments(options: SegmentsOptions): DiskLog {
     return books;
   };
 
-  /** Frames of a segment from a sequence on, as far as they can be read. */
-  function* framesOf(segment: Segment, from: number): Generator<{ meta: FrameMeta; size: number }> {
-    const bytes = load(files, segment.path);
-    let { offset } = markFor(segment, from);
-    while (offset < segment.size) {
-      const head = readHead(bytes, offset);
-      if (!head.ok) {
-        const beyond = segment.marks.find((mark) => mark.offset > offset);
-        if (!beyond) return;
-        offset = beyond.offset;
-        continue;
-      }
-      if (head.meta.seq >= from) yield { meta: head.meta, size: head.next - offset };
-      offset = head.next;
-    }
-  }
   /** What of a segment these ranges ask for. */
   const heldIn = (segment: Segment, owed: readonly Range[]): Held => {
     const { base, end } = segment;
@@ -142,7 +123,7 @@ export function openSegments(options: SegmentsOptions): DiskLog {
       return { frames: segment.frames, samples: segment.samples, bytes: segment.size - HEADER };
     inspect(segment);
     const held = nothing();
-    for (const { meta, size } of framesOf(segment, base)) {
+    for (const { meta, size } of framesOf(files, segment, base)) {
       if (!owed.some((range) => meta.seq >= range.from && meta.seq < range.to)) continue;
       held.frames++;
       held.samples += meta.samples;
@@ -415,7 +396,7 @@ export function openSegments(options: SegmentsOptions): DiskLog {
     const segment = segments.find(({ base, end }) => seq >= base && seq < end);
     if (!segment) return undefined;
     inspect(segment);
-    for (const frame of framesOf(segment, seq)) return frame.meta.seq === seq ? frame : undefined;
+    for (const frame of framesOf(files, segment, seq)) return frame.meta.seq === seq ? frame : undefined;
     return undefined;
   }
 
@@ -427,7 +408,15 @@ export function openSegments(options: SegmentsOptions): DiskLog {
     for (const { from, to } of [...books.owed])
       for (const segment of [...segments]) {
         if (segment.end <= from || segment.base >= Math.min(to, below)) continue;
-        const part = readSome(books, segment, from, Math.min(to, below), room, frames.length === 0);
+        const part = readSome(
+          { files, inspect, generation: appender.generation },
+          books,
+          segment,
+          from,
+          Math.min(to, below),
+          room,
+          frames.length === 0,
+        );
         for (const frame of part.frames) {
           frames.push(frame);
           books.lent.set(frame.meta.seq, frame.bytes.length);
@@ -440,63 +429,6 @@ export function openSegments(options: SegmentsOptions): DiskLog {
   }
   function unreadable(consumer: string): never {
     throw new Error(`frames for ${consumer} cannot be read from the journal`);
-  }
-
-  /** Owed frames of one segment, [from, to), from one read of the file; `least`: one even if it does not fit. */
-  function readSome(
-    books: Books,
-    segment: Segment,
-    from: number,
-    to: number,
-    room: number,
-    least: boolean,
-  ): { frames: Found[]; end: 'clean' | 'full' | 'damaged' } {
-    inspect(segment);
-    const { cursor } = books;
-    const { generation } = appender;
-    const near = cursor?.seq === from && cursor.segment === segment && cursor.generation === generation;
-    let { offset } = near ? cursor : markFor(segment, from);
-    const frames: Found[] = [];
-    let full = false;
-    const fd = files.open(segment.path, 'read');
-    try {
-      let chunk = readAt(files, fd, offset, Math.min(segment.size - offset, Math.max(room, STRIDE)));
-      let at = 0;
-      while (offset < segment.size && !full) {
-        const head = readHead(chunk, at);
-        if (head.ok) {
-          const size = head.next - at;
-          if (head.meta.seq >= to) break;
-          if (head.meta.seq >= from) {
-            full = size > room && (frames.length > 0 || !least);
-            if (full) break;
-            frames.push({ meta: head.meta, bytes: chunk.subarray(at, head.next) });
-            room -= size;
-          }
-          at = head.next;
-          offset += size;
-          continue;
-        }
-        const rest = segment.size - offset;
-        const have = chunk.length - at;
-        if (head.reason === 'short' && have < rest) {
-          full = frames.length > 0;
-          if (full) break;
-          const size = Math.min(rest, have < 8 ? STRIDE : Math.max(STRIDE, 8 + chunk.readUInt32LE(at)));
-          chunk = readAt(files, fd, offset, size);
-          at = 0;
-          if (chunk.length === size && size > have) continue;
-        }
-        // Whole when it was written or inspected, and now it is not: what can still be read is found anew, next time.
-        inspect(segment, true);
-        return { frames, end: 'damaged' };
-      }
-    } finally {
-      files.close(fd);
-    }
-    const last = frames.at(-1);
-    if (last) books.cursor = { seq: last.meta.seq + 1, segment, offset, generation };
-    return { frames, end: full ? 'full' : 'clean' };
   }
 
   return log;
