@@ -210,4 +210,8 @@ needs('mbpoll')('mbpoll reads the same', async () => {
   expect(await poll('-a', '1', '-t', '1', '-r', '0', '-c', '2')).toEqual([1, 0]);
   expect(await poll('-a', '1', '-t', '4:float', '-B', '-r', '0', '-c', '1')).toEqual([55.5]);
   expect(await poll('-a', '1', '-t', '3', '-r', String(place('pump-1/level').address), '-c', '1')).toEqual([65321]);
+  expect(await poll('-a', '1', '-t', '3:int', '-B', '-r', String(place('pump-1/starts').address), '-c', '1')).toEqual([
+    70000,
+  ]);
+  expect(await poll('-a', '2', '-t', '3:int', '-r', String(place('pump-2/starts').address), '-c', '1')).toEqual([5]);
 });
