@@ -289,7 +289,7 @@ export interface BucketSeries {
 export interface BucketText {
   /** UTF-8 of the array of bucket starts, ms since the epoch. */
   t: Uint8Array;
-  /** For each tag asked, in that order: UTF-8 of `"min":[…],"avg":[…],"max":[…]`. */
+  /** For each column asked, in that order: UTF-8 of `"min":[…],"avg":[…],"max":[…]`, rounded to its decimal places. */
   columns: Uint8Array[];
 }
 
@@ -313,7 +313,7 @@ export interface Historian {
     signal?: AbortSignal,
   ): Promise<BucketSeries[]>;
   bucketText(
-    tags: readonly number[],
+    columns: readonly { tag: number; places: number }[],
     from: Micros,
     to: Micros,
     width: Micros,

@@ -70,8 +70,8 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
         max: nulls(max),
       }));
     },
-    bucketText: (tags, from, to, width, signal) =>
-      thread.call<BucketText>('bucketText', { tags, from, to, width }, { signal }),
+    bucketText: (columns, from, to, width, signal) =>
+      thread.call<BucketText>('bucketText', { columns, from, to, width }, { signal }),
     latest: (tags, signal) => thread.call('latest', { tags }, { signal }),
     kpis: (tags, from, to, signal) => thread.call<Kpi[]>('kpis', { tags, from, to }, { signal }),
     close(ms = 1000) {
@@ -99,18 +99,29 @@ function pack(series: readonly BucketSeries[]): Moved {
   return new Moved(packed, [packed.t.buffer, ...buffers]);
 }
 
+interface Column {
+  tag: number;
+  places: number;
+}
+
 /** As JSON bytes that move to main; a tag without buckets has empty columns. */
-function asText(tags: readonly number[], series: readonly BucketSeries[]): Moved {
+function asText(columns: readonly Column[], series: readonly BucketSeries[]): Moved {
   const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
   const byTag = new Map(series.map((one) => [one.tag, one]));
   const text = {
     t: bytes(JSON.stringify((series[0]?.t ?? []).map((t) => t / 1000))),
-    columns: tags.map((tag) => {
-      const { min = [], avg = [], max = [] } = byTag.get(tag) ?? {};
-      return bytes(JSON.stringify({ min, avg, max }).slice(1, -1));
+    columns: columns.map(({ tag, places }) => {
+      const rounded = (values: readonly (number | null)[] = []) => values.map((value) => round(value, 10 ** places));
+      const { min, avg, max } = byTag.get(tag) ?? {};
+      return bytes(JSON.stringify({ min: rounded(min), avg: rounded(avg), max: rounded(max) }).slice(1, -1));
     }),
   };
   return new Moved(text satisfies BucketText, [text.t.buffer, ...text.columns.map(({ buffer }) => buffer)]);
+}
+
+/** To a multiple of 1/unit; what is too large for that to be exact stays as it is. */
+function round(value: number | null, unit: number): number | null {
+  return value === null || Math.abs(value) * unit > Number.MAX_SAFE_INTEGER ? value : Math.round(value * unit) / unit;
 }
 
 function runReader({ dataDir }: { dataDir: string }): void {
@@ -122,8 +133,10 @@ function runReader({ dataDir }: { dataDir: string }): void {
         query.raw(ask.tag, ask.from, ask.to, ask.limit, signal),
       buckets: async (ask: Range & { tags: number[]; width: Micros }, signal: AbortSignal) =>
         pack(await query.buckets(ask.tags, ask.from, ask.to, ask.width, signal)),
-      bucketText: async (ask: Range & { tags: number[]; width: Micros }, signal: AbortSignal) =>
-        asText(ask.tags, await query.buckets(ask.tags, ask.from, ask.to, ask.width, signal)),
+      bucketText: async (ask: Range & { columns: Column[]; width: Micros }, signal: AbortSignal) => {
+        const tags = ask.columns.map(({ tag }) => tag);
+        return asText(ask.columns, await query.buckets(tags, ask.from, ask.to, ask.width, signal));
+      },
       latest: (ask: { tags: number[] }, signal: AbortSignal) => query.latest(ask.tags, signal),
       kpis: (ask: Range & { tags: number[] }, signal: AbortSignal) => query.kpis(ask.tags, ask.from, ask.to, signal),
     },

@@ -126,7 +126,8 @@ export class Past implements Historian {
       max: filled((i) => i + 1),
     }));
   }
-  async bucketText(tags: readonly number[], from: number, to: number, width: number, signal?: AbortSignal) {
+  async bucketText(asked: readonly { tag: number }[], from: number, to: number, width: number, signal?: AbortSignal) {
+    const tags = asked.map(({ tag }) => tag);
     const series = await this.buckets(tags, from, to, width, signal);
     const bytes = (text: string) => new TextEncoder().encode(text);
     return {

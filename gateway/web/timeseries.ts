@@ -7,6 +7,8 @@ import type { Timeseries } from './wire.ts';
 const minute = 60_000_000;
 /** Most buckets in one question: the reader stays free for others in between. */
 const cells = 20_000;
+/** Decimal places beyond those that are shown: finer than a screen can draw, and a third of the bytes. */
+const finer = 3;
 
 /** @returns the JSON of a `Timeseries`; undefined when no asset has the metric. Buckets lie on multiples of their width. */
 export async function timeseries(
@@ -28,7 +30,7 @@ export async function timeseries(
   const columns: Uint8Array[] = [];
   const atOnce = Math.max(1, Math.floor(cells / count));
   for (let at = 0; at < tags.length; at += atOnce) {
-    const part = tags.slice(at, at + atOnce).map((tag) => tag.index);
+    const part = tags.slice(at, at + atOnce).map((tag) => ({ tag: tag.index, places: tag.decimals + finer }));
     const text = await historian.bucketText(part, from, to, width, signal);
     t ??= text.t;
     columns.push(...text.columns);

@@ -143,6 +143,7 @@ export interface Summary {
 
 /** GET /api/v1/dashboard/timeseries/:facility?metric=&hours=12&bucket_minutes=5 : all series share `t`. */
 export interface Timeseries {
+  /** Values are rounded to three places beyond the metric’s decimals. */
   facility: string;
   metric: string;
   name: string;
