@@ -63,6 +63,11 @@ export interface Tag {
   storeDeadband?: number;
 }
 
+/** ms with neither value nor proof of life after which a tag is stale. */
+export function staleAfter(tag: Pick<Tag, 'interval'>): number {
+  return Math.max(3 * tag.interval, 10_000);
+}
+
 export interface Asset {
   /** Path below the enterprise: site, (area, line), asset. */
   path: string;

@@ -1,5 +1,6 @@
 // What the pipeline remembers of each tag and each device between two readings. Plain state, changed by ingest.ts and
 // silence.ts; renewed from the catalog by pipeline.ts.
+import { staleAfter } from '../catalog.ts';
 import type { Catalog, Tag } from '../catalog.ts';
 import type { Micros, Sample } from '../model.ts';
 import { newFiling } from './filing.ts';
@@ -65,11 +66,6 @@ export function newLink(device: string, ledger: Ledger): LinkState {
     tracks: [],
     ledger,
   };
-}
-
-/** max(3 × interval, 10 s) */
-export function staleAfter(tag: Tag): number {
-  return Math.max(3 * tag.interval, 10_000);
 }
 
 function newTrack(tag: Tag, link: LinkState): Track {

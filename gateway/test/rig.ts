@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import mqtt from 'mqtt';
 import type { MqttClient } from 'mqtt';
+import { simulatorVariable } from '../cli/simulators.ts';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -110,12 +111,7 @@ export interface SimulatorProcess extends Process {
 export async function startSimulator(args: string[]): Promise<SimulatorProcess> {
   const process_ = startProcess('simulators/main.ts', ['--with-parent', ...args]);
   const ports = await process_.line((line) => (json(line) as { ports?: Record<string, number> } | undefined)?.ports);
-  const env = Object.fromEntries(
-    Object.entries(ports).map(([site, port]) => [
-      `PENSTOCK_SIM_${site.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}`,
-      String(port),
-    ]),
-  );
+  const env = Object.fromEntries(Object.entries(ports).map(([site, port]) => [simulatorVariable(site), String(port)]));
   return { ...process_, ports, env };
 }
 

@@ -1,5 +1,6 @@
 // The tag table: what the stream's columns refer to. Made once for each catalog and facility. Used by the REST routes.
 import { createHash } from 'node:crypto';
+import { staleAfter } from '../catalog.ts';
 import type { Asset, Catalog, Site, Tag } from '../catalog.ts';
 import type { Dict, DictTag } from './wire.ts';
 
@@ -19,11 +20,6 @@ export class Dicts {
     }
     return table;
   }
-}
-
-/** As the pipeline counts it: neither value nor proof for this long, ms. */
-export function staleAfter(tag: Tag): number {
-  return Math.max(3 * tag.interval, 10_000);
 }
 
 /** @param site undefined: all sites. */
