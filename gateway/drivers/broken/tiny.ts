@@ -22,7 +22,9 @@ export class TinyServer {
     const server = createServer((socket) => {
       this.#sockets.add(socket);
       socket.on('error', () => {}).on('close', () => this.#sockets.delete(socket));
-      createInterface({ input: socket }).on('line', (line) => socket.write(`${this.#answer(line)}\n`));
+      createInterface({ input: socket })
+        .on('line', (line) => socket.write(`${this.#answer(line)}\n`))
+        .on('error', () => {}); // readline passes the socket's error on: a reset by the client is no failure
     });
     this.#server = server;
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(this.port, '127.0.0.1', resolve));
