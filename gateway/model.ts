@@ -138,6 +138,16 @@ export type GatewayEvent =
   | { kind: 'alarm'; id: string; time: number; transition: AlarmTransition; alarm: Alarm }
   | { kind: 'device'; id: string; time: number; device: string; state: 'online' | 'offline'; reason?: string }
   | { kind: 'clock'; id: string; time: number; tag?: string; device?: string; message: string }
+  | {
+      kind: 'loss';
+      id: string;
+      time: number;
+      consumer: string;
+      samples: number;
+      from: Micros;
+      to: Micros;
+      reason: string;
+    }
   | { kind: 'state'; id: string; time: number; asset: string; state: AssetState };
 
 /** What an asset is doing, as far as the gateway can say. */
@@ -167,6 +177,22 @@ export interface Present {
   states(): ReadonlyMap<string, AssetState>;
 }
 
+/**
+ * A source's account, in samples since its first: received + made = rejected + filtered + shed + journalled + merged.
+ * Every term is counted where it happens; none is the rest of the others.
+ */
+export interface SourceCounts {
+  received: number;
+  /** Repeats, bad on loss, stale: samples no device said. */
+  made: number;
+  rejected: number;
+  filtered: number;
+  shed: number;
+  journalled: number;
+  /** Retransmissions. */
+  merged: number;
+}
+
 /** Samples and the events they caused, together, so that every consumer sees them in one order. */
 export interface Batch {
   origin: Origin;
@@ -174,6 +200,8 @@ export interface Batch {
   source: string;
   samples: Sample[];
   events: GatewayEvent[];
+  /** The source's account with this batch in it: the journal carries it over a kill. */
+  counts?: SourceCounts;
 }
 
 /** A batch with its place in the journal. */
@@ -183,9 +211,21 @@ export interface Frame extends Batch {
   revision: number;
 }
 
-/** Takes frames in order. Resolves when stored; throws to get the same frames again, so it is idempotent. */
+/** What became of the samples of one write, each counted by itself; their sum is what the frames held. */
+export interface Stored {
+  delivered: number;
+  /** Left out on purpose: not asked for, or older than what is kept. */
+  filtered: number;
+  /** Refused by the store for good, and kept in a dead-letter file. */
+  deadLettered: number;
+}
+
+/**
+ * Takes frames in order. Resolves when stored, with what became of the samples (nothing said: all delivered); throws to
+ * get the same frames again, so it is idempotent.
+ */
 export interface Consumer {
-  write(frames: readonly Frame[], signal: AbortSignal): Promise<void>;
+  write(frames: readonly Frame[], signal: AbortSignal): Promise<Stored | void>;
   close(): Promise<void>;
 }
 
@@ -302,8 +342,65 @@ export interface Kpi {
   last: { t: Micros; value: Value; status: number } | null;
 }
 
+/** Width of a bucket: microseconds, or a unit of the calendar in the query's time zone. */
+export type BucketWidth = Micros | 'hour' | 'day' | 'week' | 'month' | 'year';
+
+export interface AggregateQuery {
+  tags: readonly number[];
+  from: Micros;
+  to: Micros;
+  width: BucketWidth;
+  /** IANA name; buckets begin at its midnights (weeks on Monday), also over a change of clocks. UTC by default. */
+  zone?: string;
+}
+
+/** All figures of a tag's buckets, columnar. The value held from before a bucket counts in `mean` and `share` alone. */
+export interface AggregateSeries {
+  tag: number;
+  /** Start of each bucket, and where the last one ends. */
+  t: Micros[];
+  end: Micros;
+  /** All samples, and those good and finite, which alone count in what follows. */
+  count: number[];
+  good: number[];
+  /** Share of the bucket's time with a good value, 0 to 1. A value holds until the next sample, bad ones included. */
+  share: number[];
+  min: (number | null)[];
+  max: (number | null)[];
+  first: (number | null)[];
+  last: (number | null)[];
+  /** Mean of the samples. */
+  avg: (number | null)[];
+  /** Mean over the time with a good value. */
+  mean: (number | null)[];
+}
+
+/** A value as long as it held; `quality: 'none'` where nothing is known. */
+export interface StateSpan {
+  from: Micros;
+  to: Micros;
+  value: Value;
+  quality: Quality | 'none';
+}
+export interface StateSeries {
+  tag: number;
+  spans: StateSpan[];
+  /** Time spent in each good value, µs, longest first. */
+  durations: { value: Value; time: Micros; times: number }[];
+  more: boolean;
+}
+
+/** How long a good value was above and below a limit, and how long there was one at all, µs. */
+export interface LimitTime {
+  tag: number;
+  above: Micros;
+  below: Micros;
+  known: Micros;
+}
+
 /** Read access to history; times are [from, to). Queries are bounded in rows and time and reject with a clear error. */
 export interface Historian {
+  /** A page of samples; where it says `more`, the next begins at its last time + 1. */
   raw(tag: number, from: Micros, to: Micros, limit: number, signal?: AbortSignal): Promise<RawSeries>;
   buckets(
     tags: readonly number[],

@@ -68,6 +68,11 @@ export function eventPayload(event: GatewayEvent): string {
       return JSON.stringify({ ...head, device: event.device, state: event.state, reason: event.reason });
     case 'clock':
       return JSON.stringify({ ...head, tag: event.tag, device: event.device, message: event.message });
+    case 'loss': {
+      const { consumer, samples, from, to, reason } = event;
+      const [first, last] = [iso(Math.floor(from / 1000)), iso(Math.floor(to / 1000))];
+      return JSON.stringify({ ...head, consumer, samples, from: first, to: last, reason });
+    }
   }
 }
 

@@ -1,18 +1,9 @@
 // The ledger per source: what came in and what was made equals what went where. Every term is counted where it happens,
 // none is computed as the rest, so a sum that does not hold is seen.
+import type { SourceCounts } from '../model.ts';
 import type { Status } from '../status.ts';
 
-export interface Ledger {
-  received: number;
-  /** Repeats, bad on loss, stale: samples no device said. */
-  made: number;
-  rejected: number;
-  filtered: number;
-  shed: number;
-  journalled: number;
-  /** Retransmissions. */
-  merged: number;
-}
+export type Ledger = SourceCounts;
 
 export class Ledgers {
   readonly #sources = new Map<string, Ledger>();

@@ -159,7 +159,7 @@ test('a clock set back and caught up again leaves the rollups complete', async (
   let seq = 1;
   let store = openStore(dir, clock);
   const tags = [{ index: 0, id: 'n/0', type: 'double' as const }];
-  const write = (t: number): Promise<void> => {
+  const write = (t: number): Promise<unknown> => {
     const samples: Sample[] = [{ tag: 0, t, receivedAt: t, value: 1, status: 0, flags: 0 }];
     return store.write([{ origin: 'live', source: 'line', samples, events: [], seq: seq++, revision: 1 }], signal);
   };
