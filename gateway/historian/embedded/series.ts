@@ -1,0 +1,132 @@
+// One tag's samples as columns in time order: what the codec packs, the store merges and the queries read.
+// Numbers lie in a Float64Array so that a scan needs no object per sample; what no double holds stays a list of values.
+import { quality } from '../../model.ts';
+import type { Micros, Value } from '../../model.ts';
+
+/** Doubles, or booleans as 0 and 1; `has` is 0 where the value is null (absent when none is). */
+export interface Numbers {
+  kind: 'number' | 'boolean';
+  v: Float64Array;
+  has: Uint8Array | undefined;
+}
+/** Text, bigint, or kinds mixed. */
+export interface Anything {
+  kind: 'any';
+  v: Value[];
+}
+
+/** `n` samples; the columns may be longer than `n`. Times ascend strictly. */
+export interface Series {
+  n: number;
+  t: Float64Array;
+  /** OPC UA StatusCode, unsigned. */
+  status: Uint32Array;
+  /** Bits of `Flag`. */
+  flags: Uint8Array;
+  values: Numbers | Anything;
+}
+
+/** What of a sample is kept. */
+export interface Kept {
+  t: Micros;
+  value: Value;
+  status: number;
+  flags: number;
+}
+
+export function valueAt({ values }: Series, i: number): Value {
+  if (values.kind === 'any') return values.v[i] ?? null;
+  if (values.has && values.has[i] === 0) return null;
+  const value = values.v[i] as number;
+  return values.kind === 'boolean' ? value !== 0 : value;
+}
+
+/** What counts in figures: a good, finite number (a boolean as 0 or 1); NaN for all else. */
+export function figure(value: Value, status: number): number {
+  if (quality(status) !== 'good' || value === null || typeof value === 'string') return NaN;
+  const number = Number(value);
+  return Number.isFinite(number) ? number : NaN;
+}
+
+/** `figure` of a sample in place. */
+export function figureAt(series: Series, i: number): number {
+  const { values } = series;
+  const status = series.status[i] as number;
+  if (values.kind === 'any') return figure(values.v[i] ?? null, status);
+  if (status >>> 30 !== 0 || (values.has && values.has[i] === 0)) return NaN;
+  const value = values.v[i] as number;
+  return value - value === 0 ? value : NaN;
+}
+
+/** Columns from samples whose times ascend strictly; the narrowest kind that holds every value exactly. */
+export function seriesOf(samples: readonly Kept[]): Series {
+  const n = samples.length;
+  const series: Series = {
+    n,
+    t: Float64Array.from(samples, ({ t }) => t),
+    status: Uint32Array.from(samples, ({ status }) => status),
+    flags: Uint8Array.from(samples, ({ flags }) => flags),
+    values: valuesOf(samples.map(({ value }) => value)),
+  };
+  return series;
+}
+
+/** A column of values in the narrowest kind. */
+export function valuesOf(list: Value[]): Numbers | Anything {
+  const kinds = new Set(list.map((value) => (value === null ? 'null' : typeof value)));
+  const nulls = kinds.delete('null');
+  const [kind = 'number'] = kinds;
+  if (kinds.size > 1 || (kind !== 'number' && kind !== 'boolean')) return { kind: 'any', v: list };
+  const v = Float64Array.from(list, Number);
+  return { kind, v, has: nulls ? Uint8Array.from(list, (value) => (value === null ? 0 : 1)) : undefined };
+}
+
+/** The first index whose time is at or after `t`; `n` when none is. */
+export function indexOf({ t: times, n }: Series, t: Micros): number {
+  let low = 0;
+  let high = n;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((times[middle] as number) < t) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The samples from index `from` to before `to`; numbers share the memory of the whole. */
+export function part(series: Series, from: number, to: number): Series {
+  const { t, status, flags, values } = series;
+  return {
+    n: to - from,
+    t: t.subarray(from, to),
+    status: status.subarray(from, to),
+    flags: flags.subarray(from, to),
+    values:
+      values.kind === 'any'
+        ? { kind: 'any', v: values.v.slice(from, to) }
+        : { kind: values.kind, v: values.v.subarray(from, to), has: values.has?.subarray(from, to) },
+  };
+}
+
+/** Both in one, in time order; where both have a time, `over` wins. */
+export function merged(under: Series, over: Series): Series {
+  const samples: Kept[] = [];
+  const take = (series: Series, i: number): void => {
+    samples.push({
+      t: series.t[i] as number,
+      value: valueAt(series, i),
+      status: series.status[i] as number,
+      flags: series.flags[i] as number,
+    });
+  };
+  let i = 0;
+  let k = 0;
+  while (i < under.n || k < over.n) {
+    const a = i < under.n ? (under.t[i] as number) : Infinity;
+    const b = k < over.n ? (over.t[k] as number) : Infinity;
+    if (b <= a) take(over, k++);
+    else take(under, i);
+    if (a <= b) i++;
+  }
+  return seriesOf(samples);
+}
