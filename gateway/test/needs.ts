@@ -19,12 +19,18 @@ export function findProgram(program: string): string | undefined {
   return undefined;
 }
 
-/** `needs('mbpoll')('reads the simulator', async () => …)`: vitest's `test`, or a skipped one where the program is absent. */
+/**
+ * `needs('mbpoll')('reads the simulator', async () => …)`: vitest's `test`, or a skipped one where the program is absent.
+ * `root` is not a program: who runs the test must be, to mount a file system.
+ */
 export function needs(...programs: string[]): typeof test | typeof test.skip {
-  const missing = programs.filter((program) => !findProgram(program));
+  const has = (program: string): boolean =>
+    program === 'root' ? process.getuid?.() === 0 : findProgram(program) !== undefined;
+  const missing = programs.filter((program) => !has(program));
   if (missing.length === 0 || process.env.PENSTOCK_REQUIRE === 'all') return test;
   for (const program of missing) {
-    if (!said.has(program)) console.log(`skipped: ${program} is not installed`);
+    if (!said.has(program))
+      console.log(program === 'root' ? 'skipped: only root may mount' : `skipped: ${program} is not installed`);
     said.add(program);
   }
   return test.skip;

@@ -1,11 +1,14 @@
 // A process to be killed: the real writer thread, fed with samples that carry a running number in value and time.
-// Run by the kill test and the soak. Prints `up <first>` when it begins and `ack <n>` when all below n are acknowledged.
+// Run by the kill test, the power cut and the soak. Prints `up <first>` when it begins, `ack <n>` when all below n are
+// acknowledged, and `at <n> <ms>` when it begins to give n.
 import { writeSync } from 'node:fs';
+import type { Durability } from '../journal/segments.ts';
 import { openWriter } from '../writer.ts';
 
-const [dataDir = '', first = '0', seed = '1'] = process.argv.slice(2);
+const [dataDir = '', first = '0', seed = '1', , durability = 'interval', asking = '0.3'] = process.argv.slice(2);
 const writer = await openWriter({
   dataDir,
+  durability: durability as Durability,
   onDeath(error) {
     writeSync(2, `${error.stack ?? error.message}\n`);
     process.exit(3);
@@ -22,12 +25,13 @@ const dice = (): number => (random = (Math.imul(random, 1664525) + 1013904223) >
 const origin = Number(process.argv[5]);
 let next = Number(first);
 for (;;) {
+  writeSync(1, `at ${next} ${Date.now()}\n`);
   const samples = Array.from({ length: 1 + Math.floor(dice() * 40) }, () => {
     const n = next++;
     return { tag, t: origin + n * 1000, receivedAt: origin, value: n, status: 0, flags: 0 };
   });
   const seq = writer.journal.append({ origin: 'live', source: 'line', samples, events: [] });
-  if (dice() < 0.3) {
+  if (dice() < Number(asking)) {
     const upTo = next;
     void writer.journal.durable(seq).then(() => writeSync(1, `ack ${upTo}\n`));
   }
