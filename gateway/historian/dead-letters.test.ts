@@ -1,0 +1,86 @@
+import { appendFileSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { deadLetters, listDeadLetters, readDeadLetters, takeDeadLetters } from './dead-letters.ts';
+import type { DeadLetter } from './dead-letters.ts';
+
+let dir: string;
+beforeEach(() => void (dir = mkdtempSync(join(tmpdir(), 'penstock-dead-'))));
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const letter = (n: number, table = 'readings', reason = 'refused'): DeadLetter => ({
+  reason,
+  table,
+  at: n,
+  row: { tag: 'n/pump/flow', timestamp: '2026-01-01T00:00:00.000001Z', value: n },
+});
+async function all<T>(of: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const each of of) found.push(each);
+  return found;
+}
+
+test('letters come back as they were kept, per consumer, oldest first, with their reasons counted', async () => {
+  await deadLetters(dir, 'postgres').append([letter(1), letter(2, 'readings', 'other table')]);
+  await deadLetters(dir, 'postgres').append([letter(3)]);
+  await deadLetters(dir, 'questdb').append([letter(9)]);
+  expect(await all(readDeadLetters(dir, 'postgres'))).toEqual([
+    letter(1),
+    letter(2, 'readings', 'other table'),
+    letter(3),
+  ]);
+  expect(await listDeadLetters(dir)).toMatchObject([
+    {
+      consumer: 'postgres',
+      letters: 3,
+      dropped: 0,
+      oldest: 1,
+      newest: 3,
+      reasons: { refused: 2, 'other table': 1 },
+    },
+    { consumer: 'questdb', letters: 1 },
+  ]);
+  expect(await listDeadLetters(join(dir, 'nothing'))).toEqual([]);
+});
+
+test('the cap holds, and each letter is either kept or counted as dropped', async () => {
+  const cap = 4000;
+  for (let n = 0; n < 20; n++) {
+    await deadLetters(dir, 'postgres', cap).append(Array.from({ length: n }, (_, i) => letter(n * 100 + i)));
+    const [summary] = await listDeadLetters(dir);
+    expect(summary?.bytes ?? 0).toBeLessThanOrEqual(cap);
+  }
+  const kept = await all(readDeadLetters(dir, 'postgres'));
+  const [summary] = await listDeadLetters(dir);
+  expect(summary?.dropped).toBeGreaterThan(0);
+  expect((summary?.dropped ?? 0) + kept.length).toBe(190);
+  expect(kept.at(-1)).toEqual(letter(1918));
+  expect(kept.map(({ at }) => at)).toEqual(kept.map(({ at }) => at).sort((a, b) => a - b));
+});
+
+test('a line cut by a crash is left out, and what comes behind it is read', async () => {
+  await deadLetters(dir, 'postgres').append([letter(1)]);
+  appendFileSync(join(dir, 'dead-letters', 'postgres.ndjson'), '{"reason":"half\n');
+  await deadLetters(dir, 'postgres').append([letter(2)]);
+  expect((await all(readDeadLetters(dir, 'postgres'))).map(({ at }) => at)).toEqual([1, 2]);
+});
+
+test('sent again: rows once in the form of the import, events not, and what is refused meanwhile is kept', async () => {
+  const letters = deadLetters(dir, 'postgres');
+  await letters.append([letter(1), letter(2, 'events'), letter(3)]);
+  const cut = takeDeadLetters(dir, 'postgres');
+  expect((await cut.lines.next()).value).toBe(`${JSON.stringify(letter(1).row)}\n`);
+  await letters.append([letter(4)]);
+  const whole = takeDeadLetters(dir, 'postgres');
+  const lines = await all(whole.lines);
+  expect(lines.map((line) => (JSON.parse(line) as { value: number }).value)).toEqual([1, 3, 4]);
+  await letters.append([letter(5)]);
+  whole.done();
+  expect((await all(readDeadLetters(dir, 'postgres'))).map(({ at }) => at)).toEqual([5]);
+});
+
+test('only their owner may read the letters', async () => {
+  await deadLetters(dir, 'postgres').append([letter(1)]);
+  expect(statSync(join(dir, 'dead-letters', 'postgres.ndjson')).mode & 0o077).toBe(0);
+});

@@ -1,0 +1,177 @@
+// Rows a database refused for good, kept in a file for people: one JSON line each, with the reason, in the import's form.
+// Written by the forwarders in the egress worker; listed, shown and sent again by the command line, also while a gateway
+// runs. Bounded: at half the cap the file becomes the older one, and what the older one held is dropped and counted.
+import { createReadStream, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** A row in the form `penstock import` reads, or for the table `events` the event itself. */
+export type DeadRow = Record<string, unknown>;
+export interface DeadLetter {
+  /** In the database's own words. */
+  reason: string;
+  table: string;
+  /** ms since the epoch: when it was given up. */
+  at: number;
+  row: DeadRow;
+}
+export interface DeadLetterSummary {
+  consumer: string;
+  letters: number;
+  bytes: number;
+  /** Letters that had to make room for newer ones, since the file was made. */
+  dropped: number;
+  oldest?: number;
+  newest?: number;
+  reasons: Record<string, number>;
+}
+export interface DeadLetters {
+  /** Resolves when they are on disk. Counts a repeated row again: a resend after a crash may refuse the same row twice. */
+  append(letters: readonly DeadLetter[]): Promise<void>;
+}
+
+const CAP = 16 * 1024 * 1024;
+/** Kinds of reasons told apart in a summary. */
+const REASONS = 20;
+const folderOf = (dataDir: string): string => join(dataDir, 'dead-letters');
+const current = '.ndjson';
+const older = '.older.ndjson';
+
+/** @param cap bytes kept in all (16 MiB): the oldest half goes when they are full. Makes the folder at the first letter. */
+export function deadLetters(dataDir: string, consumer: string, cap = CAP): DeadLetters {
+  const folder = folderOf(dataDir);
+  const file = join(folder, consumer + current);
+  const aside = join(folder, consumer + older);
+  return {
+    async append(letters) {
+      if (letters.length === 0) return;
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      let text = '';
+      for (const letter of letters) {
+        const line = `${JSON.stringify(letter)}\n`;
+        if (text.length + line.length > cap / 4) {
+          await put(text);
+          text = '';
+        }
+        text += line;
+      }
+      await put(text);
+    },
+  };
+  async function put(text: string): Promise<void> {
+    if (text === '') return;
+    if (sizeOf(file) === 0 || sizeOf(file) + text.length <= cap / 2) return write(file, text);
+    const { dropped } = await summaryOf([aside, file]);
+    const { letters } = await summaryOf([aside]);
+    renameSync(file, aside);
+    await write(file, `${JSON.stringify({ dropped: dropped + letters })}\n${text}`);
+  }
+}
+
+/** One summary a consumer that has letters. */
+export async function listDeadLetters(dataDir: string): Promise<DeadLetterSummary[]> {
+  const found = filesIn(dataDir);
+  return Promise.all([...found].map(async ([consumer, files]) => ({ consumer, ...(await summaryOf(files)) })));
+}
+
+/** Oldest first. A line that is none (cut by a crash) is left out. */
+export async function* readDeadLetters(dataDir: string, consumer: string): AsyncGenerator<DeadLetter> {
+  for (const file of filesIn(dataDir).get(consumer) ?? [])
+    for await (const entry of entriesOf(file)) if ('row' in entry) yield entry;
+}
+
+/**
+ * The rows of the samples as lines for the import, and events left out. They are set aside first, so that what is refused
+ * meanwhile is kept apart; `done` removes them, without it the next call gives them again.
+ */
+export function takeDeadLetters(dataDir: string, consumer: string): { lines: AsyncGenerator<string>; done(): void } {
+  const folder = folderOf(dataDir);
+  const taken = `${consumer}.taken-${Date.now()}.ndjson`;
+  for (const [i, file] of (filesIn(dataDir).get(consumer) ?? []).entries())
+    if (!file.includes('.taken-')) renameSync(file, join(folder, taken.replace('.ndjson', `-${i}.ndjson`)));
+  const read = new Map<string, number>();
+  async function* lines(): AsyncGenerator<string> {
+    for (const file of filesIn(dataDir).get(consumer) ?? []) {
+      if (!file.includes('.taken-')) continue;
+      read.set(file, sizeOf(file));
+      for await (const entry of entriesOf(file))
+        if ('row' in entry && entry.table !== 'events') yield `${JSON.stringify(entry.row)}\n`;
+    }
+  }
+  return {
+    lines: lines(),
+    done() {
+      // A write that had the file open when it was set aside may have added to it since.
+      for (const [file, size] of read) if (sizeOf(file) === size) rmSync(file, { force: true });
+    },
+  };
+}
+
+async function write(file: string, text: string): Promise<void> {
+  const handle = await open(file, 'a', 0o600);
+  try {
+    await handle.appendFile(text);
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Each consumer's files, oldest first. */
+function filesIn(dataDir: string): Map<string, string[]> {
+  const folder = folderOf(dataDir);
+  const found = new Map<string, string[]>();
+  let names: string[] = [];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    // No letter was ever kept.
+  }
+  const age = (name: string): number => (name.includes('.taken-') ? 0 : name.endsWith(older) ? 1 : 2);
+  for (const name of names.sort((a, b) => age(a) - age(b) || (a < b ? -1 : 1))) {
+    if (!name.endsWith(current)) continue;
+    const consumer = name.slice(0, name.indexOf('.'));
+    found.set(consumer, [...(found.get(consumer) ?? []), join(folder, name)]);
+  }
+  return found;
+}
+
+async function* entriesOf(file: string): AsyncGenerator<DeadLetter | { dropped: number }> {
+  if (sizeOf(file) === 0) return;
+  const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity });
+  for await (const line of lines) {
+    let entry: Partial<DeadLetter & { dropped: number }>;
+    try {
+      entry = Object(JSON.parse(line)) as typeof entry;
+    } catch {
+      continue;
+    }
+    if (entry.row) yield entry as DeadLetter;
+    else if (typeof entry.dropped === 'number') yield { dropped: entry.dropped };
+  }
+}
+
+async function summaryOf(files: readonly string[]): Promise<Omit<DeadLetterSummary, 'consumer'>> {
+  const all: Omit<DeadLetterSummary, 'consumer'> = { letters: 0, bytes: 0, dropped: 0, reasons: {} };
+  for (const file of files) {
+    all.bytes += sizeOf(file);
+    for await (const entry of entriesOf(file)) {
+      if ('dropped' in entry) {
+        // Each file counts all that was dropped before it began.
+        all.dropped = Math.max(all.dropped, entry.dropped);
+        continue;
+      }
+      all.letters++;
+      const reason = Object.hasOwn(all.reasons, entry.reason) || Object.keys(all.reasons).length < REASONS ? entry.reason : 'other';
+      all.reasons[reason] = (all.reasons[reason] ?? 0) + 1;
+      all.oldest = Math.min(all.oldest ?? Infinity, entry.at);
+      all.newest = Math.max(all.newest ?? -Infinity, entry.at);
+    }
+  }
+  return all;
+}
