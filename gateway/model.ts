@@ -229,6 +229,44 @@ export interface Consumer {
   close(): Promise<void>;
 }
 
+/** A tag as a store elsewhere needs to know it; `unit` is empty once the tag is gone from the configuration. */
+export interface ForwardTag {
+  index: number;
+  id: string;
+  site: string;
+  asset: string;
+  metric: string;
+  type: ValueType;
+  unit: string;
+}
+
+/** A consumer in the egress thread: sends frames to a store elsewhere. */
+export interface Forwarder extends Consumer {
+  /** How loaded the store says it is, 0 to 1; above one half the backlog is sent at half its rate. Asked before each write. */
+  pressure?(): number;
+  /** In words, what is wrong although writes succeed, and what to do; empty when nothing is. Shown in /health, asked each second. */
+  trouble?(): string;
+}
+
+/** What a forwarder is given. Credentials are references in its settings; it reads them itself, at every connection. */
+export interface ForwardContext {
+  /** By index, also of earlier configurations: a backlog may be older than the last reload. */
+  tag(index: number): ForwardTag | undefined;
+  clock: Clock;
+  /** The gateway's own state folder. */
+  dataDir: string;
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string, detail?: Record<string, unknown>): void;
+  /** What was stored in the last `ms` is written once more: for a store that has lost its latest commits. Counts nothing twice. */
+  rewind(ms: number): void;
+}
+
+/** A kind of forwarder as the registry in egress.ts knows it; `Settings` is its section of `forward` in the settings. */
+export interface ForwardKind<Settings> {
+  kind: string;
+  /** Does no I/O: the first `write` connects. Throws in words when the settings cannot be right. */
+  create(settings: Settings, context: ForwardContext): Forwarder;
+}
+
 /** The durable log as main sees it. */
 export interface Journal {
   /** Takes the batch in, gives its sequence at once. Never blocks; throws only after `close`. */

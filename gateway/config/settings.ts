@@ -160,6 +160,28 @@ export const settingsSchema = {
       env: 'PENSTOCK_JOURNAL_DURABILITY',
     },
   },
+  forward: {
+    rate: {
+      doc: 'Samples per second sent to each store elsewhere from a backlog of more than five minutes; live ones go first and are not counted',
+      format: 'nat',
+      default: 10_000,
+      env: 'PENSTOCK_FORWARD_RATE',
+    },
+    timeout: {
+      doc: 'A store elsewhere that has not answered one write after this time is given up for this try',
+      format: 'duration',
+      default: 30_000,
+      env: 'PENSTOCK_FORWARD_TIMEOUT',
+    },
+    file: {
+      path: {
+        doc: 'Every sample is appended to this NDJSON file, in the form that import reads; empty: off',
+        format: String,
+        default: '',
+        env: 'PENSTOCK_FORWARD_FILE_PATH',
+      },
+    },
+  },
   history: {
     retention: {
       doc: 'Samples older than this are dropped',
@@ -178,8 +200,18 @@ export interface Settings {
   web: { host: string; port: number; hosts: string[]; insecure: boolean };
   mqtt: { host: string; port: number; prefix: string; qos: 0 | 1; insecure: boolean };
   journal: { cap: number; durability: 'batch' | 'interval' | 'os' };
+  /** A kind of forwarder each beside the two numbers; it is on when its `path` or `url` is not empty. */
+  forward: { rate: number; timeout: number; file: { path: string } };
   history: { retention: number };
 }
+
+/** The kinds of forwarders that are on. */
+export function forwardersOn(forward: Settings['forward']): string[] {
+  return Object.entries(forward)
+    .filter(([, section]) => typeof section === 'object' && Object.entries(section).some(isPlace))
+    .map(([kind]) => kind);
+}
+const isPlace = ([name, value]: [string, unknown]): boolean => (name === 'path' || name === 'url') && value !== '';
 
 /** The settings of a file (or the defaults without one); every fault is added to `errors`. */
 export function readSettings(

@@ -1,0 +1,76 @@
+// Forwards every sample to a file: NDJSON lines in the form that import reads, so that a plant's data leaves the gateway
+// without any store, and comes back in. Runs in the egress thread; exactly once over kills, because the file and
+// its place (place.ts) are durable before a write counts, and what stands behind the place is cut off.
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { Status, quality } from '../../model.ts';
+import type { ForwardContext, ForwardKind, Forwarder, Sample } from '../../model.ts';
+import { holds, readPlace, syncFolder, withFrame, writePlace } from './place.ts';
+import type { Place } from './place.ts';
+
+/** The settings `forward.file`. */
+export interface FileSettings {
+  /** Below the gateway's data folder unless absolute. */
+  path: string;
+}
+
+export const fileForwarder: ForwardKind<FileSettings> = { kind: 'file', create };
+
+function create({ path: given }: FileSettings, { tag, dataDir }: ForwardContext): Forwarder {
+  const path = resolve(dataDir, given);
+  let place: Place | undefined;
+
+  return {
+    async write(frames) {
+      place ??= (await readPlace(`${path}.position`)) ?? { inode: 0, size: 0, frames: [] };
+      await using file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o640);
+      const { ino: inode, size } = await file.stat();
+      // A file that somebody has moved away or emptied is begun anew; behind the place stands half a write.
+      const start = inode === place.inode ? Math.min(size, place.size) : size;
+      if (start < size) await file.truncate(start);
+      const lines: string[] = [];
+      let known = place.frames;
+      let delivered = 0;
+      let filtered = 0;
+      for (const { seq, samples } of frames) {
+        const seen = holds(known, seq);
+        if (!seen) known = withFrame(known, seq);
+        for (const sample of samples) {
+          const id = tag(sample.tag)?.id;
+          if (id === undefined) filtered++;
+          else delivered++;
+          if (id !== undefined && !seen) lines.push(lineOf(id, sample));
+        }
+      }
+      const bytes = Buffer.from(lines.join(''));
+      for (let done = 0; done < bytes.length;)
+        done += (await file.write(bytes, done, bytes.length - done, start + done)).bytesWritten;
+      await file.datasync();
+      if (inode !== place.inode) await syncFolder(dirname(path));
+      const next = { inode, size: start + bytes.length, frames: known };
+      await writePlace(`${path}.position`, next);
+      place = next;
+      return { delivered, filtered, deadLettered: 0 };
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+/** A line that import reads: integers past 2^53 as text, times to the microsecond, a status unless it is plainly good. */
+export function lineOf(id: string, { t, value, status }: Sample): string {
+  const timestamp = isoMicros(t);
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    // JSON knows no such number; without a value a reading must say why.
+    const why = quality(status) === 'good' ? Status.badOutOfRange : status;
+    return `${JSON.stringify({ tag: id, timestamp, value: null, status: why })}\n`;
+  }
+  const shown = typeof value === 'bigint' ? String(value) : value;
+  return `${JSON.stringify({ tag: id, timestamp, value: shown, ...(status === Status.good ? {} : { status }) })}\n`;
+}
+
+function isoMicros(t: number): string {
+  const micros = ((t % 1000) + 1000) % 1000;
+  const ms = new Date((t - micros) / 1000).toISOString();
+  return micros === 0 ? ms : `${ms.slice(0, -1)}${String(micros).padStart(3, '0')}Z`;
+}
