@@ -165,6 +165,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       clock,
       catalog: () => catalog,
       file: (origin, readings) => pipeline.file(origin, readings, origin),
+      reject: (origin, lines) => pipeline.reject(origin, lines),
       room: (signal) => writer.journal.room(signal),
       durable: (seq) => writer.journal.durable(seq),
       act: (act) => pipeline.act(act),

@@ -17,6 +17,8 @@ export interface Floor {
   maxSilence: number;
   /** Times the gateway's clock was set back. */
   epoch: number;
+  /** The disk is too full for samples: shown and judged, but not journalled. */
+  shedding: boolean;
   /** The asset of this tag may have another state now. */
   touched(track: Track): void;
   /** The tag has to be watched for silence. */
@@ -144,7 +146,6 @@ export function fileHistory(
     const { value, status } = normal;
     const sample: Sample = { tag: reading.tag, t, receivedAt: now, at: t, value, status, flags: 0 };
     stored.push(sample);
-    ledger.journalled++;
     const { latest } = track;
     if (track.shown !== 'live' && (latest === undefined || t > (latest.valueAt ?? latest.t))) {
       track.latest = remembered(reading.tag, t, value, status, now);
@@ -174,11 +175,7 @@ export function make(
   const sample: Sample = { tag: track.tag.index, t, receivedAt: now, at: undefined, ...what };
   const { ledger } = track.link;
   ledger.made++;
-  ledger.journalled++;
-  track.filed = mono;
-  track.storedValue = typeof what.value === 'number' ? what.value : NaN;
-  track.storedStatus = what.status;
-  out.stored.push(sample);
+  keep(floor, track, sample, mono, out);
   out.live.push(sample);
   track.latest = sample;
   return sample;
@@ -212,19 +209,28 @@ function show(floor: Floor, track: Track, sample: Sample, out: Outgoing): void {
 
 function store(floor: Floor, track: Track, sample: Sample, mono: number, out: Outgoing): void {
   const { storeDeadband } = track.tag;
-  const { ledger } = track.link;
   if (storeDeadband !== undefined && sample.flags === 0) {
     const { value } = sample;
     const near = typeof value === 'number' && Math.abs(value - track.storedValue) < storeDeadband;
     if (near && sample.status === track.storedStatus && mono - track.filed < floor.maxSilence) {
-      ledger.filtered++;
+      track.link.ledger.filtered++;
       return;
     }
-    track.storedValue = typeof value === 'number' ? value : NaN;
+  }
+  keep(floor, track, sample, mono, out);
+}
+
+function keep(floor: Floor, track: Track, sample: Sample, mono: number, out: Outgoing): void {
+  track.filed = mono;
+  if (floor.shedding) {
+    track.link.ledger.shed++;
+    return;
+  }
+  // A late or skewed value is nothing to measure the next one against.
+  if (!(sample.flags & (Flag.late | Flag.skewed))) {
+    track.storedValue = typeof sample.value === 'number' ? sample.value : NaN;
     track.storedStatus = sample.status;
   }
-  track.filed = mono;
-  ledger.journalled++;
   out.stored.push(sample);
 }
 

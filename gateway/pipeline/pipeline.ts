@@ -19,6 +19,7 @@ import type {
   Present,
   Reading,
   Sample,
+  SourceCounts,
   Value,
 } from '../model.ts';
 import type { Status } from '../status.ts';
@@ -58,22 +59,40 @@ export interface Pipeline extends Present {
   offline(device: string, reason: string): void;
   act(act: OperatorAct): ActResult;
   /** Stores history as it is; import and seed are in engineering units already, backfill is scaled like live readings. */
-  file(
-    origin: Exclude<Origin, 'live'>,
-    readings: readonly Reading[],
-    source: string,
-  ): { accepted: number; rejected: number; seq?: number };
+  file(origin: Exclude<Origin, 'live'>, readings: readonly Reading[], source: string): Filed;
+  /** Counts readings that never became any: lines of a source that cannot be read. */
+  reject(source: string, count: number): void;
+  /** On: samples are shown and judged, but no more journalled, and counted as shed; events still are. */
+  shed(on: boolean): void;
   use(catalog: Catalog): void;
-  /** Before `start`: the alarms (as `snapshot` gave them; anything else is ignored with a line in the log) and newest values of the run before. */
-  restore(state: { alarms?: unknown; latest?: readonly Remembered[] }): void;
+  /**
+   * Before `start`: the alarms (as `snapshot` gave them; anything else is ignored with a line in the log), newest values
+   * and source accounts of the run before.
+   */
+  restore(state: {
+    alarms?: unknown;
+    latest?: readonly Remembered[];
+    ledgers?: ReadonlyMap<string, SourceCounts>;
+  }): void;
   /** Plain JSON: the alarms, for `restore` after the next start. */
   snapshot(): AlarmSnapshot;
-  /** Per source, since the start: received + made = rejected + filtered + shed + journalled + merged. */
+  /** Per source, since its first reading ever: received + made = rejected + filtered + shed + journalled + merged. */
   ledger(): Map<string, Ledger>;
   start(): void;
   close(): void;
 }
 
+/** What became of readings of history; `seq` is the journal's, when anything was journalled. */
+export interface Filed {
+  accepted: number;
+  rejected: number;
+  /** Not journalled for want of disk space. */
+  shed: number;
+  seq?: number;
+}
+
+/** ms between two accounts of a source that no batch has carried. */
+const TELL = 5000;
 /** A step back of the gateway's clock smaller than this is slewing, µs. */
 const STEP = 1_000_000;
 
@@ -85,6 +104,7 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
   let lastNow: Micros = -Infinity;
   let lastSeq = 0;
   let closed = false;
+  let stopTelling = (): void => {};
 
   const alarms = new Alarms({
     catalog,
@@ -97,6 +117,7 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
     maxSkew: settings.maxSkew ?? 300_000,
     maxSilence: settings.maxSilence ?? 60_000,
     epoch: 0,
+    shedding: false,
     touched: (track) => touched(track),
     watch: (track) => silence.watch(track),
   };
@@ -124,17 +145,41 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
     return micros;
   }
 
-  function append(batch: Batch): void {
-    lastSeq = journal.append(batch);
+  /** False when the journal cannot take the batch: its samples are shed. */
+  function append(batch: Batch): boolean {
+    const { source, samples } = batch;
+    const counts = ledgers.with(source, samples.length);
+    batch.counts = counts;
+    try {
+      lastSeq = journal.append(batch);
+    } catch (error) {
+      ledgers.of(source).shed += samples.length;
+      const message = `${samples.length} samples of ${source} are not stored: ${(error as Error).message}`;
+      status.report('error', 'penstock_journal_refused_total', message);
+      return false;
+    }
+    ledgers.told(source, counts);
+    return true;
   }
-  function send(source: string, out: Outgoing): void {
-    if (closed) return;
+  /** An account that moved without a batch, by rejections or retransmissions, follows in one of its own. */
+  function tell(): void {
+    for (const source of ledgers.untold()) append({ origin: 'live', source, samples: [], events: [] });
+  }
+  function tellAgain(): void {
+    stopTelling = clock.after(TELL, () => {
+      tell();
+      tellAgain();
+    });
+  }
+  function send(source: string, out: Outgoing): boolean {
+    if (closed) return false;
     for (const event of out.events) if (event.kind === 'alarm' && event.alarm.asset) assets.touch(event.alarm.asset);
     if (assets.pending) assets.update(tracks, clock.now(), out.events);
-    if (out.stored.length === 0 && out.live.length === 0 && out.events.length === 0) return;
+    if (out.stored.length === 0 && out.live.length === 0 && out.events.length === 0) return true;
     const batch = batches(source, out);
-    if (batch.journal.samples.length > 0 || batch.journal.events.length > 0) append(batch.journal);
+    const taken = (out.stored.length === 0 && out.events.length === 0) || append(batch.journal);
     for (const path of live) path.offer(batch.live);
+    return taken;
   }
 
   function linkOf(device: string): LinkState | undefined {
@@ -142,25 +187,24 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
     if (!link) ledgers.complain(device, 'this device is not in the catalog; what it says is rejected');
     return link;
   }
-  function rejectAll(device: string, count: number): void {
-    const ledger = ledgers.of(device);
+  function reject(source: string, count: number): void {
+    const ledger = ledgers.of(source);
     ledger.received += count;
     ledger.rejected += count;
   }
 
-  function file(
-    origin: Exclude<Origin, 'live'>,
-    readings: readonly Reading[],
-    source: string,
-  ): ReturnType<Pipeline['file']> {
+  function file(origin: Exclude<Origin, 'live'>, readings: readonly Reading[], source: string): Filed {
+    if (closed) return { accepted: 0, rejected: 0, shed: 0 };
     const micros = now();
     const ledger = ledgers.of(source);
     const samples = fileHistory(readings, tracks, origin, ledger, micros, micros + floor.maxSkew * 1000, touched);
     const rejected = readings.length - samples.length;
     if (rejected > 0) ledgers.complain(source, 'readings of an unknown tag or without a possible time are rejected');
-    if (samples.length === 0 || closed) return { accepted: samples.length, rejected };
-    append({ origin, source, samples, events: [] });
-    return { accepted: samples.length, rejected, seq: lastSeq };
+    if (floor.shedding) ledger.shed += samples.length;
+    else if (samples.length === 0) return { accepted: 0, rejected, shed: 0 };
+    else if (append({ origin, source, samples, events: [] }))
+      return { accepted: samples.length, rejected, shed: 0, seq: lastSeq };
+    return { accepted: 0, rejected, shed: samples.length };
   }
 
   return {
@@ -171,7 +215,7 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
     ingest(device, readings, origin = 'live') {
       if (closed) return;
       const link = linkOf(device);
-      if (!link) return rejectAll(device, readings.length);
+      if (!link) return reject(device, readings.length);
       if (origin !== 'live') {
         file(origin, readings, device);
         return;
@@ -241,11 +285,14 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
       const out = newOutgoing();
       const acted = alarms.act(act, out.events);
       if (!acted.ok) return acted;
-      send('gateway', out);
+      if (!send('gateway', out))
+        return { ok: false, reason: 'refused', message: 'the journal takes nothing: the gateway is stopping' };
       return { ok: true, seq: lastSeq };
     },
 
     file,
+    reject,
+    shed: (on) => (floor.shedding = on),
 
     use(next) {
       const out = newOutgoing();
@@ -262,7 +309,8 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
       send('gateway', out);
     },
 
-    restore({ alarms: snapshot, latest = [] }) {
+    restore({ alarms: snapshot, latest = [], ledgers: counts }) {
+      if (counts) ledgers.restore(counts);
       if (isAlarmSnapshot(snapshot)) alarms.restore(snapshot);
       else if (snapshot !== undefined && snapshot !== null)
         status.log.error({}, 'the stored alarm states cannot be read; they start anew');
@@ -285,8 +333,12 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
       alarms.start();
       silence.start();
       send('gateway', out);
+      tellAgain();
     },
     close() {
+      if (closed) return;
+      stopTelling();
+      tell();
       closed = true;
       alarms.close();
       silence.close();

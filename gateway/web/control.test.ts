@@ -39,6 +39,7 @@ let folder: string;
 let filed: Reading[];
 let slices: number[];
 let rooms: number;
+let unread: number;
 let durable: number[];
 let acts: OperatorAct[];
 let result: ActResult;
@@ -46,7 +47,7 @@ let control: { close(): Promise<void> };
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'penstock-control-'));
-  [filed, slices, rooms, durable, acts] = [[], [], 0, [], []];
+  [filed, slices, rooms, unread, durable, acts] = [[], [], 0, 0, [], []];
   result = { ok: true, seq: 7 };
   const catalog = plant();
   control = await createControl({
@@ -56,8 +57,9 @@ beforeEach(async () => {
     file(_origin, readings) {
       slices.push(readings.length);
       filed.push(...readings);
-      return { accepted: readings.length, rejected: 0, seq: filed.length };
+      return { accepted: readings.length, rejected: 0, shed: 0, seq: filed.length };
     },
+    reject: (_origin, lines) => (unread += lines),
     room: async () => void rooms++,
     durable: async (seq) => void durable.push(seq),
     act: (act) => (acts.push(act), result),
@@ -129,6 +131,7 @@ test('files good lines, counts and names the bad ones, and is durable when it an
     10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
   ]);
   expect(durable).toEqual([8]);
+  expect(unread).toBe(14);
   expect(filed.map(({ value }) => value)).toEqual([1.5, 2, true, false, 9007199254740993n, 12, 'Köln ✓', null]);
   expect(filed[0]?.at).toBe(Date.UTC(2026, 4, 1, 12) * 1000 + 123_456);
   expect(filed[1]?.at).toBe(Date.UTC(2026, 4, 1, 12) * 1000);
@@ -206,9 +209,10 @@ test('only its user may open the socket; a dead daemon’s is replaced; close ta
   await control.close();
   expect(() => statSync(path)).toThrow('ENOENT');
   writeFileSync(path, '');
-  const options = { clock: new ManualClock(now), catalog: plant, durable: async () => {}, room: async () => {} };
+  const idle = { durable: async () => {}, room: async () => {}, reject: () => {} };
+  const options = { clock: new ManualClock(now), catalog: plant, ...idle };
   const act = (): ActResult => result;
-  const file = () => ({ accepted: 0, rejected: 0 });
+  const file = () => ({ accepted: 0, rejected: 0, shed: 0 });
   control = await createControl({ ...options, path, act, file, status: () => ({ again: true }) });
   expect((await call('GET', '/status')).body).toEqual({ again: true });
   await expect(

@@ -13,7 +13,12 @@ export interface ControlOptions {
   clock: Clock;
   catalog(): Catalog;
   /** Files readings of history; `seq` is the journal's, when anything was filed. */
-  file(origin: 'import' | 'seed', readings: readonly Reading[]): { accepted: number; rejected: number; seq?: number };
+  file(
+    origin: 'import' | 'seed',
+    readings: readonly Reading[],
+  ): { accepted: number; rejected: number; shed: number; seq?: number };
+  /** Counts lines that could not be read in the source's account. */
+  reject(origin: 'import' | 'seed', lines: number): void;
   /** Waits until the journal has room for history. */
   room(signal: AbortSignal): Promise<void>;
   durable(seq: number): Promise<void>;
@@ -116,6 +121,7 @@ async function takeIn(options: ControlOptions, request: IncomingMessage, origin:
   const firstErrors: { line: number; message: string }[] = [];
   let accepted = 0;
   let rejected = 0;
+  let unread = 0;
   let last: number | undefined;
   const read = lineReader(options.catalog(), options.clock.now());
   const gone = new AbortController();
@@ -125,17 +131,21 @@ async function takeIn(options: ControlOptions, request: IncomingMessage, origin:
   });
   const reject = (line: number, { reason, message }: LineFault) => {
     rejected++;
+    unread++;
     reasons[reason] = (reasons[reason] ?? 0) + 1;
     if (firstErrors.length < faultsShown) firstErrors.push({ line, message });
   };
 
   let readings: Reading[] = [];
   const flush = async () => {
+    if (unread > 0) options.reject(origin, unread);
+    unread = 0;
     if (readings.length > 0) {
       await options.room(gone.signal);
       const filed = options.file(origin, readings);
       accepted += filed.accepted;
-      rejected += filed.rejected;
+      rejected += filed.rejected + filed.shed;
+      if (filed.shed > 0) reasons['disk full'] = (reasons['disk full'] ?? 0) + filed.shed;
       if (filed.rejected > 0) reasons['refused'] = (reasons['refused'] ?? 0) + filed.rejected;
       last = filed.seq ?? last;
       readings = [];
