@@ -1,0 +1,50 @@
+// The shape of the chunked history in history.db, shared by its writer and its readers: tables, keys, what a row says.
+// A chunk is one tag's samples of at most a quarter of an hour (UTC), packed by codec.ts, with its figures beside it.
+// What is not in a chunk yet lies in shared memory (open.ts); a query needs both.
+import type { Micros } from '../../model.ts';
+
+export const SECOND = 1_000_000;
+/** A chunk lies within one window. */
+export const WINDOW = 900 * SECOND;
+export const HOUR = 3600 * SECOND;
+/** A chunk holds no more samples, except where a single second does. */
+export const CHUNK_SAMPLES = 1024;
+/** `PRAGMA user_version` of a file of this shape. */
+export const SCHEMA_VERSION = 1;
+
+/**
+ * Chunks of a tag cover whole seconds and never overlap: a second's samples lie in one chunk, so that two chunks never
+ * begin in the same second. Figures count good, finite numbers (booleans as 0 and 1) alone:
+ * `n` all samples, `good` those that count, `min` `max` `sum` `first` `last` of them (NULL, and 0 for `sum`, without any),
+ * `area` the value over time from t0 to t1 in value × seconds, a value holding until the next sample, and `known` how
+ * long there was one, µs. `held`: whether the value goes on holding after t1: 0 no (the last sample is bad or no number),
+ * 1 yes, and it is exactly the number in `last`, 2 yes, but what it is exactly (a boolean, a bigint) stands in `data`.
+ * `minutes` are the same figures per minute (minutes.ts), NULL where decoding is as quick.
+ * `hour` holds the figures of a tag's whole UTC hour, once that is over; a row is always true of the chunks in its hour,
+ * and stays when they are gone. Between two chunks the held value's share belongs to no row: add it when joining them.
+ * `merged`: a tag's samples up to sequence `seq` are in chunks; rows below the position are removed. `account`: one row.
+ */
+export const schema = `
+  CREATE TABLE IF NOT EXISTS tag(idx INTEGER PRIMARY KEY, id TEXT NOT NULL, type TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS chunk(id INTEGER PRIMARY KEY, t0 INTEGER NOT NULL, t1 INTEGER NOT NULL, n INTEGER NOT NULL,
+    good INTEGER NOT NULL, min REAL, max REAL, sum REAL NOT NULL, area REAL NOT NULL, known INTEGER NOT NULL,
+    first REAL, last REAL, held INTEGER NOT NULL, minutes BLOB, data BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS hour(id INTEGER PRIMARY KEY, t0 INTEGER NOT NULL, t1 INTEGER NOT NULL, n INTEGER NOT NULL,
+    good INTEGER NOT NULL, min REAL, max REAL, sum REAL NOT NULL, area REAL NOT NULL, known INTEGER NOT NULL,
+    first REAL, last REAL, held INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS merged(id INTEGER PRIMARY KEY, tag INTEGER NOT NULL, seq INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS account(id INTEGER PRIMARY KEY CHECK(id = 1), position INTEGER NOT NULL,
+    delivered INTEGER NOT NULL, filtered INTEGER NOT NULL) STRICT;`;
+
+const SECONDS = 2 ** 32;
+
+/** Times that can be kept: 1970 to 2106. */
+export const keepable = (t: Micros): boolean => Number.isSafeInteger(t) && t >= 0 && t < SECONDS * SECOND;
+/** Row id of a tag's chunk that begins within the second of `t`, or of its hour; below 2^53 for tags under 2^21. */
+export const rowId = (tag: number, t: Micros): number => tag * SECONDS + Math.floor(t / SECOND);
+export const tagOfRow = (id: number): number => Math.floor(id / SECONDS);
+/** The second of a row id, as a time. */
+export const timeOfRow = (id: number): Micros => (id % SECONDS) * SECOND;
+/** The chunk that holds `t`, if any, begins at or after this. */
+export const windowOf = (t: Micros): Micros => Math.floor(t / WINDOW) * WINDOW;
+export const hourOf = (t: Micros): Micros => Math.floor(t / HOUR) * HOUR;
