@@ -167,7 +167,8 @@ async function summaryOf(files: readonly string[]): Promise<Omit<DeadLetterSumma
         continue;
       }
       all.letters++;
-      const reason = Object.hasOwn(all.reasons, entry.reason) || Object.keys(all.reasons).length < REASONS ? entry.reason : 'other';
+      const reason =
+        Object.hasOwn(all.reasons, entry.reason) || Object.keys(all.reasons).length < REASONS ? entry.reason : 'other';
       all.reasons[reason] = (all.reasons[reason] ?? 0) + 1;
       all.oldest = Math.min(all.oldest ?? Infinity, entry.at);
       all.newest = Math.max(all.newest ?? -Infinity, entry.at);
