@@ -1,10 +1,78 @@
-// `node gateway/node.mjs gateway/test/soak.ts [lives]`: the kill test for longer. Exit code 1 when a promise is broken.
+// `npm run soak [name [times]]`: the fault tests of the ordinary run, for longer. Each says what it found as one line of
+// JSON; the exit code is 1 when a promise is broken. Without a name all run, one after the other.
 import { killAgain } from './kill.ts';
+import { cutPower } from './power.ts';
 
-const { stats, ...found } = await killAgain(Number(process.argv[2] ?? 100));
-const { journalled, delivered, dropped, backlog } = stats.account;
-console.log(JSON.stringify({ ...found, journalled, delivered, dropped, backlog: backlog.samples }));
-const broken = found.missing + found.lost + found.twice + found.wrong + dropped + backlog.samples;
-process.exit(
-  broken === 0 && journalled === delivered && delivered === found.stored && found.rolledUp === found.stored ? 0 : 1,
-);
+interface Soak {
+  /** What it repeats, and how often when nobody says. */
+  what: string;
+  times: number;
+  /** What was found; `broken` in words, empty when every promise held. */
+  run(times: number): Promise<{ found: object; broken: string[] }>;
+}
+
+/** The sentences whose condition does not hold. */
+const unless = (promises: Record<string, boolean>): string[] =>
+  Object.entries(promises).flatMap(([promise, holds]) => (holds ? [] : [promise]));
+
+const soaks: Record<string, Soak> = {
+  kill: {
+    what: 'kill -9 of the writer',
+    times: 100,
+    async run(times) {
+      const { stats, ...found } = await killAgain(times);
+      const { journalled, delivered, dropped, backlog } = stats.account;
+      return {
+        found: { ...found, journalled, delivered, dropped, backlog: backlog.samples },
+        broken: unless({
+          'nothing acknowledged is lost': found.lost === 0 && found.missing === 0 && dropped === 0,
+          'nothing is there twice': found.twice === 0,
+          'every value is where it was filed': found.wrong === 0,
+          'what was journalled is delivered and stored':
+            backlog.samples === 0 && journalled === delivered && delivered === found.stored,
+          'rollups count every sample': found.rolledUp === found.stored,
+        }),
+      };
+    },
+  },
+  power: {
+    what: 'power cuts on a file system of its own (as root)',
+    times: 20,
+    async run(times) {
+      const cuts = { acknowledged: 0, lost: 0, twice: 0, window: 0 };
+      for (let i = 0; i < times; i++) {
+        const durability = i % 2 === 0 ? 'interval' : 'batch';
+        const waited = await cutPower(durability, 0.3);
+        const unasked = await cutPower('interval', 0);
+        cuts.acknowledged += waited.acknowledged;
+        cuts.lost += waited.lost;
+        cuts.twice += waited.twice + unasked.twice;
+        cuts.window = Math.max(cuts.window, unasked.window);
+      }
+      return {
+        found: cuts,
+        broken: unless({
+          'nothing acknowledged is lost': cuts.lost === 0,
+          'nothing is there twice': cuts.twice === 0,
+          'at most an interval and a sync of what nobody waited for is lost': cuts.window < 2500,
+        }),
+      };
+    },
+  },
+};
+
+const [name, times] = process.argv.slice(2);
+if (name !== undefined && !soaks[name]) {
+  console.error(`no soak is called ${name}; there are: ${Object.keys(soaks).join(', ')}`);
+  process.exit(64);
+}
+let broken = false;
+for (const [key, soak] of Object.entries(soaks).filter(([key]) => name === undefined || key === name)) {
+  const count = times === undefined ? soak.times : Number(times);
+  console.log(`\n== ${key}: ${count} × ${soak.what}`);
+  const result = await soak.run(count);
+  console.log(JSON.stringify(result.found));
+  for (const promise of result.broken) console.log(`broken: ${promise}`);
+  broken ||= result.broken.length > 0;
+}
+process.exit(broken ? 1 : 0);
