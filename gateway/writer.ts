@@ -4,7 +4,7 @@ import { workerData } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
 import { openStore } from './historian/embedded/store.ts';
 import { Committer } from './journal/commit.ts';
-import { headsIn } from './journal/frame.ts';
+import { headsIn } from './journal/head.ts';
 import { MainJournal } from './journal/journal.ts';
 import type { Acknowledgement } from './journal/journal.ts';
 import type { Account } from './journal/log.ts';
@@ -143,7 +143,7 @@ function runWriter({ dataDir, cap, durability, retentionDays }: Start): void {
   const log = openSegments({ dataDir, cap, durability, known, clock });
   const { start } = log;
   state.set('sequence', String(start));
-  log.add('historian', start, { position: store.position, delivered: store.delivered });
+  log.add('historian', start, { own: { position: store.position, delivered: store.delivered } });
   const stop = new AbortController();
   const historian = pump({
     name: 'historian',

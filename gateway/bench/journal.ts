@@ -7,7 +7,8 @@ import { systemClock } from '../clock.ts';
 import { Committer } from '../journal/commit.ts';
 import { diskFiles } from '../journal/files.ts';
 import { encodeFrame } from '../journal/frame.ts';
-import type { FrameMeta } from '../journal/frame.ts';
+import { readHead } from '../journal/head.ts';
+import type { FrameMeta } from '../journal/head.ts';
 import { openSegments } from '../journal/segments.ts';
 import type { Durability } from '../journal/segments.ts';
 
@@ -24,7 +25,9 @@ function frame(seq: number, tags: number): { bytes: Uint8Array<ArrayBuffer>; met
     return { tag: i, t, at: t, receivedAt: now, value: Math.sin(i + seq) * 100, status: 0, flags: 0 };
   });
   const bytes = encodeFrame({ origin: 'live', source: 'plc', samples, events: [] }, seq, 1);
-  return { bytes, meta: { seq, samples: tags, from: now - 1000, to: now } };
+  const head = readHead(bytes);
+  if (!head.ok) throw new Error(head.message);
+  return { bytes, meta: head.meta };
 }
 
 async function rate(durability: Durability, slow: number, tags: number): Promise<string> {
@@ -37,13 +40,13 @@ async function rate(durability: Durability, slow: number, tags: number): Promise
   };
   const log = openSegments({ dataDir: fresh(), cap: 256 * 1024 * 1024, durability, files });
   const commits = new Committer({ log, clock: systemClock, durability, done() {} });
-  const { bytes } = frame(1, tags);
+  const { bytes, meta } = frame(1, tags);
   const began = performance.now();
   let count = 0;
   while (performance.now() - began < 2000) {
     // A block from main is up to 256 KiB of frames; with `batch` each waits for its sync, as one who appends in turn would.
     const block = durability === 'batch' ? 1 : Math.ceil((256 * 1024) / bytes.length);
-    for (let i = 0; i < block; i++, count++) log.append(bytes, { seq: count + 1, samples: tags, from: 1, to: 2 });
+    for (let i = 0; i < block; i++, count++) log.append(bytes, { ...meta, seq: count + 1 });
     commits.taken(false);
     if (durability === 'batch') await log.sync();
     else await new Promise((resolve) => setImmediate(resolve));
@@ -60,12 +63,10 @@ async function recovery(megabytes: number): Promise<void> {
   const dataDir = fresh();
   const log = openSegments({ dataDir, cap: 4e9, durability: 'os' });
   log.add('all', 1);
-  const frames = Array.from({ length: 64 }, (_, i) => frame(i + 1, 64).bytes);
   let written = 0;
   for (let seq = 1; written < megabytes * 1024 * 1024; seq++) {
-    // The same payloads again under sequences of their own.
-    const bytes = written === 0 || seq <= 64 ? (frames[(seq - 1) % 64] as Uint8Array) : frame(seq, 64).bytes;
-    log.append(bytes, { seq, samples: 64, from: seq, to: seq });
+    const { bytes, meta } = frame(seq, 64);
+    log.append(bytes, meta);
     written += bytes.length;
     if (seq % 2000 === 0) await new Promise((resolve) => setImmediate(resolve));
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Clock } from '../model.ts';
 import { writeAll } from './files.ts';
 import type { Files } from './files.ts';
-import type { FrameMeta } from './frame.ts';
+import type { FrameMeta } from './head.ts';
 import { HEADER, encodeHeader, grow, nameOf, segmentAt } from './segment.ts';
 import type { Segment, Totals } from './segment.ts';
 
@@ -25,7 +25,7 @@ export interface AppenderOptions {
   /** The first sequence to come. */
   start: number;
   /** A frame that could not be written in time is gone. */
-  forgotten(meta: FrameMeta, size: number): void;
+  forgotten(meta: FrameMeta): void;
 }
 interface Waiting {
   bytes: Uint8Array;
@@ -291,7 +291,7 @@ export class Appender {
     this.#unwrittenBytes -= entry.bytes.length;
     this.#placed.frames++;
     this.#placed.samples += entry.meta.samples;
-    this.#options.forgotten(entry.meta, entry.bytes.length);
+    this.#options.forgotten(entry.meta);
   }
 
   #failed(what: 'written' | 'synced', error: unknown): void {

@@ -1,9 +1,11 @@
-// One consumer's books over the log on disk: what it is owed, what it got, and what of that may be stored already.
-// Pure; kept by segments.ts, which does the reading of files.
-import type { FrameMeta } from './frame.ts';
-import { minus, owes, widen } from './log.ts';
-import type { Account, Range } from './log.ts';
+// One consumer's books over a log: what it is owed, what became of the rest, and what of that may be stored already.
+// Pure; kept by segments.ts, which does the reading of files, and by memory.ts.
+import type { Stored } from '../model.ts';
+import { widen } from './log.ts';
+import type { Account, Settled } from './log.ts';
 import type { Position } from './positions.ts';
+import { minus, owes, plus } from './ranges.ts';
+import type { Range } from './ranges.ts';
 import type { Segment } from './segment.ts';
 
 export interface Held {
@@ -12,28 +14,29 @@ export interface Held {
   bytes: number;
 }
 export const nothing = (): Held => ({ frames: 0, samples: 0, bytes: 0 });
+export const noneStored = (): Stored => ({ delivered: 0, filtered: 0, deadLettered: 0 });
+
+const terms = ['delivered', 'filtered', 'deadLettered'] as const;
 
 export class Books {
   owed: Range[];
-  delivered: number;
+  readonly counts: Stored;
   dropped: number;
   lost: Account['lost'];
   backlog: Held = nothing();
   readonly since: number;
-  readonly before: number;
+  readonly before: Stored;
   /** It keeps its position itself: ours is only the count of what was dropped. */
   readonly own: boolean;
   /** Where its next frame lies, as long as `generation` is the appender's. */
   cursor: { seq: number; segment: Segment; offset: number; generation: number } | undefined;
-  /** Sizes of the frames it was given last. */
-  lent = new Map<number, number>();
-  /** Delivered, but not durable yet: a stored position must not count these. */
-  #ahead: { seq: number; samples: number }[] = [];
+  /** Settled writes that are not durable as a whole: a stored position must not count these. */
+  #ahead: { top: number; ranges: Range[]; counts: Stored }[] = [];
 
   constructor(position: Position, own: boolean) {
-    const { owed, delivered, dropped, lost, since, before } = position;
+    const { owed, delivered, filtered, deadLettered, dropped, lost, since, before } = position;
     this.owed = [...owed];
-    this.delivered = delivered;
+    this.counts = { delivered, filtered, deadLettered };
     this.dropped = dropped;
     this.lost = lost;
     this.since = since;
@@ -49,15 +52,38 @@ export class Books {
     this.backlog.samples += samples;
     this.backlog.bytes += bytes;
   }
-  /** One owed frame is stored by the consumer, or lost for it. */
-  settle(meta: FrameMeta, bytes: number, durable: number, how: 'delivered' | 'dropped'): void {
-    this.owed = minus(this.owed, { from: meta.seq, to: meta.seq + 1 });
-    this.backlog.frames--;
-    this.backlog.samples -= meta.samples;
-    this.backlog.bytes -= bytes;
-    this[how] += meta.samples;
-    if (how === 'dropped') this.lost = widen(this.lost, meta);
-    else if (meta.seq >= durable && !this.own) this.#ahead.push({ seq: meta.seq, samples: meta.samples });
+  /** The frames of one write are settled. @returns false when none of them was owed */
+  deliver(frames: readonly Settled[], durable: number, stored?: Stored | void): boolean {
+    let ranges: Range[] = [];
+    let samples = 0;
+    let dropped = 0;
+    let top = -1;
+    for (const frame of frames) {
+      if (this.#settle(frame)) {
+        ranges = plus(ranges, { from: frame.seq, to: frame.seq + 1 });
+        samples += frame.samples;
+        top = Math.max(top, frame.seq);
+      } else if (!owes(ranges, frame.seq)) dropped += frame.samples;
+    }
+    if (ranges.length === 0) return false;
+    const counts = stored ? { ...stored } : { delivered: samples, filtered: 0, deadLettered: 0 };
+    // Frames that were dropped while they were on their way stay dropped: each sample counts once.
+    if (stored)
+      for (const term of terms) {
+        const less = Math.min(counts[term], dropped);
+        counts[term] -= less;
+        dropped -= less;
+      }
+    for (const term of terms) this.counts[term] += counts[term];
+    if (top >= durable && !this.own) this.#ahead.push({ top, ranges, counts });
+    return true;
+  }
+  /** One owed frame is lost for the consumer. @returns false when it was not owed */
+  lose(frame: Settled): boolean {
+    if (!this.#settle(frame)) return false;
+    this.dropped += frame.samples;
+    this.lost = widen(this.lost, frame);
+    return true;
   }
   /** Sequences that are no more: the backlog is what is left, and the difference is dropped. */
   drop(gone: readonly Range[], left: Held, times: { from: number; to: number }): void {
@@ -69,21 +95,34 @@ export class Books {
   }
   /** As it may be stored: what is not durable counts as owed. */
   position(durable: number): Position {
-    this.#ahead = this.#ahead.filter(({ seq }) => seq >= durable);
-    const ahead = this.#ahead.reduce((sum, { samples }) => sum + samples, 0);
-    const owed = [...minus(this.owed, { from: durable, to: Infinity }), { from: durable, to: Infinity }];
-    const { delivered, dropped, lost, since, before } = this;
-    return { owed, delivered: delivered - ahead, dropped, lost, since, before };
+    this.#ahead = this.#ahead.filter(({ top }) => top >= durable);
+    const { dropped, lost, since, before } = this;
+    const counts = { ...this.counts };
+    let owed = [...minus(this.owed, { from: durable, to: Infinity }), { from: durable, to: Infinity }];
+    for (const write of this.#ahead) {
+      for (const range of write.ranges) owed = plus(owed, range);
+      for (const term of terms) counts[term] -= write.counts[term];
+    }
+    return { owed, ...counts, dropped, lost, since, before };
   }
   account(journalled: number): Account {
-    const { delivered, dropped, lost, owed, backlog, since } = this;
+    const { counts, dropped, lost, owed, backlog, since } = this;
     return {
       owed: [...owed],
       journalled: journalled - since,
-      delivered,
+      ...counts,
       dropped,
       ...(lost ? { lost } : {}),
       backlog: { ...backlog },
     };
+  }
+
+  #settle({ seq, size, samples }: Settled): boolean {
+    if (!this.owes(seq)) return false;
+    this.owed = minus(this.owed, { from: seq, to: seq + 1 });
+    this.backlog.frames--;
+    this.backlog.samples -= samples;
+    this.backlog.bytes -= size;
+    return true;
   }
 }

@@ -1,21 +1,8 @@
 // The suite every form of the log passes: order, owed ranges, bounds and counts. Called by each form's own test.
 import { describe, expect, test } from 'vitest';
-import { encodeFrame } from './frame.ts';
-import type { FrameMeta } from './frame.ts';
+import type { FrameMeta } from './head.ts';
 import type { Log } from './log.ts';
-
-function frame(seq: number, samples = 2): { bytes: Uint8Array; meta: FrameMeta } {
-  const all = Array.from({ length: samples }, (_, i) => ({
-    tag: i,
-    t: seq * 1000 + i,
-    receivedAt: seq * 1000,
-    value: i,
-    status: 0,
-    flags: 0,
-  }));
-  const bytes = encodeFrame({ origin: 'live', source: 'line', samples: all, events: [] }, seq, 1);
-  return { bytes, meta: { seq, samples, from: seq * 1000, to: seq * 1000 + samples - 1 } };
-}
+import { numbered as frame } from './testing.ts';
 
 /** @param make a fresh log with a cap in bytes, whose first sequence is 1 */
 export function logContract(make: (cap: number) => Log): void {
@@ -116,6 +103,59 @@ export function logContract(make: (cap: number) => Log): void {
       await log.sync();
       expect([log.written, log.durable]).toEqual([4, 4]);
       expect(() => log.append(frame(2).bytes, frame(2).meta)).toThrow(/sequence 2/);
+    });
+
+    test('delivered, filtered and dead-lettered are counted by themselves, as the consumer said them', () => {
+      const log = make(1e6);
+      log.add('a', 1);
+      const metas = filled(log, 4);
+      log.deliver('a', metas.slice(0, 2), { delivered: 1, filtered: 2, deadLettered: 1 });
+      log.deliver('a', metas.slice(2, 3));
+      expect(log.account('a')).toMatchObject({ journalled: 8, delivered: 3, filtered: 2, deadLettered: 1, dropped: 0 });
+      expect(log.account('a').backlog).toMatchObject({ frames: 1, samples: 2 });
+    });
+
+    test('what was dropped while it was on its way stays dropped: each sample counts once', () => {
+      const log = make(frame(1).bytes.length * 12);
+      log.add('a', 1);
+      const metas: FrameMeta[] = [];
+      while (log.account('a').dropped === 0) {
+        const { bytes, meta } = frame(metas.length + 1);
+        log.append(bytes, meta);
+        metas.push(meta);
+      }
+      const { dropped } = log.account('a');
+      const all = metas.length * 2;
+      log.deliver('a', metas, { delivered: all - 1, filtered: 1, deadLettered: 0 });
+      expect(log.account('a')).toMatchObject({ journalled: all, delivered: all - 1 - dropped, filtered: 1, dropped });
+    });
+
+    test('a frame that was never there is not settled', () => {
+      const log = make(1e6);
+      log.add('a', 1);
+      filled(log, 1);
+      log.deliver('a', [frame(2).meta], { delivered: 2, filtered: 0, deadLettered: 0 });
+      log.lose('a', [frame(3).meta]);
+      expect(log.account('a')).toMatchObject({ journalled: 2, delivered: 0, dropped: 0, backlog: { frames: 1 } });
+    });
+
+    test('a consumer that is removed holds nothing any more', () => {
+      const log = make(1e6);
+      log.add('a', 1);
+      log.add('b', 1);
+      const metas = filled(log, 3);
+      log.deliver('a', metas);
+      expect(log.backlog()).toBeGreaterThan(0);
+      expect(log.consumers()).toEqual(['a', 'b']);
+      log.remove('b');
+      log.remove('b');
+      expect(log.consumers()).toEqual(['a']);
+      expect(log.backlog()).toBe(0);
+      expect(() => log.account('b')).toThrow(/no consumer b/);
+      log.append(frame(4).bytes, frame(4).meta);
+      expect(seqs(log, 'a')).toEqual([4]);
+      log.add('b', 4);
+      expect(log.account('b')).toMatchObject({ journalled: 2, delivered: 0, dropped: 0 });
     });
   });
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
-import type { FrameMeta } from './frame.ts';
+import type { FrameMeta } from './head.ts';
 import { HEADER } from './segment.ts';
 import { openSegments } from './segments.ts';
 import type { DiskLog } from './segments.ts';

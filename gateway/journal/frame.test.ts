@@ -1,7 +1,11 @@
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Batch, GatewayEvent, Sample } from '../model.ts';
-import { decodeFrame, encodeFrame, framesIn, headsIn, readHead } from './frame.ts';
+import { ByteWriter } from './bytes.ts';
+import { decodeFrame, encodeFrame, encodeInto, framesIn } from './frame.ts';
+import { VERSION, headsIn, readHead } from './head.ts';
+import { asVersion1 } from './testing.ts';
 
 const time = fc.oneof(
   { weight: 8, arbitrary: fc.integer({ min: 1_700_000_000_000_000, max: 1_800_000_000_000_000 }) },
@@ -37,14 +41,20 @@ const event: fc.Arbitrary<GatewayEvent> = fc.record(
   { kind: fc.constant('clock' as const), id: fc.string(), time: fc.nat(), message: fc.string({ unit: 'binary' }) },
   { noNullPrototype: true },
 );
+const n = fc.maxSafeNat();
+const counts = fc.record(
+  { received: n, made: n, rejected: n, filtered: n, shed: n, journalled: n, merged: n },
+  { noNullPrototype: true },
+);
 const batch: fc.Arbitrary<Batch> = fc.record(
   {
     origin: fc.constantFrom('live', 'backfill', 'import', 'seed'),
     source: fc.string({ unit: 'grapheme' }),
     samples: fc.array(sample, { maxLength: 60 }),
     events: fc.array(event, { maxLength: 3 }),
+    counts,
   },
-  { noNullPrototype: true },
+  { requiredKeys: ['origin', 'source', 'samples', 'events'], noNullPrototype: true },
 );
 
 describe('frame', () => {
@@ -55,11 +65,42 @@ describe('frame', () => {
         if (!result.ok) throw new Error(result.message);
         expect(Object.is(result.frame.seq, -0) ? 0 : result.frame.seq).toBe(Object.is(seq, -0) ? 0 : seq);
         expect(result.frame.revision).toBe(revision);
-        const { origin, source, samples, events } = result.frame;
-        expect({ origin, source, samples, events }).toStrictEqual(given);
+        expect(result.frame).toStrictEqual({ ...given, seq: result.frame.seq, revision });
       }),
       { numRuns: 400 },
     );
+  });
+
+  test('a head tells all that a log needs, and the same as the encoder', () => {
+    fc.assert(
+      fc.property(batch, fc.maxSafeNat(), (given, seq) => {
+        const out = new ByteWriter();
+        const meta = encodeInto(out, given, seq, 1);
+        const { origin, source, samples } = given;
+        const receivedAt = samples[0]?.receivedAt ?? 0;
+        expect(meta).toMatchObject({ seq, origin, source, samples: samples.length, receivedAt, size: out.length });
+        expect(readHead(out.take())).toMatchObject({ ok: true, meta });
+      }),
+    );
+  });
+
+  test('a frame of version 1, without counts, is still read', () => {
+    const given: Batch = { origin: 'import', source: 'line', samples: [plain(1, 5), plain(2, 6.5)], events: [] };
+    const old = asVersion1(encodeFrame(given, 7, 3));
+    expect(decodeFrame(old)).toEqual({ ok: true, frame: { ...given, seq: 7, revision: 3 }, next: old.length });
+    expect([...headsIn(Buffer.concat([old, old]))].map(({ meta }) => meta.source)).toEqual(['line', 'line']);
+  });
+
+  test('a frame of a newer version is refused in words', () => {
+    const bytes = encodeFrame({ origin: 'live', source: 'x', samples: [], events: [] }, 1, 1);
+    const at = 8 + 16 + 2;
+    expect(bytes[at]).toBe(VERSION);
+    bytes[at] = VERSION + 1;
+    new DataView(bytes.buffer).setUint32(4, crc32(bytes.subarray(8)), true);
+    expect(decodeFrame(bytes)).toMatchObject({
+      ok: false,
+      message: expect.stringMatching(/version 3.*knows 2/) as string,
+    });
   });
 
   test('never throws on garbage, and never takes a damaged frame for a good one', () => {
@@ -91,7 +132,7 @@ describe('frame', () => {
       expect(seen).toEqual([1, 2]);
       expect(step.value?.reason).toBe(cut === twoEnd ? undefined : 'short');
     }
-    expect([...headsIn(whole)].map((head) => head.meta)).toEqual(
+    expect([...headsIn(whole)].map((head) => head.meta)).toMatchObject(
       [1, 2, 3].map((seq) => ({ seq, samples: 2, from: 1_780_000_000_000_001, to: 1_780_000_000_000_002 })),
     );
   });

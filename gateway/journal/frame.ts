@@ -1,36 +1,16 @@
 // The only codec of the journal: a batch with its sequence and catalog revision ↔ bytes, columnar.
-// Main encodes once (journal.ts); the writer reads the heads (log.ts) and decodes for consumers (pump.ts).
-//   head: length u32 · crc32 u32 (of all that follows) · seq f64 · first time f64 · samples varint · span varint
-//   body: version · origin · revision · source · receivedAt · columns tag, t, received, status, flags, at, valueAt, value · events
+// Main encodes once (journal.ts); whoever feeds a consumer decodes (pump.ts). The head, which a log reads, is in head.ts.
+//   head · columns tag, t, received, status, flags, at, valueAt, value · events
 import { crc32 } from 'node:zlib';
-import type { Batch, Frame, GatewayEvent, Micros, Origin, Sample } from '../model.ts';
+import type { Batch, Frame, GatewayEvent, Micros, Sample } from '../model.ts';
 import { ByteReader, ByteWriter, Malformed, isSmall } from './bytes.ts';
 import { readRuns, readTimes, readValues, writeRuns, writeTimes, writeValues } from './columns.ts';
+import { HEAD, MAX_FRAME, VERSION, guarded, origins, readHead, writeCounts } from './head.ts';
+import type { FrameFailure, FrameMeta, HeadResult } from './head.ts';
 
-const VERSION = 1;
-const HEAD = 8;
-/** No frame is longer; a length beyond it is garbage, not a reason to allocate. */
-export const MAX_FRAME = 64 * 1024 * 1024;
-
-const origins: readonly Origin[] = ['live', 'backfill', 'import', 'seed'];
 /** How a rare time (`at`, `valueAt`) is given: absent, equal to `t`, or another. */
 const Rare = { absent: 0, same: 1, other: 2 } as const;
 
-/** What a log needs to know of a frame without decoding it. Times are the samples' smallest and largest `t`, 0 without samples. */
-export interface FrameMeta {
-  seq: number;
-  samples: number;
-  from: Micros;
-  to: Micros;
-}
-
-/** Why bytes are no frame: `short`: it ends early (a torn tail); `damaged`: the sum or the form is wrong. */
-export interface FrameFailure {
-  ok: false;
-  reason: 'short' | 'damaged';
-  message: string;
-}
-export type HeadResult = { ok: true; meta: FrameMeta; start: number; next: number } | FrameFailure;
 export type FrameResult = { ok: true; frame: Frame; next: number } | FrameFailure;
 
 let columns = { f64: new Float64Array(1024), rare: new Float64Array(1024), u32: new Uint32Array(1024) };
@@ -65,6 +45,9 @@ export function encodeInto(out: ByteWriter, batch: Batch, seq: number, revision:
   out.byte(origins.indexOf(batch.origin));
   out.varint(revision);
   out.text(batch.source);
+  const { counts } = batch;
+  out.byte(counts ? 1 : 0);
+  if (counts) writeCounts(out, counts);
   const received = samples[0]?.receivedAt ?? 0;
   out.reserve(n * 10 + 32);
   out.f64(received);
@@ -100,7 +83,19 @@ export function encodeInto(out: ByteWriter, batch: Batch, seq: number, revision:
   }
   out.patchU32(start, size);
   out.patchU32(start + 4, crc32(out.view(start + HEAD, out.length)));
-  return { seq, samples: n, from: first, to: last };
+  const { origin, source } = batch;
+  const meta: FrameMeta = {
+    seq,
+    size: HEAD + size,
+    samples: n,
+    from: first,
+    to: last,
+    origin,
+    source,
+    receivedAt: received,
+  };
+  if (counts) meta.counts = counts;
+  return meta;
 }
 
 function writeRare(out: ByteWriter, samples: readonly Sample[], of: (sample: Sample) => Micros | undefined): void {
@@ -124,52 +119,24 @@ export function encodeFrame(batch: Batch, seq: number, revision: number): Uint8A
   return out.take();
 }
 
-/** Checks length and sum of the frame at `offset` and reads its head. Never throws. */
-export function readHead(bytes: Uint8Array, offset = 0): HeadResult {
-  if (bytes.length - offset < HEAD) return { ok: false, reason: 'short', message: 'fewer bytes than a head' };
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const size = view.getUint32(offset, true);
-  if (size < 24 || size > MAX_FRAME) return { ok: false, reason: 'damaged', message: `a length of ${size} cannot be` };
-  const next = offset + HEAD + size;
-  if (next > bytes.length) return { ok: false, reason: 'short', message: `${next - bytes.length} bytes are missing` };
-  if (crc32(bytes.subarray(offset + HEAD, next)) !== view.getUint32(offset + 4, true))
-    return { ok: false, reason: 'damaged', message: 'the check sum is wrong' };
-  return guarded(() => {
-    const reader = new ByteReader(bytes, offset + HEAD, next);
-    const seq = reader.f64();
-    const from = reader.f64();
-    const samples = reader.varint();
-    const to = from + reader.varint();
-    if (samples > reader.left || !Number.isSafeInteger(seq)) throw new Malformed('the head is wrong');
-    return { ok: true, meta: { seq, samples, from, to }, start: reader.at, next };
-  });
-}
-
 /** The frame at `offset`, whole; a failure for anything else. Never throws. */
 export function decodeFrame(bytes: Uint8Array, offset = 0): FrameResult {
   const head = readHead(bytes, offset);
   if (!head.ok) return head;
   return guarded(() => ({
     ok: true,
-    frame: readBody(new ByteReader(bytes, head.start, head.next), head.meta),
+    frame: readBody(new ByteReader(bytes, head.start, head.next), head),
     next: head.next,
   }));
 }
 
-function readBody(from: ByteReader, meta: FrameMeta): Frame {
-  const version = from.byte();
-  if (version !== VERSION) throw new Malformed(`a frame of version ${version}; this program knows ${VERSION}`);
-  const origin = origins[from.byte()];
-  if (!origin) throw new Malformed('an unknown origin');
-  const revision = from.varint();
-  const source = from.text();
-  const received = from.f64();
+function readBody(from: ByteReader, { meta, revision }: Extract<HeadResult, { ok: true }>): Frame {
   const n = meta.samples;
   const tags = new Float64Array(n);
   let tag = 0;
   for (let i = 0; i < n; i++) tags[i] = tag += from.zigzag();
   const t = readTimes(from, n, meta.from);
-  const receivedAt = readTimes(from, n, received);
+  const receivedAt = readTimes(from, n, meta.receivedAt);
   const status = readRuns(from, n);
   const flags = readRuns(from, n);
   const at = readRare(from, n, t);
@@ -191,7 +158,10 @@ function readBody(from: ByteReader, meta: FrameMeta): Frame {
   }
   const events = from.varint() === 0 ? [] : (JSON.parse(from.text()) as GatewayEvent[]);
   if (from.left !== 0) throw new Malformed('bytes are left over');
-  return { seq: meta.seq, revision, origin, source, samples, events };
+  const { seq, origin, source, counts } = meta;
+  return counts
+    ? { seq, revision, origin, source, samples, events, counts }
+    : { seq, revision, origin, source, samples, events };
 }
 
 function readRare(from: ByteReader, n: number, t: Float64Array): Map<number, number> | undefined {
@@ -204,34 +174,12 @@ function readRare(from: ByteReader, n: number, t: Float64Array): Map<number, num
   return found;
 }
 
-function guarded<T extends { ok: true }>(read: () => T): T | FrameFailure {
-  try {
-    return read();
-  } catch (error) {
-    return { ok: false, reason: 'damaged', message: error instanceof Error ? error.message : String(error) };
-  }
-}
-
 /** Consecutive frames; ends at the first that is none, returning why, or undefined at a clean end. */
 export function* framesIn(bytes: Uint8Array, offset = 0): Generator<Frame, FrameFailure | undefined> {
   while (offset < bytes.length) {
     const result = decodeFrame(bytes, offset);
     if (!result.ok) return result;
     yield result.frame;
-    offset = result.next;
-  }
-  return undefined;
-}
-
-/** As `framesIn`, but the heads alone, each with its bytes (a view, not a copy). */
-export function* headsIn(
-  bytes: Uint8Array,
-): Generator<{ meta: FrameMeta; bytes: Uint8Array }, FrameFailure | undefined> {
-  let offset = 0;
-  while (offset < bytes.length) {
-    const result = readHead(bytes, offset);
-    if (!result.ok) return result;
-    yield { meta: result.meta, bytes: bytes.subarray(offset, result.next) };
     offset = result.next;
   }
   return undefined;

@@ -1,31 +1,39 @@
 // What the writer owns: an ordered log of frames and, per consumer, the ranges of sequences it is still owed.
 // memory.ts forgets with the process, segments.ts is on disk; both pass contract.ts. pump.ts reads it, writer.ts fills it.
-import type { Micros } from '../model.ts';
-import type { FrameMeta } from './frame.ts';
-
-/** Sequences [from, to); the last range of a consumer is open (`to` Infinity): everything still to come. */
-export interface Range {
-  from: number;
-  to: number;
-}
+import type { Micros, Stored } from '../model.ts';
+import type { FrameMeta } from './head.ts';
+import type { Range } from './ranges.ts';
 
 /** A consumer's account, in samples counted when acknowledged or dropped; `backlog` is counted from the owed frames. */
-export interface Account {
+export interface Account extends Stored {
   owed: readonly Range[];
-  /** Everything journalled since the consumer was added: the sum of the other three, counted by itself. */
+  /** Everything journalled since the consumer was added: the sum of the other five, counted by itself. */
   journalled: number;
-  delivered: number;
   dropped: number;
   /** Sample times of what was dropped; undefined as long as nothing was. */
   lost?: { from: Micros; to: Micros };
   backlog: { frames: number; samples: number; bytes: number };
 }
 
-/** What a consumer that keeps its own position (in its own transaction) has stored: all below `position`, in samples `delivered`. */
-export interface Own {
+/** What a consumer that keeps its own position (in its own transaction) has stored: all below `position`, in samples. */
+export interface Own extends Partial<Stored> {
   position: number;
   delivered: number;
 }
+export interface Joining {
+  own?: Own;
+  /** After an outage: in the order of sequences (default), or what is new first and the backlog behind it. */
+  order?: 'fifo' | 'liveFirst';
+}
+
+/** A frame as it is read; `backlog`: it comes from behind the point where live frames go first. */
+export interface Found {
+  meta: FrameMeta;
+  bytes: Uint8Array;
+  backlog: boolean;
+}
+/** What the log needs to hear of a frame that was settled. */
+export type Settled = Pick<FrameMeta, 'seq' | 'size' | 'samples' | 'from' | 'to'>;
 
 export interface Log {
   /** Takes one frame; sequences rise. Beyond the cap the oldest frames go and are counted against whoever was owed them. */
@@ -41,37 +49,24 @@ export interface Log {
    * Adds a consumer, owed everything from sequence `from` on (what is gone by then is not its loss). One that was added
    * in an earlier run goes on where it stood.
    */
-  add(consumer: string, from: number, own?: Own): void;
-  /** The consumer's oldest owed frames below sequence `below`: at least one if any, then up to `bytes`. */
-  read(consumer: string, bytes: number, below?: number): { meta: FrameMeta; bytes: Uint8Array }[];
-  /** The consumer has stored these frames: they are owed no more. Unknown, dropped or repeated ones count nothing. */
-  deliver(consumer: string, frames: readonly FrameMeta[]): void;
+  add(consumer: string, from: number, joining?: Joining): void;
+  /** Forgets a consumer for good: what it was owed holds nothing any more. */
+  remove(consumer: string): void;
+  /** All that have an account, also those of earlier runs that were not added in this one. */
+  consumers(): string[];
+  /** Owed frames below sequence `below` in the order in which they are to be sent: at least one if any, then up to `bytes`. */
+  read(consumer: string, bytes: number, below?: number): Found[];
+  /**
+   * The consumer has settled these frames, as they were read, with one write: they are owed no more. `stored` is what it
+   * said of their samples, all delivered if nothing. Dropped or repeated frames count nothing.
+   */
+  deliver(consumer: string, frames: readonly Settled[], stored?: Stored | void): void;
   /** These frames cannot be decoded: owed no more, and counted as dropped. */
-  lose(consumer: string, frames: readonly FrameMeta[]): void;
+  lose(consumer: string, frames: readonly Settled[]): void;
   account(consumer: string): Account;
   /** Largest backlog of any consumer, bytes. */
   backlog(): number;
 }
-
-/** Ranges without the sequences of one. */
-export function minus(ranges: readonly Range[], { from, to }: Range): Range[] {
-  const left: Range[] = [];
-  for (const range of ranges) {
-    if (to <= range.from || from >= range.to) left.push(range);
-    else {
-      if (range.from < from) left.push({ from: range.from, to: from });
-      if (to < range.to) left.push({ from: to, to: range.to });
-    }
-  }
-  return left;
-}
-/** Ranges without one sequence. */
-export const without = (ranges: readonly Range[], seq: number): Range[] => minus(ranges, { from: seq, to: seq + 1 });
-
-export const owes = (ranges: readonly Range[], seq: number): boolean =>
-  ranges.some((range) => seq >= range.from && seq < range.to);
-export const overlaps = (ranges: readonly Range[], { from, to }: Range): boolean =>
-  ranges.some((range) => range.from < to && from < range.to);
 
 /** A range of sample times that takes in another; a frame without samples has none. */
 export function widen(

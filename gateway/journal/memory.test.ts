@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import type { Batch, Frame } from '../model.ts';
 import { logContract } from './contract.ts';
-import { headsIn } from './frame.ts';
+import { headsIn } from './head.ts';
 import { MainJournal } from './journal.ts';
 import { memoryLog } from './memory.ts';
 import { pump } from './pump.ts';

@@ -1,14 +1,13 @@
 // The log in memory: nothing survives the process, so "durable" is what has been taken in. Bounded by bytes.
-// Made by writer.ts; the form on disk takes its place behind the same interface and the same contract suite.
-import type { FrameMeta } from './frame.ts';
-import { owes as owesIn, widen, without } from './log.ts';
-import type { Account, Log, Range } from './log.ts';
+// For tests and for whoever needs no disk; the form on disk passes the same contract suite.
+import { Books, noneStored } from './books.ts';
+import type { FrameMeta } from './head.ts';
+import type { Found, Log } from './log.ts';
 
 interface Kept {
   meta: FrameMeta;
   bytes: Uint8Array;
 }
-type Books = Omit<Account, 'owed' | 'journalled'> & { owed: Range[]; since: number };
 
 /** @param cap bytes of frames kept at most; @param start the first sequence to come */
 export function memoryLog(cap: number, start = 1): Log {
@@ -20,17 +19,10 @@ export function memoryLog(cap: number, start = 1): Log {
   let journalled = 0;
   const consumers = new Map<string, Books>();
 
-  const owes = (books: Books, seq: number): boolean => owesIn(books.owed, seq);
   const booksOf = (consumer: string): Books => {
     const books = consumers.get(consumer);
     if (!books) throw new Error(`no consumer ${consumer}`);
     return books;
-  };
-  const settle = (books: Books, { meta, bytes }: Kept): void => {
-    books.owed = without(books.owed, meta.seq);
-    books.backlog.frames--;
-    books.backlog.samples -= meta.samples;
-    books.backlog.bytes -= bytes.length;
   };
   const shift = (): void => {
     size -= kept[head]?.bytes.length ?? 0;
@@ -43,13 +35,13 @@ export function memoryLog(cap: number, start = 1): Log {
   const dropOldest = (): void => {
     const oldest = kept[head];
     if (!oldest) return;
-    for (const books of consumers.values()) {
-      if (!owes(books, oldest.meta.seq)) continue;
-      settle(books, oldest);
-      books.dropped += oldest.meta.samples;
-      books.lost = widen(books.lost, oldest.meta);
-    }
+    for (const books of consumers.values()) books.lose(oldest.meta);
     shift();
+  };
+  /** What nobody wants goes. */
+  const tidy = (): void => {
+    const wanted = (seq: number): boolean => [...consumers.values()].some((books) => books.owes(seq));
+    while (head < kept.length && !wanted((kept[head] as Kept).meta.seq)) shift();
   };
   /** Index of the first kept frame at or above a sequence. */
   const find = (seq: number): number => {
@@ -70,11 +62,9 @@ export function memoryLog(cap: number, start = 1): Log {
       journalled += meta.samples;
       let owed = false;
       for (const books of consumers.values()) {
-        if (!owes(books, meta.seq)) continue;
+        if (!books.owes(meta.seq)) continue;
         owed = true;
-        books.backlog.frames++;
-        books.backlog.samples += meta.samples;
-        books.backlog.bytes += bytes.length;
+        books.add(meta.samples, bytes.length);
       }
       if (!owed) return;
       kept.push({ meta, bytes });
@@ -95,57 +85,46 @@ export function memoryLog(cap: number, start = 1): Log {
       return kept[head]?.meta.seq ?? written;
     },
     add(consumer, from) {
-      const books: Books = {
-        owed: [{ from, to: Infinity }],
-        delivered: 0,
-        dropped: 0,
-        backlog: { frames: 0, samples: 0, bytes: 0 },
-        since: journalled,
-      };
-      for (const { meta, bytes } of kept.slice(find(from))) {
-        books.backlog.frames++;
-        books.backlog.samples += meta.samples;
-        books.backlog.bytes += bytes.length;
-      }
-      books.since -= books.backlog.samples;
+      const found = kept.slice(find(from));
+      const since = journalled - found.reduce((sum, { meta }) => sum + meta.samples, 0);
+      const owed = [{ from, to: Infinity }];
+      const books = new Books({ owed, ...noneStored(), dropped: 0, since, before: noneStored() }, false);
+      for (const { meta, bytes } of found) books.add(meta.samples, bytes.length);
       consumers.set(consumer, books);
     },
+    remove(consumer) {
+      consumers.delete(consumer);
+      tidy();
+    },
+    consumers: () => [...consumers.keys()],
     read(consumer, bytes, below = Infinity) {
-      const found: Kept[] = [];
+      const found: Found[] = [];
       let total = 0;
       for (const range of booksOf(consumer).owed)
         for (let i = find(range.from); i < kept.length; i++) {
           const frame = kept[i] as Kept;
           if (frame.meta.seq >= Math.min(range.to, below)) break;
           if (found.length > 0 && total + frame.bytes.length > bytes) return found;
-          found.push(frame);
+          found.push({ ...frame, backlog: false });
           total += frame.bytes.length;
         }
       return found;
     },
-    deliver(consumer, frames) {
+    deliver(consumer, frames, stored) {
       const books = booksOf(consumer);
-      for (const { seq } of frames) {
-        const frame = kept[find(seq)];
-        if (!frame || frame.meta.seq !== seq || !owes(books, seq)) continue;
-        settle(books, frame);
-        books.delivered += frame.meta.samples;
-      }
-      const wanted = (seq: number): boolean => [...consumers.values()].some((other) => owes(other, seq));
-      while (head < kept.length && !wanted((kept[head] as Kept).meta.seq)) shift();
+      books.deliver(
+        frames.filter(({ seq }) => seq < written),
+        durable,
+        stored,
+      );
+      tidy();
     },
     lose(consumer, frames) {
       const books = booksOf(consumer);
-      const before = books.delivered;
-      for (const meta of frames) if (owes(books, meta.seq)) books.lost = widen(books.lost, meta);
-      this.deliver(consumer, frames);
-      books.dropped += books.delivered - before;
-      books.delivered = before;
+      for (const frame of frames) if (frame.seq < written) books.lose(frame);
+      tidy();
     },
-    account(consumer) {
-      const { since, owed, backlog, ...rest } = booksOf(consumer);
-      return { ...rest, journalled: journalled - since, owed: [...owed], backlog: { ...backlog } };
-    },
+    account: (consumer) => booksOf(consumer).account(journalled),
     backlog() {
       let most = 0;
       for (const books of consumers.values()) most = Math.max(most, books.backlog.bytes);

@@ -2,23 +2,24 @@
 // Written by segments.ts at most once a second, never beyond what is durable; read once, at the start.
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import type { Stored } from '../model.ts';
 import { readAt, writeAll } from './files.ts';
 import type { Files } from './files.ts';
-import type { Account, Range } from './log.ts';
+import type { Account } from './log.ts';
+import type { Range } from './ranges.ts';
 import type { Totals } from './segment.ts';
 
-const VERSION = 1;
+const VERSION = 2;
 const NAME = 'positions';
 
 /** A consumer's account as it is kept. */
-export interface Position {
+export interface Position extends Stored {
   owed: Range[];
-  delivered: number;
   dropped: number;
   lost?: Account['lost'];
   /** What had been journalled, and what the consumer had stored by its own count, when it was added. */
   since: number;
-  before: number;
+  before: Stored;
 }
 export interface Positions {
   /** One past the highest durable sequence. */
@@ -48,15 +49,26 @@ export function decodePositions(bytes: Buffer): Positions | undefined {
   if (sum !== crc32(body).toString(16)) return undefined;
   const { version, next, totals, consumers } = JSON.parse(body) as Omit<Positions, 'consumers'> & {
     version: number;
-    consumers: (Omit<Position, 'owed'> & { name: string; owed: [number, number | null][] })[];
+    consumers: (Omit<Position, 'owed' | 'before'> & {
+      name: string;
+      owed: [number, number | null][];
+      before: Stored | number;
+    })[];
   };
   if (version > VERSION)
     throw new Error(
       `the journal's positions have version ${version}, this program knows ${VERSION}: start the newer version that wrote them`,
     );
-  const known = consumers.map(({ name, owed, ...rest }): [string, Position] => [
+  const none = { delivered: 0, filtered: 0, deadLettered: 0 };
+  const known = consumers.map(({ name, owed, before, ...rest }): [string, Position] => [
     name,
-    { ...rest, owed: owed.map(([from, to]) => ({ from, to: to ?? Infinity })) },
+    {
+      // Version 1 knew of nothing but delivered.
+      ...none,
+      ...rest,
+      before: typeof before === 'number' ? { ...none, delivered: before } : before,
+      owed: owed.map(([from, to]) => ({ from, to: to ?? Infinity })),
+    },
   ]);
   return { next, totals, consumers: new Map(known) };
 }

@@ -2,7 +2,7 @@
 // Run by writer.ts (later by egress); the consumer gets decoded frames and the log hears what was stored.
 import type { Clock, Consumer, Frame } from '../model.ts';
 import { decodeFrame } from './frame.ts';
-import type { FrameMeta } from './frame.ts';
+import type { FrameMeta } from './head.ts';
 import type { Log } from './log.ts';
 
 export interface PumpHealth {
@@ -79,8 +79,8 @@ export function pump(options: PumpOptions): Pump {
             if (result.ok) frames.push(result.frame);
             (result.ok ? whole : damaged).push(frame.meta);
           }
-          if (frames.length > 0) await consumer.write(frames, signal);
-          log.deliver(name, whole);
+          const stored = frames.length > 0 ? await consumer.write(frames, signal) : undefined;
+          log.deliver(name, whole, stored);
           if (damaged.length > 0) log.lose(name, damaged);
           health.damaged += damaged.length;
           tries = 0;

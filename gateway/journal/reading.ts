@@ -3,16 +3,13 @@
 import type { Books } from './books.ts';
 import { readAt } from './files.ts';
 import type { Files } from './files.ts';
-import { readHead } from './frame.ts';
-import type { FrameMeta } from './frame.ts';
+import { readHead } from './head.ts';
+import type { FrameMeta } from './head.ts';
+import type { Found } from './log.ts';
 import { load } from './recovery.ts';
 import { STRIDE, markFor } from './segment.ts';
 import type { Segment } from './segment.ts';
 
-export interface Found {
-  meta: FrameMeta;
-  bytes: Uint8Array;
-}
 export interface Source {
   files: Files;
   /** The appender's: remembered places of another one are worth nothing. */
@@ -22,7 +19,7 @@ export interface Source {
 }
 
 /** Frames of a segment from a sequence on, as far as they can be read. */
-export function* framesOf(files: Files, segment: Segment, from: number): Generator<{ meta: FrameMeta; size: number }> {
+export function* framesOf(files: Files, segment: Segment, from: number): Generator<FrameMeta> {
   const bytes = load(files, segment.path);
   let { offset } = markFor(segment, from);
   while (offset < segment.size) {
@@ -33,7 +30,7 @@ export function* framesOf(files: Files, segment: Segment, from: number): Generat
       offset = beyond.offset;
       continue;
     }
-    if (head.meta.seq >= from) yield { meta: head.meta, size: head.next - offset };
+    if (head.meta.seq >= from) yield head.meta;
     offset = head.next;
   }
 }
@@ -67,7 +64,7 @@ export function readSome(
         if (head.meta.seq >= from) {
           full = size > room && (frames.length > 0 || !least);
           if (full) break;
-          frames.push({ meta: head.meta, bytes: chunk.subarray(at, head.next) });
+          frames.push({ meta: head.meta, bytes: chunk.subarray(at, head.next), backlog: false });
           room -= size;
         }
         at = head.next;

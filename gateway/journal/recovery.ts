@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { readAt } from './files.ts';
 import type { Files } from './files.ts';
-import type { Range } from './log.ts';
+import type { Range } from './ranges.ts';
 import { HEADER, baseOf, decodeHeader, segmentAt, survey } from './segment.ts';
 import type { Header, Segment, Totals } from './segment.ts';
 

@@ -3,9 +3,9 @@
 // reads headers and scans the last file only; counts before it run from the journal's beginning and are never reset.
 import { crc32 } from 'node:zlib';
 import type { Micros } from '../model.ts';
-import { readHead } from './frame.ts';
-import type { FrameMeta } from './frame.ts';
-import type { Range } from './log.ts';
+import { readHead } from './head.ts';
+import type { FrameMeta } from './head.ts';
+import type { Range } from './ranges.ts';
 
 const MAGIC = 'PENSTOCK';
 const VERSION = 1;

@@ -1,13 +1,16 @@
 import { readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { noneStored } from './books.ts';
 import { logContract } from './contract.ts';
-import type { FrameMeta } from './frame.ts';
+import type { FrameMeta } from './head.ts';
 import { decodePositions, encodePositions } from './positions.ts';
 import { HEADER } from './segment.ts';
 import { openSegments } from './segments.ts';
 import type { DiskLog, SegmentsOptions } from './segments.ts';
-import { fill, numbered, owedTo, scratch, segmentFiles } from './testing.ts';
+import { readEnds, sharedEnds } from './shared.ts';
+import { faulty, fill, numbered, owedTo, scratch, segmentFiles } from './testing.ts';
 
 let place: ReturnType<typeof scratch>;
 let opened: DiskLog[];
@@ -151,7 +154,9 @@ const drained = (log: DiskLog, name: string): number[] => {
 const fresh = (): Parameters<typeof encodePositions>[0] => ({
   next: 10,
   totals: { frames: 9, samples: 18 },
-  consumers: new Map([['a', { owed: [{ from: 1, to: Infinity }], delivered: 0, dropped: 0, since: 0, before: 0 }]]),
+  consumers: new Map([
+    ['a', { owed: [{ from: 1, to: Infinity }], ...noneStored(), dropped: 0, since: 0, before: noneStored() }],
+  ]),
 });
 
 test('damage that comes while running is found by reading, and what comes after it is still delivered', async () => {
@@ -220,7 +225,6 @@ test('a journal of a newer program is refused in words', async () => {
   const [path = ''] = segmentFiles(place.journal);
   const bytes = readFileSync(path);
   bytes.writeUInt16LE(9, 8);
-  const { crc32 } = await import('node:zlib');
   bytes.writeUInt32LE(crc32(bytes.subarray(0, HEADER - 4)), HEADER - 4);
   writeFileSync(path, bytes);
   expect(() => openSegments({ dataDir: place.dir, cap: 1e9 })).toThrow(/version 9.*newer/);
@@ -228,7 +232,7 @@ test('a journal of a newer program is refused in words', async () => {
 
 test('what the store that keeps its own position still needs goes last', async () => {
   const log = open({ cap: (HEADER + FRAME) * 4, segmentBytes: 1, margin: { bytes: 0, ms: 0 } });
-  log.add('history', 1, { position: 0, delivered: 0 });
+  log.add('history', 1, { own: { position: 0, delivered: 0 } });
   log.add('slow', 1);
   const metas = fill(log, 1, 4);
   await log.sync();
@@ -245,13 +249,13 @@ test('what the store that keeps its own position still needs goes last', async (
 test('delivered segments stay for the margin and then go; the store says itself where it stands after a kill', async () => {
   const options = { segmentBytes: HEADER + FRAME * 2, margin: { bytes: (HEADER + FRAME * 2) * 3, ms: 3_600_000 } };
   const log = open(options);
-  log.add('history', 1, { position: 0, delivered: 0 });
+  log.add('history', 1, { own: { position: 0, delivered: 0 } });
   log.deliver('history', fill(log, 1, 20).slice(0, 17));
   await log.sync();
   expect(segmentFiles(place.journal).length).toBe(5);
   leave(log);
   const again = open(options);
-  again.add('history', again.start, { position: 19, delivered: 36 });
+  again.add('history', again.start, { own: { position: 19, delivered: 36 } });
   expect(owedTo(again, 'history')).toEqual([19, 20]);
   expect(again.account('history')).toMatchObject({
     journalled: 40,
@@ -277,4 +281,77 @@ test('a frame larger than a segment has one of its own', async () => {
   );
   expect(log.read('a', 10).map(({ meta }) => meta.seq)).toEqual([3]);
   expect(segmentFiles(place.journal).length).toBe(3);
+});
+
+test('positions of version 1 are read, and written as version 2', async () => {
+  const log = open();
+  log.add('a', 1);
+  const metas = fill(log, 1, 4);
+  log.deliver('a', metas.slice(0, 1));
+  await log.close();
+  leave(log);
+  const path = join(place.journal, 'positions');
+  const old = {
+    version: 1,
+    next: 5,
+    totals: { frames: 4, samples: 8 },
+    consumers: [
+      { name: 'a', owed: [[2, null]], delivered: 2, dropped: 0, since: 0, before: 0 },
+      { name: 'own', owed: [[3, null]], delivered: 4, dropped: 0, since: 0, before: 100 },
+    ],
+  };
+  const body = JSON.stringify(old);
+  writeFileSync(path, `${body}\n${crc32(body).toString(16)}\n`);
+  const again = open();
+  again.add('a', again.start);
+  again.add('own', again.start, { own: { position: 4, delivered: 105, filtered: 1 } });
+  again.deliver('a', metas.slice(1, 2), { delivered: 0, filtered: 1, deadLettered: 1 });
+  expect(again.account('own')).toMatchObject({ delivered: 5, filtered: 1, backlog: { samples: 2 } });
+  await again.close();
+  const stored = decodePositions(readFileSync(path))?.consumers.get('a');
+  expect(stored).toMatchObject({ delivered: 2, filtered: 1, deadLettered: 1, before: noneStored() });
+  expect(JSON.parse(readFileSync(path, 'utf8').split('\n')[0] ?? '')).toMatchObject({ version: 2 });
+});
+
+test('a consumer of an earlier run holds what it is owed until it is added or removed', async () => {
+  const options = { cap: (HEADER + FRAME) * 100, segmentBytes: 1, margin: { bytes: 0, ms: 0 } };
+  const log = open(options);
+  for (const name of ['a', 'b', 'c']) log.add(name, 1);
+  const metas = fill(log, 1, 4);
+  log.deliver('a', metas);
+  await log.close();
+  leave(log);
+  const again = open(options);
+  expect(again.consumers()).toEqual(['a', 'b', 'c']);
+  again.add('a', again.start);
+  again.deliver('a', fill(again, again.start, 2));
+  await again.sync();
+  expect(segmentFiles(place.journal).length).toBe(6);
+  again.add('b', again.start);
+  expect(again.account('b')).toMatchObject({ journalled: 12, backlog: { samples: 12 } });
+  again.remove('b');
+  again.remove('c');
+  await again.sync();
+  expect(segmentFiles(place.journal).length).toBe(1);
+  await again.close();
+  leave(again);
+  const third = open(options);
+  expect(third.consumers()).toEqual(['a']);
+});
+
+test('other threads see how far the log is, and that frames have moved after a failed sync', async () => {
+  const shared = sharedEnds();
+  expect(readEnds(shared)).toEqual({ written: 0, durable: 0, first: 0, generation: 0 });
+  const fault = faulty({ calls: ['sync'], nth: 2 });
+  const log = open({ shared, files: fault.files, segmentBytes: 1, margin: { bytes: 0, ms: 0 } });
+  log.add('a', 1);
+  expect(readEnds(shared)).toEqual({ written: 1, durable: 1, first: 1, generation: 0 });
+  const metas = fill(log, 1, 2);
+  expect(log.read('a', 1e6).length).toBe(2);
+  expect(readEnds(shared)).toEqual({ written: 3, durable: 1, first: 1, generation: 0 });
+  await expect(log.sync()).rejects.toThrow(/EIO/);
+  expect(readEnds(shared)).toEqual({ written: 2, durable: 2, first: 1, generation: 1 });
+  log.deliver('a', metas);
+  await log.sync();
+  expect(readEnds(shared)).toEqual({ written: 3, durable: 3, first: 2, generation: 1 });
 });

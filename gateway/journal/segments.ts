@@ -3,22 +3,23 @@
 // in recovery.ts, accounts in books.ts.
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
-import type { Clock } from '../model.ts';
+import type { Clock, Stored } from '../model.ts';
 import { Appender } from './appender.ts';
-import { Books, nothing } from './books.ts';
+import { Books, noneStored, nothing } from './books.ts';
 import type { Held } from './books.ts';
 import { diskFiles } from './files.ts';
 import type { Files } from './files.ts';
-import type { FrameMeta } from './frame.ts';
-import { minus, overlaps, widen } from './log.ts';
-import type { Account, Log, Own, Range } from './log.ts';
+import { widen } from './log.ts';
+import type { Account, Found, Log, Own } from './log.ts';
 import { loadPositions, savePositions } from './positions.ts';
 import type { Position } from './positions.ts';
 import { framesOf, readSome } from './reading.ts';
-import type { Found } from './reading.ts';
+import { minus, overlaps, owes } from './ranges.ts';
+import type { Range } from './ranges.ts';
 import { load, recover } from './recovery.ts';
 import { HEADER, survey } from './segment.ts';
 import type { Segment } from './segment.ts';
+import { publisher } from './shared.ts';
 
 /** acknowledged = synced; `os`: written only, which survives the process but not the power. */
 export type Durability = 'batch' | 'interval' | 'os';
@@ -37,6 +38,8 @@ export interface SegmentsOptions {
   memoryBytes?: number;
   /** Delivered segments stay until there are more bytes of them than this, or they are older: for a consumer that must rewind. */
   margin?: { bytes: number; ms: number };
+  /** Made by `sharedEnds`: where the log says for other threads how far it is. */
+  shared?: SharedArrayBuffer;
 }
 export interface LogHealth {
   /** In words, why frames wait in memory, or positions cannot be stored; empty when all is well. */
@@ -103,12 +106,16 @@ export function openSegments(options: SegmentsOptions): DiskLog {
     segments,
     totals,
     start,
-    forgotten(meta, size) {
+    forgotten(meta) {
       unsaved = true;
-      for (const books of consumers.values())
-        if (books.owes(meta.seq)) books.settle(meta, size, appender.durable, 'dropped');
+      for (const books of consumers.values()) books.lose(meta);
     },
   });
+  const publish = options.shared ? publisher(options.shared) : () => {};
+  const tell = (): void => {
+    const { written, durable, generation, next } = appender;
+    publish({ written, durable, generation, first: segments[0]?.base ?? next });
+  };
   const booksOf = (consumer: string): Books => {
     const books = consumers.get(consumer);
     if (!books) throw new Error(`no consumer ${consumer}`);
@@ -123,10 +130,10 @@ export function openSegments(options: SegmentsOptions): DiskLog {
       return { frames: segment.frames, samples: segment.samples, bytes: segment.size - HEADER };
     inspect(segment);
     const held = nothing();
-    for (const { meta, size } of framesOf(files, segment, base)) {
-      if (!owed.some((range) => meta.seq >= range.from && meta.seq < range.to)) continue;
+    for (const { seq, samples, size } of framesOf(files, segment, base)) {
+      if (!owes(owed, seq)) continue;
       held.frames++;
-      held.samples += meta.samples;
+      held.samples += samples;
       held.bytes += size;
     }
     return held;
@@ -249,6 +256,7 @@ export function openSegments(options: SegmentsOptions): DiskLog {
       bound(true);
       throw error;
     } finally {
+      tell();
       await store(now);
     }
   };
@@ -257,6 +265,7 @@ export function openSegments(options: SegmentsOptions): DiskLog {
     if (appender.unwritten === 0) return;
     appender.flush();
     if (bytesKept() > cap) bound();
+    tell();
   };
   let putting = false;
 
@@ -295,23 +304,31 @@ export function openSegments(options: SegmentsOptions): DiskLog {
       put();
       return segments[0]?.base ?? appender.next;
     },
-    add(consumer, from, own) {
-      const known = positions?.consumers.get(consumer);
-      // A store that has less than we know of it is a new one under the old name.
-      const books =
-        known && !(own && own.delivered < known.before + known.delivered) ? again(known, own) : anew(from, own);
-      consumers.set(consumer, books);
+    add(consumer, from, { own } = {}) {
+      if (own || !consumers.has(consumer)) consumers.set(consumer, joined(consumer, from, own));
       unsaved = true;
     },
+    remove(consumer) {
+      positions?.consumers.delete(consumer);
+      if (!consumers.delete(consumer)) return;
+      unsaved = true;
+      bound();
+    },
+    consumers: () => [...consumers.keys()],
     read(consumer, bytes, below = Infinity) {
       put();
       const books = booksOf(consumer);
       return readOwed(books, bytes, below) ?? readOwed(books, bytes, below) ?? unreadable(consumer);
     },
-    deliver: (consumer, frames) => settle(consumer, frames, 'delivered'),
+    deliver(consumer, frames, stored) {
+      const books = booksOf(consumer);
+      const known = frames.filter(({ seq }) => seq < appender.next);
+      if (books.deliver(known, appender.durable, stored) && !books.own) unsaved = true;
+    },
     lose(consumer, frames) {
       damaged += frames.length;
-      settle(consumer, frames, 'dropped');
+      const books = booksOf(consumer);
+      for (const frame of frames) if (frame.seq < appender.next && books.lose(frame)) unsaved = true;
     },
     account(consumer): Account {
       put();
@@ -338,32 +355,47 @@ export function openSegments(options: SegmentsOptions): DiskLog {
     },
   };
 
+  // Whoever was there before holds what it is owed until it is added or removed.
+  for (const name of positions?.consumers.keys() ?? []) consumers.set(name, joined(name, start, undefined));
+  tell();
+
+  function joined(consumer: string, from: number, own: Own | undefined): Books {
+    const known = positions?.consumers.get(consumer);
+    const { before } = known ?? {};
+    // A store that has less than we know of it is a new one under the old name.
+    const fresh = own && known && before && stored(own) < stored(known) + stored(before);
+    return known && !fresh ? again(known, own) : anew(from, own);
+  }
   /** A consumer the journal has not met. */
   function anew(from: number, own: Own | undefined): Books {
     const owed = ranged([{ from: Math.max(from, own?.position ?? 0), to: Infinity }]);
     const backlog = held(owed);
     const since = appender.totals.samples - backlog.samples;
-    const books = new Books(
-      { owed: spared(owed), delivered: 0, dropped: 0, since, before: own?.delivered ?? 0 },
-      !!own,
-    );
+    const { delivered = 0, filtered = 0, deadLettered = 0 } = own ?? {};
+    const before = { delivered, filtered, deadLettered };
+    const books = new Books({ owed: spared(owed), ...noneStored(), dropped: 0, since, before }, !!own);
     books.backlog = backlog;
     return books;
   }
   /** A consumer of an earlier run; its own word on where it stands is newer than ours. */
   function again(known: Position, own: Own | undefined): Books {
     const asked = own ? [{ from: own.position, to: Infinity }] : known.owed;
-    const delivered = own ? own.delivered - known.before : known.delivered;
+    const { before } = known;
+    const counts = own && {
+      delivered: own.delivered - before.delivered,
+      filtered: (own.filtered ?? 0) - before.filtered,
+      deadLettered: (own.deadLettered ?? 0) - before.deadLettered,
+    };
     const owed = ranged(asked);
     const backlog = held(owed);
-    const books = new Books({ ...known, delivered, owed: spared(owed) }, !!own);
+    const books = new Books({ ...known, ...counts, owed: spared(owed) }, !!own);
     books.backlog = backlog;
     const vanished = [{ from: 0, to: segments[0]?.base ?? start }, ...found.gaps.filter((gap) => gap.vanished)];
     const evidence = [...vanished, ...segments.flatMap((segment) => segment.holes)];
     if (!evidence.some((range) => overlaps(asked, range))) return books;
     // Files of another run that are gone or spoilt: what was in them can only be counted as what is missing.
     const { journalled, dropped } = books.account(appender.totals.samples);
-    const samples = Math.max(0, journalled - delivered - dropped - backlog.samples);
+    const samples = Math.max(0, journalled - stored(books.counts) - dropped - backlog.samples);
     const times = segments.filter(({ samples }) => samples > 0);
     books.dropped += samples;
     books.lost = widen(books.lost, { from: times[0]?.from ?? 0, to: times.at(-1)?.to ?? 0, samples });
@@ -380,30 +412,9 @@ export function openSegments(options: SegmentsOptions): DiskLog {
     return segments.flatMap((segment) => segment.holes).reduce(minus, [...owed]);
   }
 
-  function settle(consumer: string, metas: readonly FrameMeta[], how: 'delivered' | 'dropped'): void {
-    const books = booksOf(consumer);
-    for (const meta of metas) {
-      if (!books.owes(meta.seq)) continue;
-      const lent = books.lent.get(meta.seq);
-      const frame = lent === undefined ? find(meta.seq) : { meta, size: lent };
-      if (!frame) continue;
-      books.settle(frame.meta, frame.size, appender.durable, how);
-      if (!books.own || how === 'dropped') unsaved = true;
-    }
-  }
-  function find(seq: number): { meta: FrameMeta; size: number } | undefined {
-    put();
-    const segment = segments.find(({ base, end }) => seq >= base && seq < end);
-    if (!segment) return undefined;
-    inspect(segment);
-    for (const frame of framesOf(files, segment, seq)) return frame.meta.seq === seq ? frame : undefined;
-    return undefined;
-  }
-
   /** Undefined when damage was found instead: another try knows of it. */
   function readOwed(books: Books, bytes: number, below: number): Found[] | undefined {
     const frames: Found[] = [];
-    books.lent.clear();
     let room = bytes;
     for (const { from, to } of [...books.owed])
       for (const segment of [...segments]) {
@@ -419,7 +430,6 @@ export function openSegments(options: SegmentsOptions): DiskLog {
         );
         for (const frame of part.frames) {
           frames.push(frame);
-          books.lent.set(frame.meta.seq, frame.bytes.length);
           room -= frame.bytes.length;
         }
         if (part.end === 'damaged' && frames.length === 0) return undefined;
@@ -433,3 +443,7 @@ export function openSegments(options: SegmentsOptions): DiskLog {
 
   return log;
 }
+
+/** All samples that a consumer has settled by itself. */
+const stored = ({ delivered, filtered = 0, deadLettered = 0 }: Partial<Stored> & { delivered: number }): number =>
+  delivered + filtered + deadLettered;

@@ -3,10 +3,13 @@
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { ByteReader } from './bytes.ts';
 import { diskFiles } from './files.ts';
 import type { Files } from './files.ts';
 import { encodeFrame } from './frame.ts';
-import type { FrameMeta } from './frame.ts';
+import { readHead } from './head.ts';
+import type { FrameMeta } from './head.ts';
 import type { Log } from './log.ts';
 
 export function scratch(): { dir: string; journal: string; clear(): void } {
@@ -25,7 +28,25 @@ export function numbered(seq: number, samples = 2): { bytes: Uint8Array; meta: F
     flags: 0,
   }));
   const bytes = encodeFrame({ origin: 'live', source: 'line', samples: all, events: [] }, seq, 1);
-  return { bytes, meta: { seq, samples, from: seq * 1000, to: seq * 1000 + samples - 1 } };
+  const head = readHead(bytes);
+  if (!head.ok) throw new Error(head.message);
+  return { bytes, meta: head.meta };
+}
+/** The same frame as version 1 wrote it: without the source's account. */
+export function asVersion1(bytes: Uint8Array): Buffer {
+  const head = readHead(bytes);
+  if (!head.ok || head.meta.counts) throw new Error('only a frame without counts has been one of version 1');
+  const body = Buffer.from(bytes.subarray(8));
+  const reader = new ByteReader(body, 16, body.length);
+  reader.varint();
+  reader.varint();
+  body[reader.at] = 1;
+  // The mark of no counts lies before the time of receipt.
+  const mark = head.start - 8 - 8 - 1;
+  const old = Buffer.concat([Buffer.alloc(8), body.subarray(0, mark), body.subarray(mark + 1)]);
+  old.writeUInt32LE(old.length - 8, 0);
+  old.writeUInt32LE(crc32(old.subarray(8)), 4);
+  return old;
 }
 export function fill(log: Log, from: number, count: number, samples = 2): FrameMeta[] {
   return Array.from({ length: count }, (_, i) => {
