@@ -1,0 +1,158 @@
+// A chunk as bytes and back, losslessly: what the store writes into history.db and the queries read from it. Pure.
+// version, form (0 plain, 1 deflated), n, [length when inflated], columns: times, statuses, flags, values; CRC-32 of all.
+import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { packAnything, unpackAnything } from './anything.ts';
+import { Damaged, Packer, Unpacker } from './bytes.ts';
+import { LARGEST, packIntegers, unpackIntegers } from './integers.ts';
+import { packNumbers, unpackNumbers } from './numbers.ts';
+import type { Numbers, Series } from './series.ts';
+
+export { Damaged } from './bytes.ts';
+
+/** Samples a chunk can hold at most; so many, of one value, fit into a few bytes. */
+export const MOST = 65_536;
+const VERSION = 1;
+/** Deflate makes no more of a byte than this many. */
+const INFLATION = 1032;
+/** Units of time steps as powers of ten of a microsecond; 255: the times as doubles. */
+const SECOND = 6;
+const UNEVEN = 255;
+const Kind = { number: 0, boolean: 1, any: 2 } as const;
+const NULLS = 4;
+const small = { level: 1, windowBits: 12, memLevel: 5, chunkSize: 2048 } as const;
+
+const body = new Packer();
+
+/**
+ * The chunk's bytes. Times are whole microseconds of any order, numbers any bits.
+ * Throws RangeError for more than `MOST` samples or a time that is no whole number.
+ */
+export function encodeChunk(series: Series): Uint8Array {
+  const { n, values } = series;
+  if (n > MOST) throw new RangeError(`a chunk holds at most ${MOST} samples, not ${n}`);
+  body.length = 0;
+  packTimes(series);
+  packIntegers(body, series.status, n);
+  packIntegers(body, series.flags, n);
+  if (values.kind === 'any') {
+    body.byte(Kind.any);
+    packAnything(body, values.v, n);
+  } else packColumn(values, n);
+  const plain = body.bytes.subarray(0, body.length);
+  const deflated = deflateRawSync(plain, small);
+  const form = deflated.length + 4 < plain.length ? 1 : 0;
+  const chunk = new Packer();
+  chunk.byte(VERSION);
+  chunk.byte(form);
+  chunk.uint(n);
+  if (form === 1) chunk.uint(plain.length);
+  chunk.raw(form === 1 ? deflated : plain);
+  const sum = crc32(chunk.bytes.subarray(0, chunk.length));
+  chunk.need(4);
+  for (let shift = 0; shift < 32; shift += 8) chunk.byte((sum >>> shift) & 255);
+  return chunk.bytes.slice(0, chunk.length);
+}
+
+function packTimes({ t, n }: Series): void {
+  const first = n > 0 ? (t[0] as number) : 0;
+  let unit = SECOND;
+  let step = 10 ** unit;
+  let even = true;
+  for (let i = 0; i < n; i++) {
+    const time = t[i] as number;
+    if (!Number.isSafeInteger(time)) throw new RangeError(`a sample's time must be whole microseconds, not ${time}`);
+    const since = time - first;
+    even &&= since <= LARGEST && since >= -LARGEST;
+    while (since % step !== 0 && unit > 0) step = 10 ** --unit;
+  }
+  body.byte(even ? unit : UNEVEN);
+  if (!even) for (let i = 0; i < n; i++) body.double(t[i] as number);
+  else {
+    body.double(first);
+    const steps = new Float64Array(n);
+    for (let i = 0; i < n; i++) steps[i] = ((t[i] as number) - first) / step;
+    packIntegers(body, steps, n);
+  }
+}
+
+function unpackTimes(from: Unpacker, n: number): Float64Array {
+  const t = new Float64Array(n);
+  const unit = from.byte();
+  if (unit === UNEVEN) for (let i = 0; i < n; i++) t[i] = from.double();
+  else if (unit <= SECOND) {
+    const first = from.double();
+    const step = 10 ** unit;
+    unpackIntegers(from, n, t);
+    for (let i = 0; i < n; i++) t[i] = first + (t[i] as number) * step;
+  } else throw new Damaged(`the chunk has times in a unit ${unit}, which this version does not know`);
+  return t;
+}
+
+function packColumn({ kind, v, has }: Numbers, n: number): void {
+  body.byte(Kind[kind] + (has ? NULLS : 0));
+  if (has) packIntegers(body, has, n);
+  let column = v;
+  if (has || kind === 'boolean') {
+    // What stands where the value is null is nobody's business: the value before costs least.
+    column = new Float64Array(n);
+    const bits = new BigUint64Array(column.buffer);
+    const given = new BigUint64Array(v.buffer, v.byteOffset, n);
+    for (let i = 0; i < n; i++) {
+      if (has && has[i] === 0) bits[i] = i > 0 ? (bits[i - 1] as bigint) : 0n;
+      else if (kind === 'boolean') column[i] = v[i] === 0 ? 0 : 1;
+      else bits[i] = given[i] as bigint;
+    }
+  }
+  packNumbers(body, column, n);
+}
+
+function unpackColumn(from: Unpacker, head: number, n: number): Numbers {
+  const kind = head % NULLS === Kind.boolean ? 'boolean' : 'number';
+  let has: Uint8Array | undefined;
+  if (head >= NULLS) {
+    has = new Uint8Array(n);
+    unpackIntegers(from, n, has);
+  }
+  const v = unpackNumbers(from, n);
+  if (has) for (let i = 0; i < n; i++) if (has[i] === 0) v[i] = 0;
+  return { kind, v, has };
+}
+
+/** The samples of a chunk; throws `Damaged` when the bytes are not what `encodeChunk` gave. */
+export function decodeChunk(bytes: Uint8Array): Series {
+  const end = bytes.length - 4;
+  if (end < 4) throw new Damaged('the chunk ends too early');
+  const sum = new DataView(bytes.buffer, bytes.byteOffset).getUint32(end, true);
+  if (crc32(bytes.subarray(0, end)) !== sum) throw new Damaged('the chunk is damaged: its checksum does not hold');
+  const head = new Unpacker(bytes.subarray(0, end));
+  const version = head.byte();
+  if (version !== VERSION) throw new Damaged(`the chunk is of version ${version}, which this version does not know`);
+  const form = head.byte();
+  const n = head.uint(MOST);
+  const from = form === 1 ? new Unpacker(inflated(head, end)) : head;
+  const t = unpackTimes(from, n);
+  const status = new Uint32Array(n);
+  unpackIntegers(from, n, status);
+  const flags = new Uint8Array(n);
+  unpackIntegers(from, n, flags);
+  const kind = from.byte();
+  if (kind === 3 || kind > Kind.boolean + NULLS)
+    throw new Damaged(`the chunk has values of kind ${kind}, which this version does not know`);
+  const values: Series['values'] =
+    kind === Kind.any ? { kind: 'any', v: unpackAnything(from, n) } : unpackColumn(from, kind, n);
+  from.end();
+  return { n, t, status, flags, values };
+}
+
+function inflated(head: Unpacker, end: number): Uint8Array {
+  const length = head.uint(INFLATION * end);
+  const deflated = head.raw(end - head.at);
+  let plain: Uint8Array;
+  try {
+    plain = inflateRawSync(deflated, { maxOutputLength: Math.max(1, length), chunkSize: Math.max(64, length) });
+  } catch (error) {
+    throw new Damaged('the chunk cannot be inflated', { cause: error });
+  }
+  if (plain.length !== length) throw new Damaged('the chunk inflates to another length than it says');
+  return plain;
+}

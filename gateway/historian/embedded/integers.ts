@@ -1,0 +1,145 @@
+// A column of whole numbers in few bytes: what is left after the best of four guesses, zeros as runs where they are many.
+// Everything in a chunk that can be counted goes through here: times, statuses, flags, scaled values, places in a list.
+import { Damaged, sizeOf, unzigzag, zigzag } from './bytes.ts';
+import type { Packer, Unpacker } from './bytes.ts';
+
+/** Numbers up to this size are taken: their second differences are still exact, zigzagged. */
+export const LARGEST = 2 ** 50;
+
+type Column = Float64Array | Uint32Array | Uint8Array;
+
+/**
+ * The guess for the next number: the mean (noise), the last (drift), the last step again (ramps, regular times), or the
+ * line from first to last (times with jitter).
+ */
+const Guess = { mean: 0, last: 1, step: 2, line: 3 } as const;
+const RUNS = 4;
+
+const residuals = [0, 1, 2, 3].map(() => new Float64Array(1024));
+
+/** What a column would take: bytes before deflate, and how. */
+interface Plan {
+  guess: number;
+  runs: boolean;
+  bytes: number;
+}
+
+function cost(values: Float64Array, n: number): Omit<Plan, 'guess'> {
+  let plain = 0;
+  let zeros = 0;
+  let breaks = 0;
+  let before = -1;
+  for (let i = 0; i < n; i++) {
+    const z = values[i] as number;
+    plain += z < 128 ? 1 : z < 16384 ? 2 : sizeOf(z);
+    if (z === 0) {
+      zeros++;
+      if (before !== 0) breaks++;
+    }
+    before = z;
+  }
+  // Deflate does well with zeros in between; only long runs are worth two bytes each.
+  const runs = zeros >= 8 * breaks && zeros > 8;
+  return { runs, bytes: runs ? plain - zeros + 2 * breaks : plain };
+}
+
+/** Weighs the guesses for the first `n` numbers of the column; leaves their residuals for `packIntegers`. */
+export function planIntegers(column: Column, n: number): Plan {
+  if ((residuals[0] as Float64Array).length < n)
+    for (const i of residuals.keys()) residuals[i] = new Float64Array(2 * n);
+  const [mean, last, step, line] = residuals as [Float64Array, Float64Array, Float64Array, Float64Array];
+  const first = column[0] as number;
+  const middle = meanOf(column, n);
+  const slope = slopeOf(first, column[n - 1] as number, n);
+  let x1 = first;
+  let d1 = 0;
+  for (let i = 0; i < n; i++) {
+    const x = column[i] as number;
+    const d = x - x1;
+    mean[i] = zigzag(x - middle);
+    last[i] = zigzag(d);
+    step[i] = zigzag(d - d1);
+    line[i] = zigzag(x - first - Math.round(i * slope));
+    x1 = x;
+    d1 = d;
+  }
+  let best: Plan | undefined;
+  for (const guess of [Guess.last, Guess.step, Guess.mean, Guess.line]) {
+    const plan = { guess, ...cost(residuals[guess] as Float64Array, n) };
+    // Within a byte class the smaller residuals deflate better: a tie goes to the smaller sum.
+    if (!best || plan.bytes < best.bytes || (plan.bytes === best.bytes && sum(guess, n) < sum(best.guess, n)))
+      best = plan;
+  }
+  return best as Plan;
+}
+
+function sum(guess: number, n: number): number {
+  const values = residuals[guess] as Float64Array;
+  let total = 0;
+  for (let i = 0; i < n; i++) total += values[i] as number;
+  return total;
+}
+function meanOf(column: Column, n: number): number {
+  let total = 0;
+  for (let i = 0; i < n; i++) total += column[i] as number;
+  return n === 0 ? 0 : Math.round(total / n);
+}
+const slopeOf = (first: number, last: number, n: number): number => (n < 2 ? 0 : (last - first) / (n - 1));
+
+/** Writes the first `n` numbers, each a whole number of at most `LARGEST`. */
+export function packIntegers(packer: Packer, column: Column, n: number, plan = planIntegers(column, n)): void {
+  if (n === 0) return;
+  packer.byte(plan.guess + (plan.runs ? RUNS : 0));
+  const first = column[0] as number;
+  packer.int(plan.guess === Guess.mean ? meanOf(column, n) : first);
+  if (plan.guess === Guess.line) packer.int((column[n - 1] as number) - first);
+  const values = residuals[plan.guess] as Float64Array;
+  packer.need(8 * n);
+  for (let i = 0; i < n; i++) {
+    const z = values[i] as number;
+    if (z < 128 && !(plan.runs && z === 0)) {
+      packer.bytes[packer.length++] = z;
+      continue;
+    }
+    packer.uint(z);
+    if (z !== 0) continue;
+    const began = i;
+    while (i + 1 < n && values[i + 1] === 0) i++;
+    packer.uint(i - began);
+  }
+}
+
+/** Reads `n` numbers as they were written; `out` holds at least `n`. */
+export function unpackIntegers(from: Unpacker, n: number, out: Column): void {
+  if (n === 0) return;
+  const head = from.byte();
+  if (head >= 2 * RUNS) throw new Damaged(`the chunk has a column of kind ${head}, which this version does not know`);
+  const guess = head % RUNS;
+  const runs = head >= RUNS;
+  const first = from.int();
+  const slope = guess === Guess.line ? slopeOf(0, from.int(), n) : 0;
+  const { bytes } = from;
+  let x = first;
+  let d = 0;
+  for (let i = 0; i < n; i++) {
+    let residual: number;
+    const next = bytes[from.at] as number;
+    if (next < 128 && (next > 0 || !runs)) {
+      from.at++;
+      residual = (next >>> 1) ^ -(next & 1);
+    } else residual = unzigzag(from.uint());
+    if (guess === Guess.last) x += residual;
+    else if (guess === Guess.step) x += d += residual;
+    else if (guess === Guess.mean) x = first + residual;
+    else x = first + Math.round(i * slope) + residual;
+    out[i] = x;
+    if (!runs || residual !== 0) continue;
+    for (let left = from.uint(n - 1 - i); left > 0; left--) {
+      i++;
+      if (guess === Guess.step) x += d;
+      else if (guess === Guess.mean) x = first;
+      else if (guess === Guess.line) x = first + Math.round(i * slope);
+      out[i] = x;
+    }
+  }
+}

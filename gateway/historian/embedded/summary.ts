@@ -1,0 +1,103 @@
+// The figures of a run of samples, and how the figures of two runs become those of both. Pure; the store keeps them
+// beside each chunk and hour, the queries add them up.
+import type { Micros } from '../../model.ts';
+import { figureAt } from './series.ts';
+import type { Series } from './series.ts';
+
+/**
+ * Figures of samples in time order; only good, finite values count but for `n`. NaN where there is none.
+ * A value holds until the next sample, so `area` and `known` reach from the first sample to the last: what the last one
+ * is worth until the next run begins is added by whoever joins the two.
+ */
+export interface Summary {
+  n: number;
+  good: number;
+  min: number;
+  max: number;
+  sum: number;
+  /** Value × time held, µs. */
+  area: number;
+  /** Time with a good value, µs. */
+  known: Micros;
+  /** Times of the first and the last sample, of whatever quality. */
+  t0: Micros;
+  t1: Micros;
+  /** The first and the last good value. */
+  first: number;
+  last: number;
+  /** The value that holds after `t1`: the last one, or NaN when the last sample is not good. */
+  held: number;
+}
+
+export const nothing: Readonly<Summary> = {
+  ...{
+    n: 0,
+    good: 0,
+    min: NaN,
+    max: NaN,
+    sum: 0,
+    area: 0,
+    known: 0,
+    t0: NaN,
+    t1: NaN,
+    first: NaN,
+    last: NaN,
+    held: NaN,
+  },
+};
+
+/** The figures of the samples from index `from` to before `to`. */
+export function summarize(series: Series, from = 0, to = series.n): Summary {
+  const { t } = series;
+  if (from >= to) return { ...nothing };
+  const all: Summary = { ...nothing, n: to - from, t0: t[from] as number, t1: t[to - 1] as number };
+  let { good, sum, area, known } = all;
+  let min = Infinity;
+  let max = -Infinity;
+  let held = NaN;
+  let since = 0;
+  for (let i = from; i < to; i++) {
+    const value = figureAt(series, i);
+    const now = t[i] as number;
+    if (held === held) {
+      area += held * (now - since);
+      known += now - since;
+    }
+    held = value;
+    since = now;
+    if (value !== value) continue;
+    if (good++ === 0) all.first = value;
+    all.last = value;
+    sum += value;
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  if (good > 0) Object.assign(all, { min, max });
+  return Object.assign(all, { good, sum, area, known, held });
+}
+
+/** Both runs as one: `later` begins after `earlier` ends, and what `earlier` ends with holds until then. */
+export function joined(earlier: Summary, later: Summary): Summary {
+  if (earlier.n === 0) return { ...later };
+  if (later.n === 0) return { ...earlier };
+  const gap = Number.isNaN(earlier.held) ? 0 : later.t0 - earlier.t1;
+  return {
+    n: earlier.n + later.n,
+    good: earlier.good + later.good,
+    min: least(earlier.min, later.min),
+    max: -least(-earlier.max, -later.max),
+    sum: earlier.sum + later.sum,
+    area: earlier.area + later.area + (gap > 0 ? earlier.held * gap : 0),
+    known: earlier.known + later.known + gap,
+    t0: earlier.t0,
+    t1: later.t1,
+    first: earlier.good > 0 ? earlier.first : later.first,
+    last: later.good > 0 ? later.last : earlier.last,
+    held: later.held,
+  };
+}
+
+/** The smaller of two where NaN is none. */
+function least(a: number, b: number): number {
+  return b < a || Number.isNaN(a) ? b : a;
+}
