@@ -111,6 +111,14 @@ export const settingsSchema = {
       default: false,
       env: 'PENSTOCK_WEB_INSECURE',
     },
+    ingest: {
+      tokenFile: {
+        doc: 'File with the token that programs send to POST /api/v1/ingest/batch; read at each request. Without it that route is closed',
+        format: String,
+        default: '',
+        env: 'PENSTOCK_WEB_INGEST_TOKEN_FILE',
+      },
+    },
   },
   mqtt: {
     host: {
@@ -197,7 +205,7 @@ export interface Settings {
   gateway: { id: string; maxSkew: number; maxSilence: number };
   data: string;
   log: { level: 'debug' | 'info' | 'warn' | 'error' };
-  web: { host: string; port: number; hosts: string[]; insecure: boolean };
+  web: { host: string; port: number; hosts: string[]; insecure: boolean; ingest: { tokenFile: string } };
   mqtt: { host: string; port: number; prefix: string; qos: 0 | 1; insecure: boolean };
   journal: { cap: number; durability: 'batch' | 'interval' | 'os' };
   /** A kind of forwarder each beside the two numbers; it is on when its `path` or `url` is not empty. */

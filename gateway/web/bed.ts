@@ -8,7 +8,17 @@ import { brotliCompressSync } from 'node:zlib';
 import { Catalog } from '../catalog.ts';
 import type { Tag } from '../catalog.ts';
 import { systemClock } from '../clock.ts';
-import type { ActResult, Alarm, Batch, BucketSeries, Historian, OperatorAct, Present, Sample } from '../model.ts';
+import type {
+  ActResult,
+  Alarm,
+  Batch,
+  BucketSeries,
+  Historian,
+  OperatorAct,
+  Present,
+  Reading,
+  Sample,
+} from '../model.ts';
 import { Status } from '../status.ts';
 import { createWeb } from './web.ts';
 import type { Web, WebOptions } from './web.ts';
@@ -160,7 +170,10 @@ export interface Bed {
   status: Status;
   log: string[];
   acts: OperatorAct[];
-  answer: { act: ActResult; durable: () => Promise<void> };
+  /** What the ingest route filed, and how many items it refused. */
+  filed: Reading[];
+  refused: number[];
+  answer: { act: ActResult; durable: () => Promise<void>; room: () => Promise<void> };
   folder: string;
   ask(path: string, how?: { method?: string; headers?: Record<string, string>; body?: string }): Promise<Answer>;
   close(): Promise<void>;
@@ -183,7 +196,9 @@ export async function bed(settings: Partial<WebOptions['settings']> = {}): Promi
   const now = new Now();
   const past = new Past();
   const acts: OperatorAct[] = [];
-  const answer: Bed['answer'] = { act: { ok: true, seq: 7 }, durable: async () => {} };
+  const filed: Reading[] = [];
+  const refused: number[] = [];
+  const answer: Bed['answer'] = { act: { ok: true, seq: 7 }, durable: async () => {}, room: async () => {} };
   const web = createWeb({
     catalog: plant(),
     clock: systemClock,
@@ -192,16 +207,29 @@ export async function bed(settings: Partial<WebOptions['settings']> = {}): Promi
     historian: past,
     act: (act) => (acts.push(act), answer.act),
     durable: () => answer.durable(),
+    intake: {
+      file: (readings) => (filed.push(...readings), { accepted: readings.length, rejected: 0, shed: 0, seq: 9 }),
+      reject: (count) => void refused.push(count),
+      // As the journal does: it waits until there is room or until it is called off.
+      room: (signal) =>
+        Promise.race([
+          answer.room(),
+          new Promise<void>((_resolve, reject) =>
+            signal.addEventListener('abort', () => reject(signal.reason as Error)),
+          ),
+        ]),
+      ahead: 300_000,
+    },
     devices: () => [{ name: 'line' }],
     settings: {
       ...{ host: '127.0.0.1', port: 0, hosts: ['gateway.test'], insecure: false, assets },
-      ...{ version: '1.2.3', gatewayId: 'one' },
+      ...{ version: '1.2.3', gatewayId: 'one', ingest: { tokenFile: '' } },
       ...settings,
     },
   });
   const { port } = await web.listen();
   return {
-    ...{ web, port, now, past, status, log, acts, answer, folder },
+    ...{ web, port, now, past, status, log, acts, filed, refused, answer, folder },
     ask: (path, { method = 'GET', headers = {}, body } = {}) =>
       new Promise((resolve, reject) => {
         const sent = request({ host: '127.0.0.1', port, path, method, headers, agent: false }, (response) => {

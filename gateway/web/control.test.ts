@@ -9,7 +9,7 @@ import type { Tag } from '../catalog.ts';
 import { ManualClock } from '../clock.ts';
 import type { ActResult, OperatorAct, Reading } from '../model.ts';
 import { createControl } from './control.ts';
-import { LineCutter, longestLine } from './lines.ts';
+import { longestLine } from './intake/lines.ts';
 
 const now = Date.UTC(2026, 5, 1);
 const types: Record<string, Tag['type']> = { flow: 'double', running: 'boolean', count: 'integer', batch: 'text' };
@@ -60,6 +60,8 @@ beforeEach(async () => {
       return { accepted: readings.length, rejected: 0, shed: 0, seq: filed.length };
     },
     reject: (_origin, lines) => (unread += lines),
+    ahead: 300_000,
+    retention: 30 * 86_400_000,
     room: async () => void rooms++,
     durable: async (seq) => void durable.push(seq),
     act: (act) => (acts.push(act), result),
@@ -124,7 +126,10 @@ test('files good lines, counts and names the bad ones, and is durable when it an
   expect(body).toMatchObject({
     accepted: 8,
     rejected: 14,
-    reasons: { 'not JSON': 1, 'unknown tag': 1, 'bad time': 4, 'bad value': 7, 'bad status': 1 },
+    reasons: {
+      ...{ 'not JSON': 1, 'unknown tag': 1, 'bad time': 3, 'in the future': 1, 'bad value': 6, 'no value': 1 },
+      'bad status': 1,
+    },
     lastSeq: 8,
   });
   expect((body.firstErrors as { line: number }[]).map((fault) => fault.line)).toEqual([
@@ -150,7 +155,7 @@ test('a long import goes in slices and asks for room before each', async () => {
 test('shows twenty faults and counts them all; a line without an end is refused and the next one read', async () => {
   const junk = Array.from({ length: 30 }, () => 'junk');
   const long = 'x'.repeat(3 * longestLine);
-  const { body } = await call('POST', '/import', [...junk, long, line('flow', 5)].join('\n'));
+  const { body } = await call('POST', '/import?format=ndjson', [...junk, long, line('flow', 5)].join('\n'));
   expect(body).toMatchObject({ accepted: 1, rejected: 31, reasons: { 'not JSON': 30, 'too long': 1 } });
   expect(body.firstErrors).toHaveLength(20);
 });
@@ -209,7 +214,7 @@ test('only its user may open the socket; a dead daemon’s is replaced; close ta
   await control.close();
   expect(() => statSync(path)).toThrow('ENOENT');
   writeFileSync(path, '');
-  const idle = { durable: async () => {}, room: async () => {}, reject: () => {} };
+  const idle = { durable: async () => {}, room: async () => {}, reject: () => {}, ahead: 0, retention: 0 };
   const options = { clock: new ManualClock(now), catalog: plant, ...idle };
   const act = (): ActResult => result;
   const file = () => ({ accepted: 0, rejected: 0, shed: 0 });
@@ -218,14 +223,4 @@ test('only its user may open the socket; a dead daemon’s is replaced; close ta
   await expect(
     createControl({ ...options, path: join(folder, 'x'.repeat(120)), act, file, status: () => ({}) }),
   ).rejects.toThrow('too long for a socket');
-});
-
-test('the cutter gives every line once, wherever the parts end', () => {
-  const text = 'one\n\ntwo\nthree';
-  for (let width = 1; width <= text.length; width++) {
-    const cutter = new LineCutter();
-    const lines: (string | undefined)[] = [];
-    for (let from = 0; from < text.length; from += width) lines.push(...cutter.push(text.slice(from, from + width)));
-    expect([...lines, cutter.end()]).toEqual(['one', '', 'two', 'three']);
-  }
 });

@@ -1,34 +1,20 @@
 // The command line's way into a running daemon: an HTTP server on a Unix socket that only its user may open.
-// Made by daemon; long imports are read in slices, so that nothing else waits for them.
+// Made by daemon; what takes long is streamed in slices, so that nothing else waits for it.
+import { once } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Catalog } from '../catalog.ts';
-import type { ActResult, Clock, OperatorAct, Reading } from '../model.ts';
-import { LineCutter, lineReader, longestLine } from './lines.ts';
-import type { LineFault } from './lines.ts';
+import type { ActResult, OperatorAct } from '../model.ts';
+import { takeIn } from './intake/import.ts';
+import type { Ask, IntakeOptions } from './intake/import.ts';
+import { zoneOf } from './zone.ts';
 
-export interface ControlOptions {
+export interface ControlOptions extends IntakeOptions {
   path: string;
-  clock: Clock;
-  catalog(): Catalog;
-  /** Files readings of history; `seq` is the journal's, when anything was filed. */
-  file(
-    origin: 'import' | 'seed',
-    readings: readonly Reading[],
-  ): { accepted: number; rejected: number; shed: number; seq?: number };
-  /** Counts lines that could not be read in the source's account. */
-  reject(origin: 'import' | 'seed', lines: number): void;
-  /** Waits until the journal has room for history. */
-  room(signal: AbortSignal): Promise<void>;
-  durable(seq: number): Promise<void>;
   act(act: OperatorAct): ActResult;
   status(): object;
 }
 
-/** Lines read, and readings filed, between two looks at everything else: about 1 ms of work. */
-const slice = 500;
-const faultsShown = 20;
 /** Bytes of an operator's act. */
 const actLimit = 65_536;
 /** What sockaddr_un of Linux holds, bytes. */
@@ -68,12 +54,8 @@ export async function createControl(options: ControlOptions): Promise<{ close():
 async function serve(options: ControlOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://control');
   if (request.method === 'GET' && url.pathname === '/status') return answer(response, 200, options.status());
-  if (request.method === 'POST' && url.pathname === '/import') {
-    const origin = url.searchParams.get('origin') ?? 'import';
-    if (origin !== 'import' && origin !== 'seed')
-      return answer(response, 400, { error: 'bad request', message: 'origin is import or seed', field: 'origin' });
-    return answer(response, 200, await takeIn(options, request, origin));
-  }
+  if (request.method === 'POST' && url.pathname === '/import')
+    return importFile(options, request, response, url.searchParams);
   if (request.method === 'POST' && url.pathname === '/act') return carryOut(options, request, response);
   answer(response, 404, { error: 'not found', message: `there is nothing at ${url.pathname}` });
 }
@@ -115,66 +97,73 @@ function actOf(text: string): OperatorAct | undefined {
   return kind === 'unshelve' ? { kind, key, user } : undefined;
 }
 
-/** Files the body line by line; `lastSeq` is durable when the report is given. */
-async function takeIn(options: ControlOptions, request: IncomingMessage, origin: 'import' | 'seed'): Promise<object> {
-  const reasons: Record<string, number> = {};
-  const firstErrors: { line: number; message: string }[] = [];
-  let accepted = 0;
-  let rejected = 0;
-  let unread = 0;
-  let last: number | undefined;
-  const read = lineReader(options.catalog(), options.clock.now());
+/**
+ * Files the body; answers with the report when all of it is durable. With `progress` a line of JSON comes at each
+ * checkpoint and the report is the last; a failure after the first is a line with `error`.
+ */
+async function importFile(
+  options: ControlOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  params: URLSearchParams,
+): Promise<void> {
+  const ask = askOf(params);
+  if ('field' in ask) return answer(response, 400, { error: 'bad request', ...ask });
   const gone = new AbortController();
   request.once('close', () => {
     // 'close' also comes after a body that was read to its end.
-    if (!request.complete) gone.abort();
+    if (!request.complete) gone.abort(new Error('whoever sent the file has left'));
   });
-  const reject = (line: number, { reason, message }: LineFault) => {
-    rejected++;
-    unread++;
-    reasons[reason] = (reasons[reason] ?? 0) + 1;
-    if (firstErrors.length < faultsShown) firstErrors.push({ line, message });
+  const say = async (line: object): Promise<void> => {
+    if (!response.headersSent) response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    if (!response.write(`${JSON.stringify(line)}\n`) && !response.destroyed)
+      await once(response, 'drain', { signal: gone.signal });
   };
-
-  let readings: Reading[] = [];
-  const flush = async () => {
-    if (unread > 0) options.reject(origin, unread);
-    unread = 0;
-    if (readings.length > 0) {
-      await options.room(gone.signal);
-      const filed = options.file(origin, readings);
-      accepted += filed.accepted;
-      rejected += filed.rejected + filed.shed;
-      if (filed.shed > 0) reasons['disk full'] = (reasons['disk full'] ?? 0) + filed.shed;
-      if (filed.rejected > 0) reasons['refused'] = (reasons['refused'] ?? 0) + filed.rejected;
-      last = filed.seq ?? last;
-      readings = [];
-    }
-    await new Promise<void>((resolve) => setImmediate(resolve));
-  };
-
-  let number = 0;
-  const cutter = new LineCutter();
-  const decoder = new TextDecoder();
-  const take = (line: string | undefined) => {
-    number++;
-    if (line === undefined)
-      return reject(number, { reason: 'too long', message: `is longer than ${longestLine} characters` });
-    if (line.trim() === '') return;
-    const result = read(line);
-    if ('reason' in result) reject(number, result);
-    else readings.push(result);
-  };
-  for await (const part of request) {
-    for (const line of cutter.push(decoder.decode(part as Uint8Array, { stream: true }))) {
-      take(line);
-      if (number % slice === 0) await flush();
-    }
+  const progress = params.has('progress');
+  // What is refused half way leaves the connection open for its answer.
+  const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  try {
+    const report = await takeIn(options, body, ask, gone.signal, progress ? say : undefined);
+    if (!progress) return answer(response, 200, report);
+    await say({ report });
+    response.end();
+  } catch (error) {
+    const { message } = error as Error;
+    // Read to its end all the same: a caller cut off while it sends would not see the answer.
+    request.resume();
+    if (response.headersSent) response.end(`${JSON.stringify({ error: message })}\n`);
+    else if (error instanceof RangeError) answer(response, 400, { error: 'bad request', message });
+    else throw error;
   }
-  take(cutter.end());
-  await flush();
-  if (last !== undefined) await options.durable(last);
-  return { accepted, rejected, reasons, firstErrors, lastSeq: last ?? null };
+}
+
+function askOf(params: URLSearchParams): Ask | { field: string; message: string } {
+  const one = <T extends string>(
+    field: string,
+    values: readonly T[],
+  ): T | undefined | { field: string; message: string } => {
+    const given = params.get(field) ?? undefined;
+    const known = values.find((value) => value === given);
+    return known !== undefined || given === undefined
+      ? known
+      : { field, message: `${field} is one of ${values.join(', ')}` };
+  };
+  const origin = one('origin', ['import', 'seed']) ?? 'import';
+  const format = one('format', ['ndjson', 'csv']);
+  const nulls = one('nulls', ['reject', 'skip', 'bad']) ?? 'reject';
+  const delimiter = one('delimiter', [',', ';', '\t']);
+  const zone = params.get('zone') ?? undefined;
+  const before = Number(params.get('before') ?? 0);
+  for (const wrong of [origin, format, nulls, delimiter]) if (typeof wrong === 'object') return wrong;
+  if (zone !== undefined && !zoneOf(zone))
+    return { field: 'zone', message: `there is no time zone "${zone}"; it is a name such as Europe/Berlin or UTC` };
+  if (!Number.isSafeInteger(before) || before < 0) return { field: 'before', message: 'before is a number of lines' };
+  return {
+    ...({ origin, format, nulls, delimiter } as Pick<Ask, 'origin' | 'format' | 'nulls' | 'delimiter'>),
+    // A seed is what simulators made: they may fail as badly as they like.
+    allowOutOfRange: params.has('allowOutOfRange') || origin === 'seed',
+    ...{ zone, before, dry: params.has('dry') },
+  };
 }
 
 function answer(response: ServerResponse, code: number, body: object): void {

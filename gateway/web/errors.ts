@@ -25,12 +25,14 @@ export function facilityOf(catalog: Catalog, id: string): Site {
 
 const names: Record<number, string> = {
   400: 'bad request',
+  401: 'unauthorized',
   403: 'forbidden',
   404: 'not found',
   409: 'conflict',
   413: 'too large',
   415: 'unsupported media type',
   421: 'misdirected request',
+  429: 'too many requests',
   500: 'internal error',
   503: 'unavailable',
   504: 'timeout',

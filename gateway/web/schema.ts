@@ -229,3 +229,31 @@ export const ShelveSchema = Type.Object(
   closed,
 );
 export const DoneSchema = Type.Object({ ok: Type.Boolean() });
+
+/** Items of one request to ingest. */
+export const mostItems = 5000;
+const ItemSchema = Type.Object({
+  tag: Type.String({ description: 'id of the tag' }),
+  value: ValueSchema,
+  timestamp: Type.Optional(
+    Type.Unsafe<string | number>({
+      type: ['string', 'number'],
+      description: 'ISO 8601 with Z or an offset, or ms since the epoch; now when it is missing',
+    }),
+  ),
+  status: Type.Optional(Type.Integer({ minimum: 0, maximum: 0xffff_ffff, description: 'OPC UA StatusCode' })),
+  quality: Type.Optional(literals(['good', 'uncertain', 'bad'] as const)),
+});
+export const IngestBody = Type.Object({ items: Type.Array(ItemSchema, { maxItems: mostItems }) }, closed);
+export const IngestSchema = Type.Object({
+  accepted: Type.Integer({ description: 'durable when this is read' }),
+  rejected: Type.Integer(),
+  reasons: Type.Unsafe<Record<string, number>>({
+    type: 'object',
+    additionalProperties: { type: 'integer' },
+    description: 'rejected items by reason',
+  }),
+  errors: Type.Array(Type.Object({ index: Type.Integer(), reason: Type.String(), message: Type.String() }), {
+    description: 'the first hundred rejected items by their place in the request',
+  }),
+});

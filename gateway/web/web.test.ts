@@ -306,7 +306,14 @@ test('OpenAPI lists every route, and what the server answers is what it says', a
     '/health': '',
   };
   expect(Object.keys(spec.paths).sort()).toEqual(
-    [...Object.keys(asked), `${api}/alarms/acknowledge`, `${api}/alarms/shelve`, `${api}/stream`, '/metrics'].sort(),
+    [
+      ...Object.keys(asked),
+      `${api}/ingest/batch`,
+      `${api}/alarms/acknowledge`,
+      `${api}/alarms/shelve`,
+      `${api}/stream`,
+      '/metrics',
+    ].sort(),
   );
   it.now.active = [alarmOf('e1')];
   for (const [path, query] of Object.entries(asked)) {

@@ -16,6 +16,8 @@ import { answerTo, Refusal } from './errors.ts';
 import { bindingFault, hostAllowed, originAllowed } from './guards.ts';
 import { health } from './health.ts';
 import { Hub } from './hub.ts';
+import { ingestRoute } from './intake/ingest.ts';
+import type { IngestOptions } from './intake/ingest.ts';
 import { measureProcess } from './measures.ts';
 import { routes } from './routes.ts';
 import { streamRoute } from './stream.ts';
@@ -28,6 +30,7 @@ export interface WebOptions {
   historian: Historian;
   act(act: OperatorAct): ActResult;
   durable(seq: number): Promise<void>;
+  intake: Pick<IngestOptions, 'file' | 'reject' | 'room' | 'ahead'>;
   devices?(): unknown;
   ready?(): { ready: boolean; reasons: string[] };
   settings: {
@@ -36,6 +39,7 @@ export interface WebOptions {
     /** Further names under which the page is reached. */
     hosts: string[];
     insecure: boolean;
+    ingest: { tokenFile: string };
     /** Folder of the built dashboard. */
     assets: string;
     version: string;
@@ -205,6 +209,11 @@ export function createWeb(options: WebOptions): Web {
     }),
     { prefix: '/api/v1' },
   );
+  const { tokenFile } = settings.ingest;
+  const { durable, intake } = options;
+  void app.register(ingestRoute({ ...intake, clock, durable, catalog: () => catalog, tokenFile }), {
+    prefix: '/api/v1',
+  });
   void app.register(streamRoute({ hub, catalog: () => catalog }), { prefix: '/api/v1' });
   void app.register(health({ status, clock, ready: options.ready ?? (() => ({ ready: true, reasons: [] })) }));
 

@@ -1,0 +1,125 @@
+// CSV to readings: the header says what the columns are. Pure; used by import.ts for each line.
+// Long: one reading a row (tag, timestamp, value and maybe status or quality). Wide: a time and a column for each tag.
+import type { Reading } from '../../model.ts';
+import { zoneOf } from '../zone.ts';
+import { readingOf } from './item.ts';
+import type { Fault, Rules , skipped } from './item.ts';
+
+const times = ['timestamp', 'time', 'datetime', 'date', 'ts', 't'];
+const roles = {
+  tag: ['tag', 'tag id', 'tagid', 'id', 'path', 'point'],
+  value: ['value', 'val', 'v'],
+  status: ['status', 'statuscode', 'status code'],
+  quality: ['quality'],
+};
+
+export interface Layout {
+  delimiter: string;
+  /** Decimal commas: only where the delimiter is none. */
+  comma: boolean;
+  time: number;
+  /** Time zone that the header states: `timestamp [Europe/Berlin]`. */
+  zone?: string;
+  long?: { tag: number; value: number; status: number; quality: number };
+  /** Wide: tag id of each column; undefined where it is the time or no tag. */
+  wide?: (string | undefined)[];
+  columns: number;
+  /** Columns of a wide file that are no tags: they are left out. */
+  strange: string[];
+}
+
+/** Reads the header. Throws a RangeError with a sentence when it does not say where times and values are. */
+export function layoutOf(header: string, isTag: (id: string) => boolean, delimiter = delimiterOf(header)): Layout {
+  const names = cellsOf(header.replace(/^\uFEFF/, ''), delimiter)?.map((name) => name.trim());
+  if (!names || names.length < 2)
+    throw new RangeError(`the first line is no header: it must name columns such as tag,timestamp,value`);
+  const stated = names.map((name) => /^(.*?)\s*[[(]([^\])]*)[\])]$/.exec(name) ?? [name, name, undefined]);
+  const find = (known: readonly string[]): number =>
+    stated.findIndex(([, name = '']) => known.includes(name.toLowerCase().trim()));
+  const time = find(times);
+  if (time < 0)
+    throw new RangeError(
+      `the header has no column for the time (${times.join(', ')}): ${names.slice(0, 10).join(', ')}`,
+    );
+  const zone = zoneOf(stated[time]?.[2] ?? '')?.name;
+  const layout = { delimiter, comma: delimiter === ';', time, zone, columns: names.length, strange: [] };
+  const [tag, value] = [find(roles.tag), find(roles.value)];
+  if (tag >= 0 && value >= 0)
+    return { ...layout, long: { tag, value, status: find(roles.status), quality: find(roles.quality) } };
+  // A unit may stand behind a tag, in brackets.
+  const wide = stated.map(([whole = '', name = ''], at) =>
+    at === time ? undefined : [whole, name].find((id) => isTag(id)),
+  );
+  if (wide.every((id) => id === undefined))
+    throw new RangeError(
+      `the header names neither the columns tag and value nor any tag of this gateway: ${names.slice(0, 10).join(', ')}`,
+    );
+  return { ...layout, wide, strange: names.filter((_name, at) => at !== time && wide[at] === undefined) };
+}
+
+/** The one that stands most often in the header, outside of quotes. */
+export function delimiterOf(header: string): string {
+  const bare = header.replace(/"[^"]*"/g, '');
+  const count = (mark: string): number => bare.split(mark).length;
+  return [',', ';', '\t'].reduce((best, mark) => (count(mark) > count(best) ? mark : best));
+}
+
+/** RFC 4180; undefined where quotes do not fit together. */
+export function cellsOf(line: string, delimiter: string): string[] | undefined {
+  if (!line.includes('"')) return line.split(delimiter);
+  const cells: string[] = [];
+  for (let at = 0; ;) {
+    if (line[at] !== '"') {
+      const end = line.indexOf(delimiter, at);
+      const cell = end < 0 ? line.slice(at) : line.slice(at, end);
+      if (cell.includes('"')) return undefined;
+      cells.push(cell);
+      if (end < 0) return cells;
+      at = end + 1;
+      continue;
+    }
+    let cell = '';
+    for (at++; ; at += 2) {
+      const end = line.indexOf('"', at);
+      if (end < 0) return undefined;
+      cell += line.slice(at, end);
+      at = end;
+      if (line[end + 1] !== '"') break;
+      cell += '"';
+    }
+    cells.push(cell);
+    if (at + 1 === line.length) return cells;
+    if (line[at + 1] !== delimiter) return undefined;
+    at += 2;
+  }
+}
+
+/** Gives each reading of a row, each fault, and how many cells were left out. */
+export function* ofRow(line: string, layout: Layout, rules: Rules): Generator<Reading | Fault | typeof skipped> {
+  const cells = cellsOf(line, layout.delimiter);
+  if (cells?.length !== layout.columns) {
+    const message = cells
+      ? `has ${cells.length} columns; the header has ${layout.columns}`
+      : 'has quotes that do not fit together';
+    yield { reason: 'wrong columns', message };
+    return;
+  }
+  const timestamp = cells[layout.time]?.trim();
+  if (layout.long) {
+    const { tag, value, status, quality } = layout.long;
+    const item = {
+      tag: cells[tag]?.trim(),
+      timestamp,
+      value: cells[value],
+      status: cells[status],
+      quality: cells[quality],
+    };
+    yield readingOf(item, rules, layout);
+    return;
+  }
+  // An empty cell of a wide row says that nothing was recorded then, which is no fault.
+  const nulls = rules.nulls === 'reject' ? 'skip' : rules.nulls;
+  const wideRules = { ...rules, nulls } as const;
+  for (const [at, tag] of layout.wide?.entries() ?? [])
+    if (tag !== undefined) yield readingOf({ tag, timestamp, value: cells[at] }, wideRules, layout);
+}

@@ -1,0 +1,274 @@
+// The pure parts of reading files: times in zones, cells, headers, lines, and what a value may be. Tables of cases.
+import { describe, expect, test } from 'vitest';
+import { Catalog } from '../../catalog.ts';
+import type { Tag } from '../../catalog.ts';
+import type { Reading } from '../../model.ts';
+import { utc, zoneOf } from '../zone.ts';
+import { cellsOf, delimiterOf, layoutOf, ofRow } from './csv.ts';
+import { possible, readingOf, skipped } from './item.ts';
+import type { Item, Rules } from './item.ts';
+import { LineCutter, longestLine, QuoteJoiner } from './lines.ts';
+import { instantOf } from './times.ts';
+
+const specs: Record<string, Partial<Tag>> = {
+  flow: { type: 'double', range: { low: 10, high: 80 }, alarm: { limits: { h: 80, hh: 90 } } as Tag['alarm'] },
+  level: { type: 'double', range: { low: -5, high: 5 }, clamp: { low: -10, high: 10 } },
+  raw: { type: 'double' },
+  on: { type: 'boolean' },
+  mode: { type: 'integer', names: { 0: 'off', 1: 'Running' } },
+  label: { type: 'text' },
+};
+const tags = Object.entries(specs).map(([metric, more]) => ({
+  ...{ id: `a/p/${metric}`, site: 'a', asset: 'a/p', metric, name: metric, type: 'double' as const, unit: '' },
+  ...{ decimals: 1, device: 'd', interval: 1000, address: {}, ...more },
+}));
+const catalog = new Catalog(
+  {
+    ...{ enterprise: 'e', metrics: [], tags, devices: [] },
+    sites: [{ id: 'a', name: 'A', location: '', timezone: 'UTC' }],
+    assets: [{ path: 'a/p', site: 'a', name: 'P', kind: 'pump', line: null }],
+  },
+  new Map(tags.map(({ id }, index) => [id, index])),
+  1,
+);
+const now = Date.UTC(2026, 5, 1);
+const rules: Rules = { catalog, latest: now, nulls: 'reject', allowOutOfRange: false };
+const iso = (t: number | undefined) => (t === undefined ? undefined : utc.text(t));
+
+describe('zones', () => {
+  const berlin = zoneOf('Europe/Berlin');
+  const cases: [zone: string, local: [number, number, number, number, number?], utc: string, shown: string][] = [
+    ['UTC', [2026, 0, 1, 12], '2026-01-01T12:00:00.000Z', '2026-01-01T12:00:00.000Z'],
+    ['Europe/Berlin', [2026, 0, 1, 12], '2026-01-01T11:00:00.000Z', '2026-01-01T12:00:00.000+01:00'],
+    ['Europe/Berlin', [2026, 6, 1, 12], '2026-07-01T10:00:00.000Z', '2026-07-01T12:00:00.000+02:00'],
+    // 25 October 2026, 2:30 comes twice: the first is meant. 29 March, 2:30 never comes: an hour on.
+    ['Europe/Berlin', [2026, 9, 25, 2, 30], '2026-10-25T00:30:00.000Z', '2026-10-25T02:30:00.000+02:00'],
+    ['Europe/Berlin', [2026, 2, 29, 2, 30], '2026-03-29T01:30:00.000Z', '2026-03-29T03:30:00.000+02:00'],
+    ['America/New_York', [2026, 10, 1, 1, 30], '2026-11-01T05:30:00.000Z', '2026-11-01T01:30:00.000-04:00'],
+    ['Asia/Kolkata', [2026, 0, 1, 5, 30], '2026-01-01T00:00:00.000Z', '2026-01-01T05:30:00.000+05:30'],
+    ['Australia/Lord_Howe', [2026, 0, 1, 11], '2026-01-01T00:00:00.000Z', '2026-01-01T11:00:00.000+11:00'],
+  ];
+  test.each(cases)('%s %j is %s', (name, [year, month, day, hour, minute = 0], instant, shown) => {
+    const zone = zoneOf(name);
+    const ms = zone?.instant(Date.UTC(year, month, day, hour, minute)) ?? NaN;
+    expect(new Date(ms).toISOString()).toBe(instant);
+    expect(zone?.text(ms * 1000)).toBe(shown);
+  });
+  test('microseconds are kept, and a zone that is none is none', () => {
+    expect(berlin?.text(1_767_265_200_123_456)).toBe('2026-01-01T12:00:00.123456+01:00');
+    expect(utc.text(-1)).toBe('1969-12-31T23:59:59.999999Z');
+    expect(zoneOf('Europe/Nowhere')).toBeUndefined();
+  });
+});
+
+describe('times', () => {
+  const berlin = zoneOf('Europe/Berlin');
+  const cases: [given: unknown, zoned: boolean, is: string | undefined][] = [
+    ['2026-05-01T12:00:00Z', false, '2026-05-01T12:00:00.000Z'],
+    ['2026-05-01t12:00z', false, '2026-05-01T12:00:00.000Z'],
+    ['2026-05-01 12:00:00.123456+02:00', false, '2026-05-01T10:00:00.123456Z'],
+    ['2026-05-01T12:00:00,5-0330', false, '2026-05-01T15:30:00.500Z'],
+    ['2026-05-01T12:00:00.123456789Z', false, '2026-05-01T12:00:00.123456Z'],
+    ['2026-05-01', false, '2026-05-01T00:00:00.000Z'],
+    ['2026-05-01', true, '2026-04-30T22:00:00.000Z'],
+    ['2026-05-01T12:00:00', false, undefined],
+    ['2026-05-01T12:00:00', true, '2026-05-01T10:00:00.000Z'],
+    ['2026/05/01 12:00', true, '2026-05-01T10:00:00.000Z'],
+    ['1.5.2026 12:00:00', true, '2026-05-01T10:00:00.000Z'],
+    ['01.05.2026', true, '2026-04-30T22:00:00.000Z'],
+    ['1.5.2026 12:00', false, undefined],
+    ['05/01/2026 12:00', true, undefined],
+    ['2026-02-30T12:00:00Z', false, undefined],
+    ['2026-05-01T24:00:00Z', false, undefined],
+    ['2026-13-01', false, undefined],
+    ['1777636800', false, '2026-05-01T12:00:00.000Z'],
+    ['1777636800.25', false, '2026-05-01T12:00:00.250Z'],
+    ['1777636800123', false, '2026-05-01T12:00:00.123Z'],
+    ['1777636800123456', false, '2026-05-01T12:00:00.123456Z'],
+    ['1777636800123456789', false, '2026-05-01T12:00:00.123456Z'],
+    [1777636800123.456, false, '2026-05-01T12:00:00.123456Z'],
+    [NaN, false, undefined],
+    [null, false, undefined],
+    ['yesterday', true, undefined],
+    ['', true, undefined],
+  ];
+  test.each(cases)('%j (zone: %s) is %s', (given, zoned, is) => {
+    expect(iso(instantOf(given, zoned ? berlin : undefined))).toBe(is);
+  });
+});
+
+test('what a value can be: clamp, or range and limits widened, zero always', () => {
+  const of = (metric: string) => possible(catalog.byId(`a/p/${metric}`) as Tag);
+  expect(of('flow')).toEqual({ low: 10 - 10 * 80, high: 90 + 10 * 80 });
+  expect(of('level')).toEqual({ low: -10, high: 10 });
+  expect(of('raw')).toBeUndefined();
+});
+
+describe('items', () => {
+  const at = now - 1000;
+  const item = (metric: string, value: unknown, more: object = {}): Item => ({
+    ...{ tag: `a/p/${metric}`, value, timestamp: at },
+    ...more,
+  });
+  const json: [item: Item, rules: Partial<Rules>, is: unknown][] = [
+    [item('flow', 12.5), {}, 12.5],
+    [item('flow', 0), {}, 0],
+    [item('flow', 891), {}, 'out of range'],
+    [item('flow', -32768), {}, 'out of range'],
+    [item('flow', -32768), { allowOutOfRange: true }, -32768],
+    [item('flow', -32768, { status: 0x80000000 }), {}, -32768],
+    [item('flow', '12.5'), {}, 'bad value'],
+    [item('flow', undefined), {}, 'bad value'],
+    [item('flow', null), {}, 'no value'],
+    [item('flow', null), { nulls: 'skip' }, skipped],
+    [item('flow', null), { nulls: 'bad' }, null],
+    [item('flow', null, { quality: 'bad' }), {}, null],
+    [item('flow', null, { quality: 'uncertain' }), {}, 'no value'],
+    [item('raw', Infinity), { allowOutOfRange: true }, 'not finite'],
+    [item('raw', 1e300), {}, 1e300],
+    [item('mode', '9007199254740993'), {}, 9007199254740993n],
+    [item('mode', 1e20), {}, 'bad value'],
+    [item('flow', 12, { status: 5e9 }), {}, 'bad status'],
+    [item('flow', 12, { quality: 'fine' }), {}, 'bad status'],
+    [item('flow', 12, { timestamp: now + 1 }), {}, 'in the future'],
+    [item('flow', 12, { timestamp: 1 }), {}, 'bad time'],
+    [{ ...item('flow', 12), tag: 7 }, {}, 'unknown tag'],
+  ];
+  const outcome = (result: ReturnType<typeof readingOf>) =>
+    result === skipped ? skipped : 'reason' in result ? result.reason : result.value;
+  test.each(json)('%o with %o', (given, more, is) => {
+    expect(outcome(readingOf(given, { ...rules, ...more }))).toBe(is);
+  });
+
+  const text: [metric: string, cell: string, comma: boolean, is: unknown][] = [
+    ['raw', ' 12.5 ', false, 12.5],
+    ['raw', '-1.5e-3', false, -0.0015],
+    ['raw', '-0', false, -0],
+    ['raw', '12,5', true, 12.5],
+    ['raw', '12,5', false, 'bad value'],
+    ['raw', '1.234,5', true, 'bad value'],
+    ['raw', '0x10', false, 'bad value'],
+    ['raw', 'NaN', false, 'not finite'],
+    ['raw', '-inf', false, 'not finite'],
+    ['raw', '1e999', false, 'not finite'],
+    ['raw', '', false, 'no value'],
+    ['raw', 'NULL', false, 'no value'],
+    ['raw', 'n/a', false, 'no value'],
+    ['on', 'TRUE', false, true],
+    ['on', 'off', false, false],
+    ['on', '2', false, 'bad value'],
+    ['mode', '12', false, 12],
+    ['mode', '12.0', false, 12],
+    ['mode', '12.5', false, 'bad value'],
+    ['mode', 'running', false, 1],
+    ['mode', '-9223372036854775808', false, -9223372036854775808n],
+    ['mode', '99999999999999999999', false, 'bad value'],
+    ['label', ' as it is ', false, ' as it is '],
+    ['label', 'null', false, 'null'],
+    ['label', '', false, 'no value'],
+  ];
+  test.each(text)('as text, %s: "%s" (comma: %s) is %s', (metric, cell, comma, is) => {
+    expect(outcome(readingOf(item(metric, cell), rules, { comma }))).toBe(is);
+  });
+  test.each([
+    ['', 0],
+    ['2147483648', 0x80000000],
+    ['0x40000000', 0x40000000],
+    ['Bad', 0x80000000],
+    ['good', 0],
+    ['-1', 'bad status'],
+  ])('the status "%s" of a cell is %s', (status, is) => {
+    const result = readingOf(item('raw', '1', { status }), rules, { comma: false });
+    expect(result === skipped ? result : 'reason' in result ? result.reason : result.status).toBe(is);
+  });
+  test('accents may come composed or not', () => {
+    const result = readingOf({ ...item('raw', 1), tag: 'a/p/raw'.normalize('NFD') }, rules);
+    expect(result).toMatchObject({ tag: 2 });
+  });
+});
+
+describe('csv', () => {
+  const rows: [line: string, delimiter: string, cells: string[] | undefined][] = [
+    ['a,b,c', ',', ['a', 'b', 'c']],
+    ['a,,', ',', ['a', '', '']],
+    ['"a,b",c', ',', ['a,b', 'c']],
+    ['"say ""hi""",c', ',', ['say "hi"', 'c']],
+    ['"two\nlines",c', ',', ['two\nlines', 'c']],
+    ['"",c', ',', ['', 'c']],
+    ['a;"b;c"', ';', ['a', 'b;c']],
+    ['"open', ',', undefined],
+    ['a"b,c', ',', undefined],
+    ['"a"b,c', ',', undefined],
+  ];
+  test.each(rows)('%j at %j is %j', (line, delimiter, cells) => {
+    expect(cellsOf(line, delimiter)).toEqual(cells);
+  });
+
+  const isTag = (id: string) => catalog.byId(id) !== undefined;
+  const headers: [header: string, found: object | string][] = [
+    ['tag,timestamp,value', { delimiter: ',', time: 1, long: { tag: 0, value: 2, status: -1, quality: -1 } }],
+    ['\uFEFFTime;Tag;Value;Quality', { delimiter: ';', comma: true, time: 0, long: { tag: 1, value: 2, quality: 3 } }],
+    ['timestamp [Europe/Berlin]\ttag\tvalue', { delimiter: '\t', comma: false, zone: 'Europe/Berlin' }],
+    ['time,a/p/flow,a/p/on', { wide: [undefined, 'a/p/flow', 'a/p/on'], strange: [] }],
+    ['time,"a/p/flow [m³/h]",other', { wide: [undefined, 'a/p/flow', undefined], strange: ['other'] }],
+    ['tag,value', 'no column for the time'],
+    ['time,foo,bar', 'neither the columns tag and value nor any tag'],
+    ['junk', 'is no header'],
+  ];
+  test.each(headers)('the header %j', (header, found) => {
+    if (typeof found === 'string') expect(() => layoutOf(header, isTag)).toThrow(found);
+    else expect(layoutOf(header, isTag)).toMatchObject(found);
+  });
+  test('the delimiter is what stands most often outside of quotes', () => {
+    expect(delimiterOf('"a,b,c";d;e')).toBe(';');
+  });
+  test('a wide row gives a reading a cell and passes over empty ones; a row of another width is refused', () => {
+    const layout = layoutOf('time;a/p/flow;a/p/on;a/p/label', isTag);
+    const read = (row: string) => [...ofRow(row, layout, rules)];
+    const [flow, on, label] = read('2026-05-01T00:00:00Z;12,5;;x');
+    expect((flow as Reading).value).toBe(12.5);
+    expect(on).toBe(skipped);
+    expect((label as Reading).value).toBe('x');
+    expect(read('2026-05-01T00:00:00Z;1')).toMatchObject([{ reason: 'wrong columns' }]);
+  });
+});
+
+describe('lines', () => {
+  const text = '{"a":1}\r\n\n"two\nlines",x\ny "z\nlä st';
+  test('every line once, wherever the parts end, with its number and end', () => {
+    const bytes = Buffer.from(text);
+    for (let width = 1; width <= bytes.length; width++) {
+      const cutter = new LineCutter(3);
+      const lines = [];
+      for (let from = 0; from < bytes.length; from += width)
+        lines.push(...cutter.push(bytes.subarray(from, from + width)));
+      const last = cutter.end();
+      expect([...lines, last].map((line) => line?.text)).toEqual(['{"a":1}', '', '"two', 'lines",x', 'y "z', 'lä st']);
+      expect(lines.map(({ number }) => number)).toEqual([4, 5, 6, 7, 8]);
+      expect(last).toMatchObject({ number: 9, end: bytes.length });
+      for (const { text: line, end } of lines.slice(1))
+        expect(bytes.subarray(0, end).toString().endsWith(`${line}\n`)).toBe(true);
+    }
+  });
+  test('a line over the limit is passed over without being held', () => {
+    const cutter = new LineCutter();
+    const part = Buffer.alloc(longestLine / 2, 'x');
+    const lines = [part, part, part, Buffer.from('\nnext\n')].flatMap((each) => [...cutter.push(each)]);
+    expect(lines.map((line) => line.text)).toEqual([undefined, 'next']);
+    expect(cutter.end()).toBeUndefined();
+  });
+  test('quoted line breaks are joined; a quote never closed costs its own line alone', () => {
+    const joined = (lines: string[]) => {
+      const joiner = new QuoteJoiner();
+      const cut = lines.map((line, n) => ({ number: n + 1, text: line, end: n }));
+      return [...cut.flatMap((line) => [...joiner.take(line)]), ...joiner.end()];
+    };
+    expect(joined(['a', '"b', 'c",d', 'e']).map(({ number, text: line }) => [number, line])).toEqual([
+      [1, 'a'],
+      [2, '"b\nc",d'],
+      [4, 'e'],
+    ]);
+    const many = Array.from({ length: 200 }, (_none, n) => `row ${n}`);
+    expect(joined(['"open', ...many]).map(({ text: line }) => line)).toEqual(['"open', ...many]);
+  });
+});

@@ -1,0 +1,74 @@
+// A time zone's local times: an instant as its clocks show it, and what their reading means. Pure but for the system's
+// zone table. Used where files are read (intake) and written (export), so that both state their zone the same way.
+import type { Micros } from '../model.ts';
+
+const quarter = 900_000;
+const day = 86_400_000;
+
+export interface Zone {
+  name: string;
+  /** Minutes ahead of UTC at an instant in ms. */
+  offset(ms: number): number;
+  /** The instant in ms of a local time given as if it were UTC. A time that comes twice is the first, one left out by a change of clocks the one as long after it. */
+  instant(local: number): number;
+  /** ISO 8601 with the offset, to the ms or where there are digits below to the µs. */
+  text(t: Micros): string;
+}
+
+/** @param name IANA, such as Europe/Berlin; undefined when there is no such zone */
+export function zoneOf(name: string): Zone | undefined {
+  if (/^(utc|z|gmt|etc\/utc)$/i.test(name)) return fixed;
+  let format: Intl.DateTimeFormat;
+  try {
+    format = new Intl.DateTimeFormat('en-GB', {
+      timeZone: name,
+      hourCycle: 'h23',
+      ...{ year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' },
+    });
+  } catch {
+    return undefined;
+  }
+  // Clocks change on quarter hours: one look at the table a quarter is enough.
+  const known = new Map<number, number>();
+  const offset = (ms: number): number => {
+    const block = Math.floor(ms / quarter);
+    let minutes = known.get(block);
+    if (minutes === undefined) {
+      const at = Object.fromEntries(
+        format.formatToParts(block * quarter).map(({ type, value }) => [type, Number(value)]),
+      );
+      const { year = 0, month = 1, day: date = 1, hour = 0, minute = 0, second = 0 } = at;
+      minutes = (Date.UTC(year, month - 1, date, hour, minute, second) - block * quarter) / 60_000;
+      if (known.size > 10_000) known.clear();
+      known.set(block, minutes);
+    }
+    return minutes;
+  };
+  return {
+    name,
+    offset,
+    instant(local) {
+      const [before, after] = [offset(local - day), offset(local + day)];
+      for (const minutes of before === after ? [before] : [Math.max(before, after), Math.min(before, after)]) {
+        const ms = local - minutes * 60_000;
+        if (offset(ms) === minutes) return ms;
+      }
+      return local - before * 60_000;
+    },
+    text: (t) => shown(t, offset(Math.floor(t / 1000))),
+  };
+}
+
+const fixed: Zone = { name: 'UTC', offset: () => 0, instant: (local) => local, text: (t) => shown(t, 0) };
+export const utc: Zone = fixed;
+
+function shown(t: Micros, minutes: number): string {
+  const ms = Math.floor(t / 1000);
+  const below = t - ms * 1000;
+  const local = new Date(ms + minutes * 60_000).toISOString().slice(0, -1);
+  const digits = below === 0 ? '' : String(below).padStart(3, '0');
+  if (minutes === 0) return `${local}${digits}Z`;
+  const ahead = Math.abs(minutes);
+  const two = (part: number): string => String(Math.floor(part)).padStart(2, '0');
+  return `${local}${digits}${minutes < 0 ? '-' : '+'}${two(ahead / 60)}:${two(ahead % 60)}`;
+}
