@@ -20,8 +20,12 @@ export function sizeOf(x: number): number {
 const bits = new DataView(new ArrayBuffer(8));
 
 export class Packer {
-  bytes = new Uint8Array(4096);
+  bytes: Uint8Array<ArrayBuffer>;
   length = 0;
+
+  constructor(size: number) {
+    this.bytes = new Uint8Array(size);
+  }
 
   /** Makes room for `more` bytes. */
   need(more: number): void {

@@ -21,7 +21,7 @@ const Kind = { number: 0, boolean: 1, any: 2 } as const;
 const NULLS = 4;
 const small = { level: 1, windowBits: 12, memLevel: 5, chunkSize: 2048 } as const;
 
-const body = new Packer();
+const body = new Packer(65_536);
 
 /**
  * The chunk's bytes. Times are whole microseconds of any order, numbers any bits.
@@ -41,7 +41,7 @@ export function encodeChunk(series: Series): Uint8Array {
   const plain = body.bytes.subarray(0, body.length);
   const deflated = deflateRawSync(plain, small);
   const form = deflated.length + 4 < plain.length ? 1 : 0;
-  const chunk = new Packer();
+  const chunk = new Packer(Math.min(deflated.length, plain.length) + 16);
   chunk.byte(VERSION);
   chunk.byte(form);
   chunk.uint(n);
@@ -50,7 +50,7 @@ export function encodeChunk(series: Series): Uint8Array {
   const sum = crc32(chunk.bytes.subarray(0, chunk.length));
   chunk.need(4);
   for (let shift = 0; shift < 32; shift += 8) chunk.byte((sum >>> shift) & 255);
-  return chunk.bytes.slice(0, chunk.length);
+  return chunk.bytes.subarray(0, chunk.length);
 }
 
 function packTimes({ t, n }: Series): void {

@@ -4,6 +4,8 @@ import type { Micros } from '../../model.ts';
 import { figureAt } from './series.ts';
 import type { Series } from './series.ts';
 
+const SECOND = 1_000_000;
+
 /**
  * Figures of samples in time order; only good, finite values count but for `n`. NaN where there is none.
  * A value holds until the next sample, so `area` and `known` reach from the first sample to the last: what the last one
@@ -15,7 +17,7 @@ export interface Summary {
   min: number;
   max: number;
   sum: number;
-  /** Value × time held, µs. */
+  /** Value × time held, in value × seconds. */
   area: number;
   /** Time with a good value, µs. */
   known: Micros;
@@ -60,7 +62,7 @@ export function summarize(series: Series, from = 0, to = series.n): Summary {
     const value = figureAt(series, i);
     const now = t[i] as number;
     if (held === held) {
-      area += held * (now - since);
+      area += (held * (now - since)) / SECOND;
       known += now - since;
     }
     held = value;
@@ -87,7 +89,7 @@ export function joined(earlier: Summary, later: Summary): Summary {
     min: least(earlier.min, later.min),
     max: -least(-earlier.max, -later.max),
     sum: earlier.sum + later.sum,
-    area: earlier.area + later.area + (gap > 0 ? earlier.held * gap : 0),
+    area: earlier.area + later.area + (gap > 0 ? (earlier.held * gap) / SECOND : 0),
     known: earlier.known + later.known + gap,
     t0: earlier.t0,
     t1: later.t1,
