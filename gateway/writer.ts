@@ -7,12 +7,13 @@ import { Committer } from './journal/commit.ts';
 import { headsIn } from './journal/head.ts';
 import { MainJournal } from './journal/journal.ts';
 import type { Acknowledgement } from './journal/journal.ts';
-import type { Account } from './journal/log.ts';
-import { pump } from './journal/pump.ts';
+import type { Account, Settled } from './journal/log.ts';
+import { pump, sourceOf } from './journal/pump.ts';
 import type { PumpHealth } from './journal/pump.ts';
 import { openSegments } from './journal/segments.ts';
 import type { Durability, LogHealth } from './journal/segments.ts';
-import type { Clock, Journal, ValueType } from './model.ts';
+import { sharedEnds } from './journal/shared.ts';
+import type { Clock, Journal, Stored, ValueType } from './model.ts';
 import type { Status } from './status.ts';
 import { openState } from './state/state.ts';
 import type { TagClaim } from './state/state.ts';
@@ -20,7 +21,10 @@ import { emit, serve, startThread, startedAs } from './threads.ts';
 
 export interface WriterStats {
   historian: PumpHealth & { samples: number; expired: number; pruned: number };
+  /** The historian's. */
   account: Account;
+  /** Everybody's, by name. */
+  accounts: Record<string, Account>;
   written: number;
   durable: number;
   durability: Durability;
@@ -30,6 +34,12 @@ export interface WriterStats {
   /** Why old samples could not be removed; empty when they could. */
   pruneError: string;
 }
+/** What a consumer in another thread made of one write; `lost`: the frames could not be decoded. */
+export interface SettledWrite {
+  consumer: string;
+  frames: Settled[];
+  stored: Stored | void | 'lost';
+}
 export interface Writer {
   /** Indexes for every tag, durably, and a new catalog revision. */
   assign(tags: readonly TagClaim[]): Promise<{ indexes: Map<string, number>; revision: number }>;
@@ -38,6 +48,18 @@ export interface Writer {
   journal: Journal;
   /** The tags whose samples come next; frames carry `revision` from now on. Call before the first append. */
   use(tags: readonly { index: number; id: string; type: ValueType }[], revision: number): Promise<void>;
+  /**
+   * The consumers of another thread: each gets its account, with what it is owed; one that was there in an earlier run
+   * and is not named is forgotten, as `released` says. May be called again, when that thread is started again.
+   */
+  attach(consumers: readonly string[]): Promise<{ accounts: Record<string, Account>; released: string[] }>;
+  settled(write: SettledWrite): void;
+  /** Somebody who reads the files found damage: what cannot be read any more is counted as dropped. */
+  examine(consumer: string): void;
+  /** Where the log stands, for `readEnds`. */
+  shared: SharedArrayBuffer;
+  /** Every tag that ever had an index. */
+  tags(): Promise<{ index: number; id: string; type: ValueType }[]>;
   stats(): Promise<WriterStats>;
   /** The figures of at most a second ago; undefined in the first. */
   latest(): WriterStats | undefined;
@@ -64,7 +86,8 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   const { dataDir, clock = systemClock, journalCap: cap = CAP, durability = 'interval', retentionDays = 30 } = options;
   let journal: MainJournal | undefined;
   let latest: WriterStats | undefined;
-  const data = { dataDir, cap, durability, retentionDays };
+  const shared = sharedEnds();
+  const data = { dataDir, cap, durability, retentionDays, shared };
   const thread = startThread('writer', import.meta.url, data, (name, body) => {
     if (name === 'acknowledged') journal?.acknowledged(body as Acknowledgement);
     if (name === 'stats') latest = body as WriterStats;
@@ -92,6 +115,11 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       main.revision = revision;
       await thread.call('use', tags);
     },
+    attach: (consumers) => thread.call('attach', consumers),
+    settled: (write) => thread.post('settled', write),
+    examine: (consumer) => thread.post('examine', consumer),
+    shared,
+    tags: () => thread.call('tags'),
     stats: () => thread.call('stats'),
     latest: () => latest,
     close: (ms = 5000) =>
@@ -106,7 +134,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
 /** The journal's state and figures, for /health and /metrics. */
 export function reportJournal(status: Status, stats: WriterStats | undefined): void {
   if (!stats) return;
-  const { account, journal, durability, garbled, historian } = stats;
+  const { account, accounts, journal, durability, garbled, historian } = stats;
   const weak = durability === 'os' ? 'durability is os: a power cut may lose the last half minute' : '';
   const lost = account.lost;
   const dropped = lost
@@ -119,11 +147,23 @@ export function reportJournal(status: Status, stats: WriterStats | undefined): v
   status.counter('penstock_journal_failures_total', journal.failures, {}, 'Writes and syncs that failed');
   status.counter('penstock_journal_damaged_total', journal.damaged, {}, 'Places where frames could not be read back');
   status.counter('penstock_journal_garbled_bytes_total', garbled, {}, 'Bytes that were no frames');
-  const to = { consumer: 'historian' };
-  status.counter('penstock_journal_journalled_total', account.journalled, to, 'Samples owed to a consumer in all');
-  status.counter('penstock_journal_delivered_total', account.delivered, to, 'Samples a consumer has stored');
-  status.counter('penstock_journal_dropped_total', account.dropped, to, 'Samples lost for a consumer');
-  status.gauge('penstock_journal_backlog_samples', account.backlog.samples, to, 'Samples a consumer is still owed');
+  for (const [consumer, { journalled, delivered, filtered, deadLettered, dropped, backlog }] of Object.entries(
+    accounts,
+  )) {
+    const to = { consumer };
+    status.counter('penstock_journal_journalled_total', journalled, to, 'Samples owed to a consumer in all');
+    status.counter('penstock_journal_delivered_total', delivered, to, 'Samples a consumer has stored');
+    status.counter('penstock_journal_filtered_total', filtered, to, 'Samples left out on purpose');
+    status.counter(
+      'penstock_journal_dead_lettered_total',
+      deadLettered,
+      to,
+      'Samples refused for good, and kept aside',
+    );
+    status.counter('penstock_journal_dropped_total', dropped, to, 'Samples lost for a consumer');
+    status.gauge('penstock_journal_backlog_samples', backlog.samples, to, 'Samples a consumer is still owed');
+    status.gauge('penstock_journal_backlog_bytes', backlog.bytes, to, 'Bytes of frames a consumer is still owed');
+  }
 }
 const iso = (micros: number): string => new Date(Math.floor(micros / 1000)).toISOString();
 
@@ -132,27 +172,30 @@ interface Start {
   cap: number;
   durability: Durability;
   retentionDays: number;
+  shared: SharedArrayBuffer;
 }
 
-function runWriter({ dataDir, cap, durability, retentionDays }: Start): void {
+/** The consumer inside this thread; the others are in the egress thread. */
+const own = 'historian';
+
+function runWriter({ dataDir, cap, durability, retentionDays, shared }: Start): void {
   const clock = systemClock;
   const state = openState(dataDir);
   const store = openStore(dataDir, clock, retentionDays);
   // A sequence that main gave away may have reached nobody but its caller: each start is remembered too.
   const known = Math.max(store.position, Number(state.get('sequence') ?? 0));
-  const log = openSegments({ dataDir, cap, durability, known, clock });
+  const log = openSegments({ dataDir, cap, durability, known, clock, shared });
   const { start } = log;
   state.set('sequence', String(start));
-  log.add('historian', start, { own: { position: store.position, delivered: store.delivered } });
+  log.add(own, start, { own: { position: store.position, delivered: store.delivered } });
   const stop = new AbortController();
   const historian = pump({
-    name: 'historian',
-    log,
+    // Only what is acknowledged: the store's own position must never be ahead of the log's.
+    source: sourceOf(log, own, true),
     consumer: store,
     clock,
     bytes: 256 * 1024,
     pause: 500,
-    durable: true,
   });
   const running = historian.run(stop.signal);
   let taken = 0;
@@ -171,7 +214,8 @@ function runWriter({ dataDir, cap, durability, retentionDays }: Start): void {
   });
   const stats = (): WriterStats => ({
     historian: { ...historian.health(), ...store.stats() },
-    account: log.account('historian'),
+    account: log.account(own),
+    accounts: Object.fromEntries(log.consumers().map((name) => [name, log.account(name)])),
     written: log.written,
     durable: log.durable,
     durability,
@@ -195,7 +239,8 @@ function runWriter({ dataDir, cap, durability, retentionDays }: Start): void {
   const drained = async (): Promise<void> => {
     await log.sync().catch(() => {});
     historian.wake();
-    for (let i = 0; i < 100 && log.backlog() > 0; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let i = 0; i < 100 && log.account(own).backlog.frames > 0; i++)
+      await new Promise((resolve) => setTimeout(resolve, 20));
   };
   serve({
     calls: {
@@ -204,9 +249,28 @@ function runWriter({ dataDir, cap, durability, retentionDays }: Start): void {
       loadAlarms: () => state.snapshot('alarms'),
       saveAlarms: (snapshot: unknown) => state.saveSnapshot('alarms', snapshot),
       use: (tags: { index: number; id: string; type: ValueType }[]) => store.use(tags),
+      attach(names: string[]) {
+        const released = log.consumers().filter((name) => name !== own && !names.includes(name));
+        for (const name of released) log.remove(name);
+        for (const name of names) log.add(name, start, { order: 'liveFirst' });
+        return { accounts: Object.fromEntries(names.map((name) => [name, log.account(name)])), released };
+      },
+      tags: () => state.tags(),
       stats,
     },
     posts: {
+      settled({ consumer, frames, stored }: SettledWrite) {
+        if (!log.consumers().includes(consumer)) return;
+        if (stored === 'lost') log.lose(consumer, frames);
+        else log.deliver(consumer, frames, stored);
+      },
+      examine(consumer: string) {
+        try {
+          log.read(consumer, 1);
+        } catch {
+          // What cannot be read even now stays owed, and is asked about again.
+        }
+      },
       frames({ bytes, urgent }: { bytes: Uint8Array; urgent: boolean }) {
         taken += bytes.length;
         const heads = headsIn(bytes);

@@ -5,7 +5,7 @@ import { logContract } from './contract.ts';
 import { headsIn } from './head.ts';
 import { MainJournal } from './journal.ts';
 import { memoryLog } from './memory.ts';
-import { pump } from './pump.ts';
+import { pump, sourceOf } from './pump.ts';
 import { fill, numbered } from './testing.ts';
 
 logContract((cap) => memoryLog(cap));
@@ -41,7 +41,7 @@ test('a failing consumer gets the same frames again, in order, and main hears of
     close: () => Promise.resolve(),
   };
   const stop = new AbortController();
-  const history = pump({ name: 'history', log, consumer, clock, bytes: 1e6, pause: 0, random: () => 1 });
+  const history = pump({ source: sourceOf(log, 'history'), consumer, clock, bytes: 1e6, pause: 0, random: () => 1 });
   expect([1, 2, 3, 4, 5].map((value) => journal.append(batch(value)))).toEqual([1, 2, 3, 4, 5]);
   await journal.durable(5);
   let roomy = false;
@@ -55,7 +55,8 @@ test('a failing consumer gets the same frames again, in order, and main hears of
     [1, 2, 3, 4, 5],
     [1, 2, 3, 4, 5],
   ]);
-  expect(history.health()).toMatchObject({ failures: 2, lastError: '', delivered: 5, backlog: 0 });
+  expect(history.health()).toMatchObject({ failures: 2, tries: 0, lastError: '' });
+  expect(log.account('history')).toMatchObject({ delivered: 5, backlog: { frames: 0 } });
   journal.append(batch(6));
   await journal.durable(6);
   journal.acknowledged({ durable: log.durable, taken, backlog: 0 });
@@ -81,13 +82,13 @@ test('a frame that does not decode is counted as dropped, and the ones around it
     close: () => Promise.resolve(),
   };
   const stop = new AbortController();
-  const history = pump({ name: 'history', log, consumer, clock, bytes: 1e6, pause: 0 });
+  const history = pump({ source: sourceOf(log, 'history'), consumer, clock, bytes: 1e6, pause: 0 });
   const running = history.run(stop.signal);
   await clock.advance(10);
   stop.abort();
   await running;
   expect(got).toEqual([1, 3]);
-  expect(history.health()).toMatchObject({ damaged: 1, delivered: 4, backlog: 0 });
+  expect(history.health().damaged).toBe(1);
   const times = { from: meta.from, to: meta.to };
   expect(log.account('history')).toMatchObject({ journalled: 6, delivered: 4, dropped: 2, lost: times });
 });

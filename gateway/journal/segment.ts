@@ -150,7 +150,7 @@ export function survey(segment: Segment, bytes: Buffer, known: number, bound: nu
 }
 
 /** Where to begin looking for a sequence. */
-export function markFor(segment: Segment, seq: number): { seq: number; offset: number } {
+export function markFor(segment: Pick<Segment, 'base' | 'marks'>, seq: number): { seq: number; offset: number } {
   let low = 0;
   let high = segment.marks.length;
   while (low < high) {

@@ -16,6 +16,8 @@ export interface TagClaim {
 export interface State {
   /** Gives every tag its index, durably; a new revision each time. Rows of tags that are gone stay, so an index is never reused. */
   assign(tags: readonly TagClaim[]): { indexes: Map<string, number>; revision: number };
+  /** Every tag that ever had an index, under its latest id. */
+  tags(): { index: number; id: string; type: ValueType }[];
   /** The last snapshot saved under a name, undefined before the first. */
   snapshot(name: string): unknown;
   saveSnapshot(name: string, body: unknown): void;
@@ -63,6 +65,11 @@ export function openState(dataDir: string): State {
         throw error;
       }
     },
+    tags: () =>
+      db
+        .prepare('SELECT idx, id, type FROM tag ORDER BY idx')
+        .all()
+        .map(({ idx, id, type }) => ({ index: Number(idx), id: String(id), type: String(type) as ValueType })),
     snapshot(name) {
       const body = snapGet.get(name)?.body;
       return typeof body === 'string' ? JSON.parse(body) : undefined;

@@ -1,0 +1,89 @@
+// What one consumer is still owed, as the egress thread knows it: its copy of the ranges, read from the followed files.
+// The source of that consumer's pump; tells the writer, which keeps the books, what became of each write.
+import type { Clock, Micros, Stored } from '../model.ts';
+import type { Follower } from './follow.ts';
+import type { FrameMeta } from './head.ts';
+import type { Settled } from './log.ts';
+import type { Lane, PumpSource } from './pump.ts';
+import { minus, plus } from './ranges.ts';
+import type { Range } from './ranges.ts';
+
+export interface DebtOptions {
+  follower: Follower;
+  clock: Clock;
+  /** As the writer gave them. */
+  owed: readonly Range[];
+  /** One write is settled; `lost`: its frames could not be decoded. */
+  settled(frames: Settled[], stored: Stored | void | 'lost'): void;
+  /** The files hold something that is no frame. */
+  suspect(): void;
+}
+
+/** Stored longer ago than this is not written again; the journal keeps no more than that either. */
+const MARGIN = 30 * 60_000;
+
+export class Debt implements PumpSource {
+  readonly #options: DebtOptions;
+  #owed: Range[];
+  /** What was settled lately, and when. */
+  #recent: (Range & { at: number })[] = [];
+  #oldest: Micros | undefined;
+
+  constructor(options: DebtOptions) {
+    this.#options = options;
+    this.#owed = [...options.owed];
+  }
+
+  /** When the gateway got the oldest samples that are still owed, as far as they were looked at; undefined without any. */
+  get oldest(): Micros | undefined {
+    return this.#oldest;
+  }
+
+  read(lane: Lane, bytes: number): { meta: FrameMeta; bytes: Uint8Array }[] {
+    if (lane === 'backlog') return [];
+    const { follower } = this.#options;
+    this.#owed = minus(this.#owed, { from: 0, to: follower.ends().first });
+    const { frames, suspect } = follower.read(this.#owed, bytes);
+    if (suspect) this.#options.suspect();
+    this.#oldest = frames.find(({ meta }) => meta.samples > 0)?.meta.receivedAt ?? (frames[0] && this.#oldest);
+    return frames;
+  }
+
+  deliver(frames: readonly FrameMeta[], stored: Stored | void): void {
+    this.#settle(frames, stored);
+  }
+  lose(frames: readonly FrameMeta[]): void {
+    this.#settle(frames, 'lost');
+  }
+
+  /** What was stored in the last `ms` is owed once more. */
+  rewind(ms: number): void {
+    const since = this.#options.clock.mono() - ms;
+    for (const range of this.#recent) if (range.at >= since) this.#owed = plus(this.#owed, range);
+    this.#recent = this.#recent.filter(({ at }) => at < since);
+  }
+
+  #settle(frames: readonly FrameMeta[], stored: Stored | void | 'lost'): void {
+    const now = this.#options.clock.mono();
+    for (const range of runsOf(frames)) {
+      this.#owed = minus(this.#owed, range);
+      const last = this.#recent.at(-1);
+      if (last?.to === range.from && now - last.at < 1000) last.to = range.to;
+      else this.#recent.push({ ...range, at: now });
+    }
+    this.#recent = this.#recent.filter(({ at }) => now - at < MARGIN);
+    const settled = frames.map(({ seq, size, samples, from, to }) => ({ seq, size, samples, from, to }));
+    this.#options.settled(settled, stored);
+  }
+}
+
+/** Frames that follow each other without a gap, as ranges. */
+function runsOf(frames: readonly FrameMeta[]): Range[] {
+  const runs: Range[] = [];
+  for (const { seq } of frames) {
+    const last = runs.at(-1);
+    if (last?.to === seq) last.to = seq + 1;
+    else runs.push({ from: seq, to: seq + 1 });
+  }
+  return runs;
+}
