@@ -1,14 +1,26 @@
 // Says which system program a test needs. Absent: the test is skipped with one line, unless PENSTOCK_REQUIRE=all
 // (set by .ci/run after it has installed them), where absent means failure.
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { test } from 'vitest';
 
 const said = new Set<string>();
 
-/** Path of a program on PATH, or undefined. */
+/** Debian keeps the programs of a PostgreSQL server off the PATH, by version; the newest first. */
+function postgresFolders(): string[] {
+  const base = '/usr/lib/postgresql';
+  try {
+    return readdirSync(base)
+      .sort((a, b) => Number(b) - Number(a))
+      .map((version) => join(base, version, 'bin'));
+  } catch {
+    return [];
+  }
+}
+
+/** Path of a program on PATH (or of PostgreSQL's server), or undefined. */
 export function findProgram(program: string): string | undefined {
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+  for (const folder of [...(process.env.PATH ?? '').split(delimiter), ...postgresFolders()]) {
     try {
       accessSync(join(folder, program), constants.X_OK);
       return join(folder, program);

@@ -1,0 +1,114 @@
+// Makes the tables and the days' partitions in a database, and says in one sentence where what is there does not fit.
+// Called by forwarder.ts at each connection and before rows of a day it has not seen.
+import { columnsOf, creation, daysAhead, drift, partition, tables } from './schema.ts';
+import type { Found, Table } from './schema.ts';
+import { Refused } from './session.ts';
+import type { Session } from './session.ts';
+
+/** Gateways that share a database make tables one after another. */
+const LOCK = "SELECT pg_advisory_xact_lock(hashtext('penstock'))";
+
+const look = `SELECT c.relname AS name, c.relkind AS kind,
+    (SELECT json_object_agg(a.attname, format_type(a.atttypid, NULL)) FROM pg_attribute a
+      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
+    (SELECT json_agg(a.attname) FROM pg_attribute a
+      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull AND NOT a.atthasdef
+        AND a.attidentity = '' AND a.attgenerated = '') AS required,
+    (SELECT json_agg((SELECT json_agg(a.attname) FROM pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum = ANY(i.indkey::int[])))
+      FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indpred IS NULL AND i.indisvalid
+        AND i.indimmediate AND NOT 0 = ANY(i.indkey::int[])) AS keys
+  FROM pg_class c WHERE c.oid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS name)`;
+
+/** Which tables are in days of ours; the others take every row. */
+export interface Prepared {
+  partitioned: ReadonlySet<Table>;
+}
+
+/** Makes what is missing, with the next days; rejects with a sentence where a table cannot take our rows. */
+export async function prepare(session: Session, now: number): Promise<Prepared> {
+  await session.query("SET TIME ZONE 'UTC'");
+  let found = await inspect(session);
+  const missing = tables.filter((table) => !found.has(table));
+  if (missing.length > 0) {
+    const server = await extension(session);
+    await session.query('BEGIN');
+    await session.query(LOCK);
+    found = await inspect(session);
+    for (const table of missing)
+      if (!found.has(table)) for (const statement of creation(table, server)) await session.query(statement);
+    await session.query('COMMIT');
+    found = await inspect(session);
+  }
+  const faults = tables
+    .map((table) => drift(table, found.get(table) ?? nothing))
+    .filter((fault) => fault !== undefined);
+  if (faults.length > 0) throw new Error(`PostgreSQL: ${faults.join('. ')}`);
+  const partitioned = new Set(tables.filter((table) => found.get(table)?.relkind === 'p'));
+  await makeDays(
+    session,
+    [...partitioned].map((table) => ({ table, days: daysAhead(now) })),
+  );
+  return { partitioned };
+}
+
+/** Makes the partitions that are not there yet, in one transaction. */
+export async function makeDays(
+  session: Session,
+  wanted: readonly { table: Table; days: readonly number[] }[],
+): Promise<void> {
+  const parts = wanted.flatMap(({ table, days }) => days.map((day) => partition(table, day)));
+  const there = new Set<string>();
+  const names = parts.map(({ name }) => name);
+  for (const row of await session.query(
+    'SELECT c.relname AS name FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid WHERE c.oid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS name)',
+    [names],
+  ))
+    there.add(String(row.name));
+  const missing = parts.filter(({ name }) => !there.has(name));
+  if (missing.length === 0) return;
+  await session.query('BEGIN');
+  try {
+    await session.query(LOCK);
+    for (const { statements } of missing) {
+      await session.query('SAVEPOINT day');
+      try {
+        for (const statement of statements) await session.query(statement);
+      } catch (error) {
+        // Another gateway made it meanwhile, or the user has a partition of another width over this day.
+        if (!(error instanceof Refused && (error.code === '42809' || error.code === '42P17'))) throw error;
+        await session.query('ROLLBACK TO day');
+      }
+    }
+    await session.query('COMMIT');
+  } catch (error) {
+    if (session.sound) await session.query('ROLLBACK');
+    throw error;
+  }
+}
+
+const nothing: Found = { relkind: '', columns: new Map(), keys: [], required: [] };
+
+async function inspect(session: Session): Promise<Map<Table, Found>> {
+  const rows = await session.query(look, [[...tables]]);
+  return new Map(
+    rows.map((row) => {
+      const table = row.name as Table;
+      const ours = new Set(columnsOf(table).map(([name]) => name));
+      const found: Found = {
+        relkind: String(row.kind),
+        columns: new Map(Object.entries(row.columns as Record<string, string>)),
+        keys: (row.keys as string[][] | null) ?? [],
+        required: ((row.required as string[] | null) ?? []).filter((name) => !ours.has(name)),
+      };
+      return [table, found];
+    }),
+  );
+}
+
+async function extension(session: Session): Promise<{ timescale: boolean; compress: boolean }> {
+  const [row] = await session.query(
+    "SELECT current_setting('timescaledb.license', true) AS license FROM pg_extension WHERE extname = 'timescaledb'",
+  );
+  return { timescale: row !== undefined, compress: row?.license === 'timescale' };
+}

@@ -1,0 +1,127 @@
+// One connection to PostgreSQL: credentials read anew each time, time limits on everything, and ended at once by a signal.
+// Used by forwarder.ts and reader.ts; errors leave as one sentence, without a secret in it.
+import { readFile } from 'node:fs/promises';
+import pg from 'pg';
+import type { Credentials } from '../credentials.ts';
+
+export interface PostgresAddress {
+  host: string;
+  port: number;
+  database: string;
+  /** `off`; `require` encrypts without asking who answers; `verify` checks the certificate and its name. */
+  tls: 'off' | 'require' | 'verify';
+  /** PEM file of the authority that `verify` trusts; empty: the system's. */
+  tlsCa: string;
+  /** ms a connection, and each statement, may take. */
+  timeout: number;
+}
+
+export interface Session {
+  query(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
+  /** False after the first error that is not the statement's own: the session is to be closed. */
+  readonly sound: boolean;
+  close(): void;
+}
+
+/** The statement was refused; the connection is as good as before. `code` is the SQLSTATE, `routine` the server's function. */
+export class Refused extends Error {
+  override name = 'Refused';
+  readonly code: string;
+  readonly routine: string;
+  constructor(message: string, code: string, routine: string) {
+    super(message);
+    this.code = code;
+    this.routine = routine;
+  }
+}
+
+/** Rejects with a sentence: what does not answer, or why it does not let us in. */
+export async function connect(
+  address: PostgresAddress,
+  credentials: Credentials,
+  signal?: AbortSignal,
+): Promise<Session> {
+  const { host, port, database, timeout } = address;
+  const at = `PostgreSQL at ${host}:${port}`;
+  const { user, password, token } = await credentials.read(signal);
+  signal?.throwIfAborted();
+  const client = new pg.Client({
+    host,
+    port,
+    database,
+    user,
+    password: password ?? token ?? '',
+    ssl: await tlsOf(address),
+    connectionTimeoutMillis: timeout,
+    statement_timeout: timeout,
+    lock_timeout: timeout,
+    // The server ends a statement first; this is for one that has gone silent.
+    query_timeout: timeout + 2000,
+    keepAlive: true,
+    application_name: 'penstock',
+  });
+  let failed: Error | undefined;
+  const sentence = (error: unknown): Error => inWords(error, at, database, user, credentials);
+  client.on('error', (error) => (failed ??= sentence(error)));
+  const close = (): void => {
+    failed ??= new Error(`the connection to ${at} was closed`);
+    signal?.removeEventListener('abort', close);
+    // Destroyed, not ended: a server that does not answer must not hold us, and an open transaction is undone by it.
+    (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  };
+  const query = async (text: string, values?: unknown[]): Promise<Record<string, unknown>[]> => {
+    if (failed) throw failed;
+    try {
+      return (await client.query<Record<string, unknown>>(text, values)).rows;
+    } catch (error) {
+      const said = sentence(error);
+      if (!(said instanceof Refused)) {
+        failed ??= said;
+        close();
+      }
+      throw said;
+    }
+  };
+  signal?.addEventListener('abort', close, { once: true });
+  try {
+    await client.connect();
+    signal?.throwIfAborted();
+  } catch (error) {
+    close();
+    throw sentence(error);
+  }
+  signal?.removeEventListener('abort', close);
+  return {
+    query,
+    get sound() {
+      return failed === undefined;
+    },
+    close,
+  };
+}
+
+async function tlsOf({ tls, tlsCa }: PostgresAddress): Promise<false | { rejectUnauthorized: boolean; ca?: string }> {
+  if (tls === 'off') return false;
+  return {
+    rejectUnauthorized: tls === 'verify',
+    ...(tlsCa === '' ? {} : { ca: await readFile(tlsCa, 'utf8') }),
+  };
+}
+
+/** SQLSTATE classes after which the session itself is gone or of no use: connection, authorization, shutdown. */
+const ends = /^(08|28|57P|3D|53300)/;
+
+function inWords(error: unknown, at: string, database: string, user: string, credentials: Credentials): Error {
+  const { message, code = '', routine = '' } = error as Error & { code?: string; routine?: string };
+  const said = credentials.redact(message);
+  const sqlstate = /^[0-9A-Z]{5}$/.test(code) ? code : '';
+  if (sqlstate.startsWith('28'))
+    return new Error(`${at} refuses the user "${user}": ${said}. Check the user and the password it is given`, {
+      cause: code,
+    });
+  if (sqlstate === '3D000')
+    return new Error(`${at} has no database "${database}": create it, or name another`, { cause: code });
+  if (sqlstate === '42501') return new Refused(`${at}: ${said}: grant it to the user "${user}"`, code, routine);
+  if (sqlstate && !ends.test(sqlstate)) return new Refused(`${at}: ${said}`, code, routine);
+  return new Error(`${at} does not answer: ${said || code}`, { cause: code });
+}

@@ -1,0 +1,134 @@
+// A real PostgreSQL for the tests: a cluster in a temporary folder on a free port, as an unprivileged user when the test
+// runs as root. `kill` is kill -9 of all its processes; `start` brings it back on the same port with what it had stored.
+import { execFileSync, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { chmodSync, chownSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import pg from 'pg';
+import { findProgram } from '../../test/needs.ts';
+
+export const password = 'first secret';
+
+export interface Server {
+  readonly port: number;
+  start(): Promise<void>;
+  kill(): Promise<void>;
+  /** Runs SQL as the superuser on a connection of its own and gives the rows. */
+  sql(text: string, database?: string): Promise<Record<string, unknown>[]>;
+  close(): Promise<void>;
+}
+
+/** Starts a cluster whose superuser is `penstock` with `password`; host connections are asked for it. */
+export async function startPostgres(): Promise<Server> {
+  const initdb = findProgram('initdb');
+  if (!initdb) throw new Error('initdb is not installed');
+  const who = process.getuid?.() === 0 ? unprivileged() : undefined;
+  const dir = mkdtempSync(join(tmpdir(), 'penstock-postgres-'));
+  chmodSync(dir, 0o755);
+  if (who) chownSync(dir, who.uid, who.gid);
+  const secret = join(dir, 'secret');
+  writeFileSync(secret, password);
+  chmodSync(secret, 0o644);
+  const data = join(dir, 'data');
+  const flags = ['-D', data, '-U', 'penstock', '-A', 'scram-sha-256', '--pwfile', secret, '-N', '-E', 'UTF8'];
+  execFileSync(initdb, [...flags, '--locale=C', '--no-instructions'], { ...who, cwd: dir, stdio: 'ignore' });
+  const port = await freePort();
+  let child: ChildProcess | undefined;
+  const server: Server = {
+    port,
+    async start() {
+      const set = ['fsync=off', 'shared_buffers=16MB', 'max_connections=20', 'log_min_messages=fatal'];
+      const args = ['-D', data, '-k', '', '-h', '127.0.0.1', '-p', String(port)];
+      const program = join(dirname(initdb), 'postgres');
+      for (let tries = 0; ; tries++) {
+        child = spawn(program, [...args, ...set.flatMap((each) => ['-c', each])], {
+          ...who,
+          cwd: dir,
+          stdio: 'ignore',
+        });
+        if (await answers(server, child)) return;
+        // After a kill the shared memory stays taken until the last of the old processes has noticed.
+        if (tries > 50) throw new Error('PostgreSQL does not start');
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    },
+    async kill() {
+      const pids = child?.pid ? [child.pid, ...childrenOf(child.pid)] : [];
+      const gone = new Promise((resolve) => child?.once('exit', resolve));
+      for (const pid of pids) killed(pid);
+      if (pids.length > 0) await gone;
+    },
+    async sql(text, database = 'postgres') {
+      const client = new pg.Client({ host: '127.0.0.1', port, user: 'penstock', password, database });
+      client.on('error', () => {});
+      await client.connect();
+      try {
+        const result = (await client.query(text)) as pg.QueryResult | pg.QueryResult[];
+        return ((Array.isArray(result) ? result.at(-1) : result)?.rows ?? []) as Record<string, unknown>[];
+      } finally {
+        await client.end();
+      }
+    },
+    async close() {
+      if (child && child.exitCode === null && child.signalCode === null) await server.kill();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+  await server.start();
+  return server;
+}
+
+/** The package's own user, or nobody: PostgreSQL refuses to run as root. */
+function unprivileged(): { uid: number; gid: number } {
+  const users = new Map(
+    readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .map((line) => [line.split(':')[0], line.split(':')]),
+  );
+  const found = users.get('postgres') ?? users.get('nobody');
+  return { uid: Number(found?.[2] ?? 65534), gid: Number(found?.[3] ?? 65534) };
+}
+
+/** One of them may have ended by itself since it was listed. */
+function killed(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        return Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${name}/stat`, 'utf8'))?.[1]) === pid;
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+async function answers(server: Server, child: ChildProcess): Promise<boolean> {
+  for (let i = 0; i < 200 && child.exitCode === null && child.signalCode === null; i++) {
+    try {
+      await server.sql('SELECT 1');
+      return true;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+  return false;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => probe.once('listening', resolve));
+  const { port } = probe.address() as { port: number };
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
