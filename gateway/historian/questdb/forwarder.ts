@@ -1,0 +1,150 @@
+// The journal's frames into a QuestDB's tables, exactly once: rows are keyed by (ts, tag), so what was sent before a crash
+// may be sent again. Runs in the egress thread; one request in flight, each of one table, so that it is one transaction.
+// Nothing is given up but rows that the server refuses by themselves: those are kept as dead letters.
+import { join } from 'node:path';
+import type { ForwardContext, ForwardKind, Forwarder, Frame, Stored } from '../../model.ts';
+import { credentialFaults, credentials } from '../credentials.ts';
+import type { CredentialSettings } from '../credentials.ts';
+import { deadLetters } from '../dead-letters.ts';
+import { connection, jsonOf, refusal } from './http.ts';
+import { Encoder } from './lines.ts';
+import { sendAll } from './refused.ts';
+import type { Verdict } from './refused.ts';
+import { deadRow, requests } from './requests.ts';
+import type { Of } from './requests.ts';
+import type { Table } from './schema.ts';
+import { recall, remember, setBack } from './seen.ts';
+import type { Seen } from './watch.ts';
+import { watch } from './watch.ts';
+
+/** The settings `forward.questdb`. */
+export interface QuestdbSettings extends CredentialSettings {
+  /** Of the HTTP port: `http://127.0.0.1:9000`. */
+  url: string;
+}
+
+export const questdbForwarder: ForwardKind<QuestdbSettings> = { kind: 'questdb', create };
+
+/** ms for one request. */
+const TIMEOUT = 30_000;
+/** ms between two looks at the server while rows go in. */
+const LOOK = 10_000;
+/** What is sent once more after the server was restarted, ms: without durable commits it may have lost what it had confirmed. */
+const MARGIN = 30 * 60_000;
+/** A request that takes as long says that the server is loaded, ms. */
+const SLOW = 2000;
+
+function create(settings: QuestdbSettings, context: ForwardContext): Forwarder {
+  const [fault] = credentialFaults(settings, 'forward.questdb');
+  if (fault) throw new Error(fault);
+  const { clock, dataDir, log, tag } = context;
+  const server = connection({ url: settings.url, credentials: credentials(settings), timeout: TIMEOUT });
+  const care = watch(server);
+  const letters = deadLetters(dataDir, 'questdb');
+  const memory = join(dataDir, 'questdb-seen.json');
+  const encoder = new Encoder();
+  /** Items kept as dead letters, by frame, until the write that holds them succeeds: tried again, it leaves them out. */
+  const dead = new Map<number, Set<number>>();
+  let ready = false;
+  let lookedAt = -Infinity;
+  let took = 0;
+  /** What the server was at the last look, and its start as remembered in the file. */
+  let seen: Seen | undefined;
+  let started: string | undefined;
+
+  const attend = async (signal: AbortSignal): Promise<void> => {
+    if (ready && clock.mono() - lookedAt < LOOK) return;
+    if (!seen) started = (seen = await recall(memory))?.started;
+    await (ready ? care.look(signal) : care.prepare(signal));
+    const how = seen ? setBack(seen, care.seen()) : '';
+    if (how) {
+      log('info', `QuestDB ${how}: the last ${MARGIN / 60_000} minutes are sent once more`);
+      context.rewind(MARGIN);
+    }
+    seen = care.seen();
+    ready = true;
+    lookedAt = clock.mono();
+  };
+  /** Rows got in. Only now: had the process ended before, the next one must notice the restart itself. */
+  const settle = async (): Promise<void> => {
+    if (!seen || seen.started === started) return;
+    await remember(memory, seen);
+    started = seen.started;
+  };
+  const giveUp = async (of: Of, table: Table, reason: string): Promise<void> => {
+    await letters.append([{ reason, table, at: clock.now(), row: deadRow(of, tag) }]);
+    const { frame, item } = of;
+    dead.set(frame.seq, (dead.get(frame.seq) ?? new Set()).add(item));
+  };
+  const post = async (bytes: Uint8Array, signal: AbortSignal): Promise<Verdict> => {
+    const began = clock.mono();
+    const answer = await server.request('POST', '/write', bytes, signal);
+    took = clock.mono() - began;
+    if (answer.status === 204) return { ok: true };
+    if (answer.status !== 400 && answer.status !== 413) throw refusal(server.host, answer);
+    const { message, line } = jsonOf(answer.body);
+    const reason = typeof message === 'string' ? (message.split('\n').at(-1) ?? '') : `refused with ${answer.status}`;
+    return { ok: false, reason, ...(typeof line === 'number' ? { line } : {}) };
+  };
+
+  return {
+    async write(frames, signal) {
+      const unwritable: (readonly [Of, Table, string])[] = [];
+      let filtered = 0;
+      let reason = '';
+      const source = {
+        frames,
+        tag,
+        skip({ frame, item }: Of) {
+          const sample = frame.samples[item];
+          if (sample && !tag(sample.tag)) filtered++;
+          return (sample && !tag(sample.tag)) || (dead.get(frame.seq)?.has(item) ?? false);
+        },
+        unwritable: (...row: [Of, Table, string]) => void unwritable.push(row),
+      };
+      try {
+        await attend(signal);
+        for (const lines of requests(encoder, source)) {
+          let checked = false;
+          await sendAll(
+            lines,
+            async (bytes) => {
+              const verdict = await post(bytes, signal);
+              // A table that is not what it should be refuses every row: that is for a person, not for the dead letters.
+              if (!verdict.ok && !checked) await care.prepare(signal);
+              checked ||= !verdict.ok;
+              return verdict;
+            },
+            (row) => giveUp(row.of, lines.table, (reason = row.reason)),
+          );
+        }
+        for (const row of unwritable) await giveUp(row[0], row[1], (reason = row[2]));
+        await settle();
+      } catch (error) {
+        ready = false;
+        throw error;
+      } finally {
+        if (reason) log('warn', `QuestDB refuses rows, they are kept as dead letters: ${reason}`);
+      }
+      return countOf(frames, filtered, dead);
+    },
+    pressure: () => Math.max(care.pressure(), Math.min(1, took / (2 * SLOW))),
+    trouble: () => care.trouble(),
+    close() {
+      server.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** What became of the frames' samples; forgets what is dead in them. */
+function countOf(frames: readonly Frame[], filtered: number, dead: Map<number, Set<number>>): Stored {
+  let samples = 0;
+  let deadLettered = 0;
+  for (const frame of frames) {
+    samples += frame.samples.length;
+    for (const item of dead.get(frame.seq) ?? []) if (item < frame.samples.length) deadLettered++;
+    dead.delete(frame.seq);
+  }
+  return { delivered: samples - filtered - deadLettered, filtered, deadLettered };
+}

@@ -1,0 +1,109 @@
+// Looks after the server before and while rows are sent: tables made, their shape, durable commits, restarts, and whether
+// what it took in also gets into the tables. Called by the forwarder; speaks over its connection.
+import type { Connection, Rows } from './http.ts';
+import { createStatement, drift, tables } from './schema.ts';
+import type { FoundTable, Table } from './schema.ts';
+
+/** Transactions a table may be behind until the backlog is told to slow down. */
+const LAG = 25;
+
+export interface Seen {
+  /** When the server was started, in its own words; empty where it does not say. */
+  started: string;
+  /** Per table, the last transaction taken in. */
+  taken: Record<string, number>;
+}
+export interface Watch {
+  /** Makes what is missing. Rejects with one sentence when rows cannot be sent as things are. */
+  prepare(signal: AbortSignal): Promise<void>;
+  /** Asks how far the tables are behind what was taken in. */
+  look(signal: AbortSignal): Promise<void>;
+  /** What the last `prepare` and `look` saw. */
+  seen(): Seen;
+  /** 0: every transaction is in its table; above 0.5: too many are not. */
+  pressure(): number;
+  /** In words, what a person should do; empty when nothing. */
+  trouble(): string;
+}
+
+export function watch({ query }: Pick<Connection, 'query'>): Watch {
+  let weak = '';
+  let suspended = '';
+  let behind = 0;
+  const seen: Seen = { started: '', taken: {} };
+
+  return {
+    async prepare(signal) {
+      seen.started = await query('SELECT pg_postmaster_start_time() AS started', signal).then(
+        (rows) => String(rows.dataset[0]?.[0] ?? ''),
+        (error: unknown) => {
+          // Other versions may not know the function; without it restarts go unnoticed, rows do not.
+          if (!(error instanceof Error) || !/answered 400/.test(error.message)) throw error;
+          return '';
+        },
+      );
+      let found = await describe(signal);
+      for (const table of tables) if (!found.has(table)) await query(createStatement(table), signal);
+      if (found.size < tables.length) found = await describe(signal);
+      for (const table of tables) {
+        const is = found.get(table);
+        const wrong = is ? drift(table, is) : `the table ${table} could not be made`;
+        if (wrong) throw new Error(`QuestDB: ${wrong}; nothing is lost meanwhile`);
+      }
+      const [mode] = await records(query("(SHOW PARAMETERS) WHERE property_path = 'cairo.commit.mode'", signal));
+      const is = String(mode?.value ?? 'nosync');
+      weak =
+        is === 'sync'
+          ? ''
+          : `cairo.commit.mode is ${is}: what QuestDB has confirmed may be lost in a power cut; set it to sync`;
+      await this.look(signal);
+    },
+
+    async look(signal) {
+      suspended = '';
+      behind = 0;
+      for (const row of await records(query('SELECT * FROM wal_tables()', signal))) {
+        const table = String(row.name);
+        if (!tables.includes(table as Table)) continue;
+        const taken = Number(row.sequencerTxn);
+        seen.taken[table] = taken;
+        if (row.suspended !== true) behind = Math.max(behind, taken - Number(row.writerTxn));
+        else
+          suspended ||= `the table ${table} is suspended in QuestDB${said(row)}: what is sent waits in its write-ahead log; when the cause is gone, run ALTER TABLE ${table} RESUME WAL`;
+      }
+    },
+
+    seen: () => ({ started: seen.started, taken: { ...seen.taken } }),
+    pressure: () => (suspended ? 1 : Math.min(1, behind / (2 * LAG))),
+    trouble: () => {
+      const lag = behind > LAG ? `QuestDB's tables are ${behind} transactions behind what it has taken in` : '';
+      return [suspended, lag, weak].filter(Boolean).join('; ');
+    },
+  };
+
+  async function describe(signal: AbortSignal): Promise<Map<Table, FoundTable>> {
+    const found = new Map<Table, FoundTable>();
+    for (const row of await records(query('SELECT table_name, walEnabled, dedup FROM tables()', signal))) {
+      const table = row.table_name as Table;
+      if (!tables.includes(table)) continue;
+      const columns = await records(query(`SHOW COLUMNS FROM ${table}`, signal));
+      found.set(table, {
+        columns: new Map(columns.map(({ column, type }) => [String(column), String(type)])),
+        keys: new Set(columns.filter(({ upsertKey }) => upsertKey === true).map(({ column }) => String(column))),
+        wal: row.walEnabled === true,
+        dedup: row.dedup === true,
+      });
+    }
+    return found;
+  }
+}
+
+async function records(rows: Promise<Rows>): Promise<Record<string, unknown>[]> {
+  const { columns, dataset } = await rows;
+  return dataset.map((row) => Object.fromEntries(columns.map(({ name }, i) => [name, row[i]])));
+}
+
+const said = ({ errorTag, errorMessage }: Record<string, unknown>): string => {
+  const words = [errorTag, errorMessage].filter((word) => typeof word === 'string' && word !== '').join(': ');
+  return words ? ` (${words.slice(0, 200)})` : '';
+};
