@@ -40,6 +40,8 @@ export interface Thread {
   post(method: string, body: unknown, transfer?: readonly Transferable[]): void;
   /** Asks the root to close and waits at most `ms`, then ends it. Idempotent; never rejects. */
   close(ms: number): Promise<void>;
+  /** Ends it at once, as a death of its own would; for one that does not answer any more. */
+  kill(reason: Error): void;
   /** Resolves once, when the thread is gone. */
   death: Promise<Death>;
 }
@@ -132,6 +134,10 @@ export function startThread(
     },
     post(method, body, transfer = []) {
       if (alive) worker.postMessage({ kind: 'post', method, body } satisfies ToThread, transfer);
+    },
+    kill(reason) {
+      failure = reason;
+      void worker.terminate();
     },
     close(ms) {
       closing ??= (async () => {

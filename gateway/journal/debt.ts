@@ -4,7 +4,7 @@ import type { Clock, Micros, Stored } from '../model.ts';
 import type { Follower } from './follow.ts';
 import type { FrameMeta } from './head.ts';
 import type { Settled } from './log.ts';
-import type { Lane, PumpSource } from './pump.ts';
+import type { Due, PumpSource } from './pump.ts';
 import { minus, plus } from './ranges.ts';
 import type { Range } from './ranges.ts';
 
@@ -39,14 +39,15 @@ export class Debt implements PumpSource {
     return this.#oldest;
   }
 
-  read(lane: Lane, bytes: number): { meta: FrameMeta; bytes: Uint8Array }[] {
-    if (lane === 'backlog') return [];
+  read(bytes: number): Due {
     const { follower } = this.#options;
     this.#owed = minus(this.#owed, { from: 0, to: follower.ends().first });
     const { frames, suspect } = follower.read(this.#owed, bytes);
     if (suspect) this.#options.suspect();
-    this.#oldest = frames.find(({ meta }) => meta.samples > 0)?.meta.receivedAt ?? (frames[0] && this.#oldest);
-    return frames;
+    const [next] = frames;
+    // A frame of events alone has no such time.
+    this.#oldest = next && (next.meta.receivedAt || this.#oldest);
+    return { live: frames, backlog: [] };
   }
 
   deliver(frames: readonly FrameMeta[], stored: Stored | void): void {

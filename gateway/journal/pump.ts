@@ -7,13 +7,21 @@ import type { FrameMeta } from './head.ts';
 import type { Log } from './log.ts';
 import type { Pace } from './pace.ts';
 
-/** `live`: what is to go next; `backlog`: what stands behind it after a long outage, and waits its turn. */
-export type Lane = 'live' | 'backlog';
+interface Owed {
+  meta: FrameMeta;
+  bytes: Uint8Array;
+}
+/** What is to be sent next. */
+export interface Due {
+  live: Owed[];
+  /** What stands behind it after a long outage, and goes no faster than its pace. */
+  backlog: Owed[];
+}
 
 /** Where a pump's frames come from: the log itself, or another thread's view of its files. */
 export interface PumpSource {
-  /** Owed frames in the order in which they are to be sent: at least one if any, then up to `bytes`. */
-  read(lane: Lane, bytes: number): { meta: FrameMeta; bytes: Uint8Array }[];
+  /** Owed frames, each part in the order in which it is to be sent: at least one if any, then up to `bytes`. */
+  read(bytes: number): Due;
   /** One write has settled these frames; `stored` as the consumer said it. */
   deliver(frames: readonly FrameMeta[], stored: Stored | void): void;
   /** These cannot be decoded. */
@@ -23,7 +31,10 @@ export interface PumpSource {
 /** What the log itself owes a consumer; `durable`: only what is acknowledged. */
 export function sourceOf(log: Log, consumer: string, durable = false): PumpSource {
   return {
-    read: (lane, bytes) => (lane === 'live' ? log.read(consumer, bytes, durable ? log.durable : Infinity) : []),
+    read(bytes) {
+      const found = log.read(consumer, bytes, durable ? log.durable : Infinity);
+      return { live: found.filter(({ backlog }) => !backlog), backlog: found.filter(({ backlog }) => backlog) };
+    },
     deliver: (frames, stored) => log.deliver(consumer, frames, stored),
     lose: (frames) => log.lose(consumer, frames),
   };
@@ -57,7 +68,7 @@ export interface PumpOptions {
   bytes: number;
   /** ms between the starts of two writes, unless the last was full. */
   pause: number;
-  /** Of the backlog, which is not sent at all without one. */
+  /** Of the backlog; without one it goes as fast as it can. */
   pace?: Pace;
   /** ms for one write, after which it is aborted; then ms in which it must end. Without: as long as it takes. */
   deadline?: { write: number; grace: number };
@@ -66,10 +77,7 @@ export interface PumpOptions {
   random?: () => number;
 }
 
-/** Bytes of frames with so many samples, roughly. */
-const perSample = 14;
-
-/** Backoff: full jitter over 0.5 s doubling to 30 s. */
+/** Backs off by 0.5 s doubling to 30 s unless told. */
 export function pump(options: PumpOptions): Pump {
   const { source, consumer, clock, bytes, pause, pace, deadline, random = Math.random } = options;
   const { first, most } = options.backoff ?? { first: 500, most: 30_000 };
@@ -77,7 +85,6 @@ export function pump(options: PumpOptions): Pump {
   const health: PumpHealth = { damaged: 0, failures: 0, tries: 0, lastError: '' };
   let began = -Infinity;
   let full = false;
-  let last: Lane = 'backlog';
 
   /** Resolves at the time, when aborted, or when woken if that counts. */
   const wait = async (ms: number, signal: AbortSignal, orWoken = false): Promise<void> => {
@@ -90,42 +97,37 @@ export function pump(options: PumpOptions): Pump {
     signal.removeEventListener('abort', stop);
     cancel();
   };
-  const linger = (): number => (full ? 0 : Math.max(0, began + pause - clock.mono()));
-  /** The next frames, the lanes turn about, each when its time has come. */
-  const next = (): { lane: Lane; found: ReturnType<PumpSource['read']> } | undefined => {
-    const lanes: Lane[] = last === 'live' ? ['backlog', 'live'] : ['live', 'backlog'];
-    for (const lane of lanes) {
-      if (lane === 'live' ? linger() > 0 : !pace || pace.wait() > 0) continue;
-      // Half a second of the backlog at once, so that what is live never waits long behind it.
-      const some = lane === 'live' || !pace ? bytes : Math.min(bytes, Math.ceil((pace.rate * perSample) / 2));
-      const found = source.read(lane, some);
-      if (lane === 'live') full = sizeOf(found) * 2 > bytes;
-      if (found.length > 0) return { lane, found };
-    }
-    return undefined;
+  /** Half a second's worth of the backlog, if it is time for any: what is live never waits long behind it. */
+  const paced = (backlog: readonly Owed[]): readonly Owed[] => {
+    if (!pace) return backlog;
+    if (pace.wait() > 0) return [];
+    let room = pace.rate / 2;
+    const end = backlog.findIndex(({ meta }) => (room -= meta.samples) <= 0);
+    return end < 0 ? backlog : backlog.slice(0, end + 1);
   };
-  const idle = (): number => Math.min(linger() || Infinity, pace?.wait() || Infinity);
 
   /** The consumer's answer; rejects when the deadline has passed, but not before the write has ended. */
   const write = async (frames: readonly Frame[], signal: AbortSignal): Promise<Stored | void> => {
     if (!deadline) return consumer.write(frames, signal);
-    const late = new AbortController();
-    const reason = new Error(`no answer within ${deadline.write / 1000} s`);
+    const begun = clock.now();
+    const given = new AbortController();
+    const stopped = Promise.withResolvers<never>();
+    let late: Error | undefined;
     let cancelGrace = (): void => {};
     const cancel = clock.after(deadline.write, () => {
-      late.abort(reason);
-      cancelGrace = clock.after(deadline.grace, () => (health.hangingSince = clock.now()));
+      given.abort((late = new Error(`no answer within ${deadline.write / 1000} s`)));
+      cancelGrace = clock.after(deadline.grace, () => (health.hangingSince = begun));
     });
-    const stopped = Promise.withResolvers<never>();
     const stop = (): void => {
+      given.abort(signal.reason);
       // A stop cannot wait for a write that heeds no signal.
-      clock.after(deadline.grace, () => stopped.reject(new Error('the gateway stops')));
+      cancelGrace = clock.after(deadline.grace, () => stopped.reject(new Error('the gateway stops')));
     };
     signal.addEventListener('abort', stop, { once: true });
     try {
-      return await Promise.race([consumer.write(frames, AbortSignal.any([signal, late.signal])), stopped.promise]);
+      return await Promise.race([consumer.write(frames, given.signal), stopped.promise]);
     } catch (error) {
-      throw late.signal.aborted ? reason : error;
+      throw late ?? error;
     } finally {
       signal.removeEventListener('abort', stop);
       cancel();
@@ -134,11 +136,11 @@ export function pump(options: PumpOptions): Pump {
     }
   };
 
-  const send = async (found: ReturnType<PumpSource['read']>, signal: AbortSignal): Promise<number> => {
+  const send = async (owed: readonly Owed[], signal: AbortSignal): Promise<void> => {
     const frames: Frame[] = [];
     const whole: FrameMeta[] = [];
     const damaged: FrameMeta[] = [];
-    for (const { bytes, meta } of found) {
+    for (const { bytes, meta } of owed) {
       const result = decodeFrame(bytes);
       if (result.ok) frames.push(result.frame);
       (result.ok ? whole : damaged).push(meta);
@@ -147,7 +149,6 @@ export function pump(options: PumpOptions): Pump {
     if (whole.length > 0) source.deliver(whole, stored);
     if (damaged.length > 0) source.lose(damaged);
     health.damaged += damaged.length;
-    return whole.reduce((sum, { samples }) => sum + samples, 0);
   };
 
   return {
@@ -155,17 +156,21 @@ export function pump(options: PumpOptions): Pump {
     health: () => ({ ...health }),
     async run(signal) {
       while (!signal.aborted) {
+        if (!full) await wait(began + pause - clock.mono(), signal);
+        if (signal.aborted) return;
         try {
-          const work = next();
-          if (!work) {
-            await wait(idle(), signal, true);
+          const { live, backlog } = source.read(bytes);
+          const behind = paced(backlog);
+          if (live.length + behind.length === 0) {
+            full = false;
+            await wait(backlog.length > 0 && pace ? pace.wait() : Infinity, signal, true);
             wakened = Promise.withResolvers<void>();
             continue;
           }
-          last = work.lane;
-          if (work.lane === 'live') began = clock.mono();
-          const samples = await send(work.found, signal);
-          if (work.lane === 'backlog') pace?.take(samples);
+          began = clock.mono();
+          full = sizeOf(live) + sizeOf(behind) > bytes / 2;
+          await send([...live, ...behind], signal);
+          pace?.take(behind.reduce((sum, { meta }) => sum + meta.samples, 0));
           Object.assign(health, { tries: 0, lastError: '', lastSuccess: clock.now(), failingSince: undefined });
           await new Promise<void>((resolve) => setImmediate(resolve));
         } catch (error) {
@@ -180,5 +185,4 @@ export function pump(options: PumpOptions): Pump {
   };
 }
 
-const sizeOf = (found: readonly { bytes: Uint8Array }[]): number =>
-  found.reduce((sum, { bytes }) => sum + bytes.length, 0);
+const sizeOf = (owed: readonly Owed[]): number => owed.reduce((sum, { bytes }) => sum + bytes.length, 0);

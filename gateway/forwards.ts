@@ -1,0 +1,59 @@
+// How the forwarders do, in words for /health and in figures for /metrics. Pure but for the Status it fills; called by
+// daemon with what the egress thread and the writer, which keeps the books, have said last.
+import type { Egress, ForwardHealth } from './egress.ts';
+import type { Account } from './journal/log.ts';
+import type { Status } from './status.ts';
+
+/** Failed writes in a row from which on a forwarder is degraded: one is made up for within a second. */
+const TROUBLED = 2;
+
+/** @param now ms since the epoch */
+export function reportForwards(
+  status: Status,
+  { forwards, down }: ReturnType<Egress['health']>,
+  accounts: Readonly<Record<string, Account>>,
+  now: number,
+): void {
+  for (const [name, health] of Object.entries(forwards)) {
+    const { state, reason } = inWords(health, accounts[name], down);
+    status.set(`forward.${name}`, state, reason);
+    const to = { consumer: name };
+    const { failures, tries, damaged, lastSuccess, oldest, hangingSince } = health;
+    status.counter('penstock_forward_failures_total', failures, to, 'Writes that failed');
+    status.counter('penstock_forward_damaged_total', damaged, to, 'Frames that could not be decoded');
+    status.gauge('penstock_forward_tries', tries, to, 'Failed writes since the last that succeeded');
+    status.gauge('penstock_forward_hanging', hangingSince ? 1 : 0, to, 'A write was given up and has not ended');
+    const age = oldest === undefined ? 0 : Math.max(0, now - oldest / 1000) / 1000;
+    status.gauge('penstock_forward_backlog_seconds', age, to, 'Age of the oldest samples that wait');
+    if (lastSuccess !== undefined)
+      status.gauge('penstock_forward_last_success_seconds', lastSuccess / 1000, to, 'Time of the last success');
+  }
+}
+
+/** Without figures that change while nothing else does: each sentence is logged once. */
+export function inWords(
+  { tries, lastError, lastSuccess, failingSince = 0, hangingSince, behind, trouble }: ForwardHealth,
+  account: Account | undefined,
+  down = '',
+): { state: 'ok' | 'degraded'; reason: string } {
+  const { dropped = 0, deadLettered = 0, lost } = account ?? {};
+  const failing = tries >= TROUBLED;
+  const since = lastSuccess === undefined ? `tried since ${iso(failingSince)}` : `since ${iso(lastSuccess)}`;
+  const wrong = [
+    down && `the forwarding thread died and is started again: ${down}`,
+    hangingSince !== undefined &&
+      `the write of ${iso(hangingSince)} was given up and has not ended; nothing is sent until it does`,
+    failing && hangingSince === undefined && `nothing stored ${since}: ${lastError}; samples wait in the journal`,
+    failing && dropped > 0 && 'the journal was full, and its oldest samples are lost for this store',
+    trouble,
+  ].filter(Boolean);
+  if (wrong.length > 0) return { state: 'degraded', reason: wrong.join('; ') };
+  const notes = [
+    behind && 'sends what waited behind what is live',
+    lost && `${dropped} samples between ${iso(lost.from / 1000)} and ${iso(lost.to / 1000)} were lost for this store`,
+    deadLettered > 0 && 'samples that the store refused for good are kept as dead letters',
+  ].filter(Boolean);
+  return { state: 'ok', reason: notes.join('; ') };
+}
+
+const iso = (ms: number): string => new Date(Math.floor(ms)).toISOString();
