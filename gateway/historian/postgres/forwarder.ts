@@ -112,6 +112,8 @@ export function postgresForwarder(options: PostgresOptions): PostgresForwarder {
         } catch (error) {
           if (!(error instanceof Refused && forGood(error))) throw error;
           await on.query('ROLLBACK');
+          // A table altered meanwhile would refuse every row: that is no fault of the rows.
+          await prepare(on, clock.now());
           await on.query('BEGIN');
           for (const part of parts) await sift(on, part, bad);
           await on.query('COMMIT');

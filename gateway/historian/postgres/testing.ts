@@ -73,7 +73,8 @@ export async function startPostgres(): Promise<Server> {
     },
     async close() {
       if (child && child.exitCode === null && child.signalCode === null) await server.kill();
-      rmSync(dir, { recursive: true, force: true });
+      // The last of the killed processes may still be closing its files.
+      rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     },
   };
   await server.start();

@@ -1,0 +1,339 @@
+// What PostgreSQL has beyond the contract: days, refused rows, tables that are there already, and the way back out.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect } from 'vitest';
+import { systemClock } from '../../clock.ts';
+import type { Frame, GatewayEvent, Sample, Value } from '../../model.ts';
+import { findProgram, needs } from '../../test/needs.ts';
+import { credentials } from '../credentials.ts';
+import { deadLetters, readDeadLetters } from '../dead-letters.ts';
+import type { DeadLetter } from '../dead-letters.ts';
+import type { RemoteTag } from '../remote.ts';
+import { postgresForwarder } from './forwarder.ts';
+import type { PostgresForwarder } from './forwarder.ts';
+import { postgresHistory } from './reader.ts';
+import { columnsOf, dayOf, daysAhead, partition, tables } from './schema.ts';
+import { password, startPostgres } from './testing.ts';
+import type { Server } from './testing.ts';
+
+const DAY = 86_400_000_000;
+const T = Date.UTC(2025, 5, 1) * 1000;
+const never = new AbortController().signal;
+const names: RemoteTag[] = [
+  { id: 'n/pump/flow', type: 'double' },
+  { id: 'n/pump/count', type: 'integer' },
+  { id: 'n/pump/note', type: 'text' },
+  { id: 'n/pump/on', type: 'boolean' },
+];
+const [flow, count, note, on] = names as [RemoteTag, RemoteTag, RemoteTag, RemoteTag];
+const sample = (tag: number, t: number, value: Value, status = 0): Sample => ({
+  tag,
+  t,
+  receivedAt: t,
+  value,
+  status,
+  flags: 0,
+});
+const frame = (seq: number, samples: Sample[], events: GatewayEvent[] = []): Frame => ({
+  seq,
+  revision: 1,
+  origin: 'live',
+  source: 's',
+  samples,
+  events,
+});
+
+const initdb = needs('initdb');
+const present = findProgram('initdb') !== undefined || process.env.PENSTOCK_REQUIRE === 'all';
+describe('PostgreSQL', { timeout: 30_000 }, () => {
+  let server: Server;
+  let dir: string;
+  let forwarder: PostgresForwarder;
+  const address = (timeout = 5000) => ({
+    host: '127.0.0.1',
+    port: server.port,
+    database: 'postgres',
+    tls: 'off' as const,
+    tlsCa: '',
+    timeout,
+  });
+  const who = (user = 'penstock') => credentials({ user, passwordFile: join(dir, 'secret'), passwordCommand: '' });
+  const make = (timeout?: number, user?: string): PostgresForwarder =>
+    postgresForwarder({
+      address: address(timeout),
+      credentials: who(user),
+      letters: deadLetters(dir, 'postgres'),
+      clock: systemClock,
+      tagOf: (index) => names[index],
+    });
+  const letters = async (): Promise<DeadLetter[]> => {
+    const found: DeadLetter[] = [];
+    for await (const letter of readDeadLetters(dir, 'postgres')) found.push(letter);
+    return found;
+  };
+  const values = async (table = 'readings'): Promise<unknown[]> =>
+    (await server.sql(`SELECT value FROM ${table} ORDER BY ts, tag`)).map(({ value }) => value);
+  const partitions = async (): Promise<string[]> =>
+    (
+      await server.sql(
+        "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'readings'::regclass",
+      )
+    )
+      .map(({ name }) => String(name))
+      .sort();
+
+  beforeAll(async () => {
+    if (present) server = await startPostgres();
+  }, 30_000);
+  afterAll(() => server?.close());
+  beforeEach(async () => {
+    if (!present) return undefined;
+    dir = mkdtempSync(join(tmpdir(), 'penstock-pg-'));
+    writeFileSync(join(dir, 'secret'), password);
+    forwarder = make();
+    return async () => {
+      await forwarder.close();
+      await server.sql(`DROP TABLE IF EXISTS ${tables.join(', ')}`);
+      rmSync(dir, { recursive: true, force: true });
+    };
+  });
+
+  initdb('days are partitions: those to come are there before, a late one is made, a removed one again', async () => {
+    await forwarder.write([frame(1, [])], never);
+    const ahead = daysAhead(Date.now()).map((day) => partition('readings', day).name);
+    expect(await partitions()).toEqual(ahead);
+    await forwarder.write([frame(2, [sample(0, T - 1, 1), sample(0, T, 2)])], never);
+    expect(await partitions()).toEqual(['readings_p20250531', 'readings_p20250601', ...ahead]);
+    await server.sql('DROP TABLE readings_p20250601');
+    const missing = [frame(3, [sample(0, T + 1, 3)])];
+    await expect(forwarder.write(missing, never)).rejects.toThrow(/no partition/);
+    await forwarder.write(missing, never);
+    expect(await values()).toEqual([1, 3]);
+    expect(await letters()).toEqual([]);
+  });
+
+  initdb('gateways that start on one database at once make its tables together', async () => {
+    const others = Array.from({ length: 4 }, () => make());
+    await Promise.all(others.map((each, i) => each.write([frame(1, [sample(0, T + i, i)])], never)));
+    expect(await values()).toEqual([0, 1, 2, 3]);
+    await Promise.all(others.map((each) => each.close()));
+  });
+
+  initdb('only the rows a table refuses become letters; they are counted and can be imported', async () => {
+    await forwarder.write([frame(1, [])], never);
+    await server.sql(`ALTER TABLE readings ADD CONSTRAINT small CHECK (value < 1000);
+      ALTER TABLE readings_integer ADD CONSTRAINT small CHECK (value < 1000);
+      ALTER TABLE events ADD CONSTRAINT ours CHECK (kind <> 'device')`);
+    const samples = Array.from({ length: 2000 }, (_, i) => sample(0, T + i, i % 500 === 7 ? 1000 + i : i % 100));
+    const event: GatewayEvent = { kind: 'device', id: 'd1', time: 5, device: 'plc', state: 'online' };
+    const told = await forwarder.write(
+      [frame(2, samples), frame(3, [sample(1, T, 2n ** 60n), sample(1, T + 1, 4)], [event])],
+      never,
+    );
+    expect(told).toEqual({ delivered: 1997, filtered: 0, deadLettered: 5 });
+    expect((await values()).length).toBe(1996);
+    expect(await values('readings_integer')).toEqual(['4']);
+    const kept = await letters();
+    expect(kept.map(({ table, row }) => [table, row.tag ?? row.id, row.timestamp, row.value])).toEqual([
+      ['readings', flow.id, '2025-06-01T00:00:00.000007Z', 1007],
+      ['readings', flow.id, '2025-06-01T00:00:00.000507Z', 1507],
+      ['readings', flow.id, '2025-06-01T00:00:00.001007Z', 2007],
+      ['readings', flow.id, '2025-06-01T00:00:00.001507Z', 2507],
+      ['readings_integer', count.id, '2025-06-01T00:00:00.000000Z', String(2n ** 60n)],
+      ['events', 'd1', undefined, undefined],
+    ]);
+    expect(kept[0]?.reason).toMatch(/check constraint "small"/);
+  });
+
+  initdb('a tag nobody knows is filtered; a NUL, which no text may hold, is shown and counted', async () => {
+    const event: GatewayEvent = { kind: 'clock', id: 'c1', time: 5, message: 'a\0b \\u0000' };
+    const told = await forwarder.write([frame(1, [sample(2, T, 'a\0b'), sample(9, T, 1)], [event])], never);
+    expect(told).toEqual({ delivered: 1, filtered: 1, deadLettered: 0 });
+    expect(await values('readings_text')).toEqual(['a␀b']);
+    expect(forwarder.stats()).toEqual({ replaced: 1 });
+    const [row] = await server.sql("SELECT message, detail->>'message' AS whole FROM events");
+    expect(row).toEqual({ message: 'a␀b \\u0000', whole: 'a␀b \\u0000' });
+  });
+
+  initdb('the highest sequence stays, whatever comes after it', async () => {
+    await forwarder.write([frame(9, [sample(0, T, 9)])], never);
+    await forwarder.write([frame(4, [sample(0, T, 4)])], never);
+    expect(await values()).toEqual([9]);
+    await forwarder.write([frame(10, [sample(0, T, null, 0x80000000)])], never);
+    expect(await values()).toEqual([null]);
+  });
+
+  initdb('a table of the user is taken as it is when it fits, and told apart in words when not', async () => {
+    const columns = columnsOf('readings').map(([name, type]) => `${name} ${type}`);
+    await server.sql(`CREATE TABLE readings (${columns.join(', ')}, note text, UNIQUE (ts, tag))`);
+    await forwarder.write([frame(1, [sample(0, T, 1)])], never);
+    expect(await values()).toEqual([1]);
+    expect(await partitions()).toEqual([]);
+    await server.sql('ALTER TABLE readings DROP COLUMN note, ADD COLUMN plant text NOT NULL DEFAULT 1');
+    await server.sql('ALTER TABLE readings ALTER COLUMN plant DROP DEFAULT');
+    await expect(make().write([frame(2, [])], never)).rejects.toThrow(
+      'PostgreSQL: table readings is not as the gateway needs it: column plant must be given a value',
+    );
+    // An open session meets it as a refusal of every row: that must not end in letters.
+    await expect(forwarder.write([frame(2, [sample(0, T, 2)])], never)).rejects.toThrow(/plant/);
+    expect(await letters()).toEqual([]);
+  });
+
+  initdb(
+    'a table that is held is waited for no longer than the limit, and a signal ends the wait at once',
+    async () => {
+      const limited = make(300);
+      await limited.write([frame(1, [sample(0, T, 1)])], never);
+      const holding = server.sql('BEGIN; LOCK TABLE readings; SELECT pg_sleep(1.2); COMMIT');
+      await expect
+        .poll(() =>
+          server.sql("SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'readings'::regclass"),
+        )
+        .toHaveLength(1);
+      await expect(limited.write([frame(2, [sample(0, T, 2)])], never)).rejects.toThrow(/timeout/);
+      const stop = new AbortController();
+      const writing = make(60_000).write([frame(2, [sample(0, T, 2)])], stop.signal);
+      setTimeout(() => stop.abort(), 50);
+      const began = performance.now();
+      await expect(writing).rejects.toThrow();
+      expect(performance.now() - began).toBeLessThan(600);
+      await holding;
+      await limited.write([frame(2, [sample(0, T, 2)])], never);
+      expect(await values()).toEqual([2]);
+      await limited.close();
+    },
+  );
+
+  initdb('what is missing is said: a right, a database, a server', async () => {
+    await server.sql(`DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN PASSWORD '${password}'`);
+    await expect(make(5000, 'guest').write([frame(1, [])], never)).rejects.toThrow(
+      /permission denied for schema public: grant it to the user "guest"/,
+    );
+    const elsewhere = (change: object): PostgresForwarder =>
+      postgresForwarder({
+        address: { ...address(), ...change },
+        credentials: who(),
+        letters: deadLetters(dir, 'postgres'),
+        clock: systemClock,
+        tagOf: (index) => names[index],
+      });
+    await expect(elsewhere({ database: 'nowhere' }).write([frame(1, [])], never)).rejects.toThrow(
+      /has no database "nowhere"/,
+    );
+    await expect(elsewhere({ port: 1 }).write([frame(1, [])], never)).rejects.toThrow(
+      /^PostgreSQL at 127.0.0.1:1 does not answer: .*ECONNREFUSED/,
+    );
+    await expect(elsewhere({ tls: 'verify' }).write([frame(1, [])], never)).rejects.toThrow(/SSL/);
+  });
+
+  initdb('history comes back out: pages, types and states', async () => {
+    const history = postgresHistory(address(), who());
+    const frames = [
+      frame(
+        1,
+        Array.from({ length: 10 }, (_, i) => sample(0, T + i * DAY, i / 4, i === 3 ? 0x40000000 : 0)),
+      ),
+      frame(2, [
+        sample(1, T, 2n ** 70n),
+        sample(1, T + 1, 2n ** 62n),
+        sample(1, T + 2, 7),
+        sample(1, T + 3, null, 0x80000000),
+      ]),
+      frame(3, [sample(2, T, ''), sample(2, T + 1, 'it\'s "x"'), sample(3, T, true), sample(3, T + 1, false)]),
+      frame(4, [sample(0, T + 20 * DAY, NaN), sample(0, T + 21 * DAY, -Infinity)]),
+    ];
+    await forwarder.write(frames, never);
+    const first = await history.raw(flow, T, T + 9 * DAY, 4);
+    expect(first).toEqual({
+      t: [T, T + DAY, T + 2 * DAY, T + 3 * DAY],
+      value: [0, 0.25, 0.5, 0.75],
+      status: [0, 0, 0, 0x40000000],
+      more: true,
+    });
+    const rest = await history.raw(flow, (first.t.at(-1) ?? 0) + 1, T + 9 * DAY, 5);
+    expect([rest.t.length, rest.value.at(-1), rest.more]).toEqual([5, 2, false]);
+    expect((await history.raw(flow, T + 20 * DAY, T + 22 * DAY, 9)).value).toEqual([NaN, -Infinity]);
+    expect((await history.raw(count, T, T + 9, 9)).value).toEqual([2n ** 70n, 2n ** 62n, 7, null]);
+    expect((await history.raw(note, T, T + 9, 9)).value).toEqual(['', 'it\'s "x"']);
+    expect((await history.raw(on, T, T + 9, 9)).value).toEqual([true, false]);
+    // A whole number beyond 64 bits is corrected by one within: it lies in two tables, and counts once.
+    await forwarder.write([frame(5, [sample(1, T, 5)])], never);
+    expect((await history.raw(count, T, T + 2, 9)).value).toEqual([5, 2n ** 62n]);
+    expect(await history.latest([...names, { id: 'n/none', type: 'double' }])).toEqual([
+      { id: flow.id, t: T + 21 * DAY, value: -Infinity, status: 0 },
+      { id: count.id, t: T + 3, value: null, status: 0x80000000 },
+      { id: note.id, t: T + 1, value: 'it\'s "x"', status: 0 },
+      { id: on.id, t: T + 1, value: false, status: 0 },
+    ]);
+    await history.close();
+    await expect(history.latest(names)).rejects.toThrow(/closed/);
+  });
+
+  initdb('buckets are those of a plain count, good and finite values alone', async () => {
+    const history = postgresHistory(address(), who());
+    const all = Array.from({ length: 3000 }, (_, i) => {
+      const value = [i % 90, NaN, Infinity, null][i % 50 < 47 ? 0 : (i % 50) - 46] as Value;
+      return sample(
+        i % 2,
+        T + i * 7_000_001,
+        i % 2 && typeof value === 'number' && !Number.isFinite(value) ? null : value,
+        i % 11 ? 0 : 0x80050000,
+      );
+    });
+    await forwarder.write([frame(1, all)], never);
+    const width = 600_000_000;
+    const [from, to] = [T + 1_234_567, T + 3000 * 7_000_001 - 999];
+    const series = await history.buckets([count, flow, note], from, to, width);
+    expect(series.map(({ t }) => t[0])).toEqual([T, T, T]);
+    for (const [place, tag] of [
+      [1, 0],
+      [0, 1],
+    ] as const) {
+      const got = series[place];
+      const expected = (got?.t ?? []).map((start) => {
+        const inside = all.filter(
+          (each) =>
+            each.tag === tag &&
+            each.t >= Math.max(from, start) &&
+            each.t < Math.min(to, start + width) &&
+            each.status === 0 &&
+            Number.isFinite(each.value),
+        );
+        const numbers = inside.map(({ value }) => Number(value));
+        return numbers.length === 0 ? [0, null, null] : [numbers.length, Math.min(...numbers), Math.max(...numbers)];
+      });
+      expect(got?.t.map((_, i) => [got.n[i], got.min[i], got.max[i]])).toEqual(expected);
+      expect(got?.t.length).toBe(36);
+      got?.avg.forEach((avg, i) => expect(avg === null).toBe(got.n[i] === 0));
+    }
+    expect(series[2]?.n.every((n) => n === 0)).toBe(true);
+    const mean = (numbers: number[]): number => numbers.reduce((a, b) => a + b, 0) / numbers.length;
+    const early = all.filter(
+      ({ tag, t, status, value }) => tag === 0 && t >= from && t < T + width && status === 0 && Number.isFinite(value),
+    );
+    expect(series[1]?.avg[0]).toBeCloseTo(mean(early.map(({ value }) => Number(value))), 9);
+    await expect(history.buckets(names, T, T + 400 * DAY, 1_000_000)).rejects.toThrow(/too many: at most 100000/);
+    await expect(history.raw(flow, T, T + DAY, 0)).rejects.toThrow(/limit must be/);
+    await history.close();
+  });
+
+  initdb('a question ends with its signal, and the next one is answered', async () => {
+    await forwarder.write([frame(1, [sample(0, T, 1)])], never);
+    const history = postgresHistory(address(), who());
+    const holding = server.sql('BEGIN; LOCK TABLE readings; SELECT pg_sleep(0.5); COMMIT');
+    await expect
+      .poll(() =>
+        server.sql("SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'readings'::regclass"),
+      )
+      .toHaveLength(1);
+    const stop = new AbortController();
+    const asked = history.raw(flow, T, T + 1, 1, stop.signal);
+    setTimeout(() => stop.abort(), 30);
+    await expect(asked).rejects.toThrow(/abort/i);
+    await holding;
+    expect((await history.raw(flow, T, T + 1, 1)).value).toEqual([1]);
+    expect(dayOf(T)).toBe(20240);
+    await history.close();
+  });
+});
