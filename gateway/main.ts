@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startDemo } from './cli/demo.ts';
 import type { Demo } from './cli/demo.ts';
-import { importFile } from './cli/import.ts';
+import { importCommand } from './cli/import-command.ts';
+import { WrongUse } from './cli/wrong-use.ts';
 import { systemClock } from './clock.ts';
 import { loadConfig } from './config/load.ts';
 import type { LoadResult } from './config/load.ts';
@@ -33,18 +34,25 @@ const usage = `penstock ${version}: industrial edge gateway
       the daemon with bundled plant simulators and two days of history (npm start)
   penstock check --config DIR
       every error of a configuration, each with file, line and what to do
-  penstock import FILE --data DIR
-      files NDJSON readings into the running daemon's history
+  penstock import FILE… [--data DIR]
+      files readings (CSV or NDJSON) into the running daemon's history; penstock import --help has the rules
   penstock docs
       writes config/REFERENCE.md and config/schema.json from the schemas
 `;
 
 const settingOptions = ['data', 'host', 'port', 'mqtt-host', 'mqtt-port', 'log-level'] as const;
 
-class WrongUse extends Error {}
+/** Commands with arguments of their own; each gives its exit code. */
+const commands: Record<string, (args: string[]) => Promise<number>> = { import: importCommand };
+
 class WrongConfig extends Error {}
 
 async function main(): Promise<void> {
+  const own = commands[process.argv[2] ?? ''];
+  if (own) {
+    process.exitCode = await own(process.argv.slice(3));
+    return;
+  }
   const { values, positionals } = parsed(process.argv.slice(2));
   const command = positionals[0] ?? (values.help ? 'help' : values.version ? 'version' : undefined);
   const settings = settingOptions.flatMap((name) => (values[name] === undefined ? [] : [`--${name}`, values[name]]));
@@ -54,7 +62,6 @@ async function main(): Promise<void> {
   else if (command === 'version') console.log(version);
   else if (command === 'check') check(loadConfig(folder, protocols, process.env, settings), folder);
   else if (command === 'docs') docs();
-  else if (command === 'import') await importCommand(positionals[1], values.data ?? '/var/lib/penstock');
   else if (command === 'run') await run(folder, settings);
   else if (command === 'demo') await demo(folder, values);
   else throw new WrongUse(command ? `"${command}" is no command` : 'a command is missing');
@@ -97,14 +104,6 @@ function check(result: LoadResult, folder: string): void {
 function docs(): void {
   writeFileSync(join(root, 'config', 'REFERENCE.md'), reference(protocols));
   writeFileSync(join(root, 'config', 'schema.json'), jsonSchema(protocols));
-}
-
-async function importCommand(file: string | undefined, data: string): Promise<void> {
-  if (!file) throw new WrongUse('the file to import is missing');
-  const report = await importFile(join(data, 'control.sock'), file, 'import');
-  for (const { line, message } of report.firstErrors) console.error(`${file}:${line}: ${message}`);
-  console.log(`${report.accepted} accepted, ${report.rejected} rejected`);
-  if (report.rejected > 0) process.exitCode = 1;
 }
 
 async function run(folder: string, args: string[]): Promise<void> {

@@ -63,7 +63,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   try {
     if (seeding) {
       const { readings } = await Promise.race([simulators.history, failed]);
-      const report = await Promise.race([importFile(gateway.control, seed, 'seed'), failed]);
+      const report = await Promise.race([importFile({ data, file: seed, origin: 'seed' }), failed]);
       if (report.rejected > 0)
         say(`${report.rejected} of ${readings} readings of the seed were rejected: ${JSON.stringify(report.reasons)}`);
       writeFileSync(seeded, `${report.accepted}\n`);

@@ -1,41 +1,121 @@
-// Sends a file of readings (NDJSON) to the running daemon over its control socket and reads the report.
-// Called by `penstock import` and by demo for the seed; the daemon files every line through its own import path.
+// Sends a file of readings (NDJSON or CSV) to the running daemon over its control socket and follows how far it comes.
+// Called by `penstock import` and by demo for the seed; the daemon reads, judges and files every line itself.
 import { createReadStream } from 'node:fs';
-import { request } from 'node:http';
+import { open, stat } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
+import { textOf, toDaemon } from './control.ts';
+import type { Reached } from './resume.ts';
 
-export interface ImportReport {
-  accepted: number;
-  rejected: number;
-  reasons: Record<string, number>;
-  firstErrors: { line: number; message: string }[];
+export interface LineFault {
+  line: number;
+  reason: string;
+  message: string;
+  /** The line itself, or its beginning. */
+  text: string;
 }
 
-/** @param control path of the daemon's control socket. Rejects when the daemon is not there or the connection breaks. */
-export async function importFile(control: string, file: string, origin: 'import' | 'seed'): Promise<ImportReport> {
-  const call = request({
-    socketPath: control,
-    path: `/import?origin=${origin}`,
-    method: 'POST',
-    headers: { 'content-type': 'application/x-ndjson' },
+export interface ImportReport extends Reached {
+  reasons: Record<string, number>;
+  firstErrors: LineFault[];
+  /** Of the accepted: older than the gateway's own history keeps. */
+  expired: number;
+  /** Columns of a wide CSV that are no tags. */
+  strange: string[];
+  /** Stopped by `signal` before the end of the file; what is counted is stored. */
+  cancelled: boolean;
+}
+
+export interface ImportOptions {
+  /** The daemon's data folder. */
+  data: string;
+  file: string;
+  origin: 'import' | 'seed';
+  /** Further parameters of the daemon's import: format, delimiter, zone, nulls, allowOutOfRange, dry. */
+  params?: Record<string, string>;
+  /** Where an earlier import of the file came to. */
+  from?: Reached;
+  /** At each checkpoint: everything up to there is durable. Faults are those since the last. */
+  onReached?(reached: Reached, faults: readonly LineFault[]): Promise<void> | void;
+  /** Aborted: no further line is sent, what was sent is finished. */
+  signal?: AbortSignal;
+}
+
+type Said =
+  | { report: Omit<ImportReport, 'offset' | 'cancelled'> & { end: number } }
+  | { error: string }
+  | { lines: number; end: number; accepted: number; rejected: number; skipped: number; faults: LineFault[] };
+
+/** Rejects with a sentence when the daemon is not there, refuses the file as a whole, or stops in the middle. */
+export async function importFile(options: ImportOptions): Promise<ImportReport> {
+  const { data, file, origin, params = {}, from, signal = new AbortController().signal } = options;
+  const { size } = await stat(file);
+  const header = from && from.offset > 0 ? await headerOf(file, params.format) : Buffer.alloc(0);
+  // Where a byte of what is sent lies in the file: the header is sent again before the rest.
+  const base = (from?.offset ?? 0) - header.length;
+  const before = (from?.lines ?? 0) - (header.length > 0 ? 1 : 0);
+  const query = new URLSearchParams({ origin, progress: '1', before: String(before), ...params });
+  const { call, answer } = toDaemon(data, `/import?${query}`, { method: 'POST' });
+  const sending = pipeline(wholeLines(file, from?.offset ?? 0, header, signal), call).catch(() => {});
+  const response = await answer;
+  if (response.statusCode !== 200) await textOf(response);
+
+  const reachedAt = (said: { lines: number; end: number; accepted: number; rejected: number; skipped: number }) => ({
+    offset: said.end + base,
+    lines: said.lines,
+    accepted: said.accepted + (from?.accepted ?? 0),
+    rejected: said.rejected + (from?.rejected ?? 0),
+    skipped: said.skipped + (from?.skipped ?? 0),
   });
-  const answer = new Promise<ImportReport>((resolve, reject) => {
-    call.once('error', (error: NodeJS.ErrnoException) => {
-      const absent = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
-      reject(
-        absent ? new Error(`no gateway answers at ${control}: start it, or name its data folder with --data`) : error,
-      );
-    });
-    call.once('response', (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (part: string) => (text += part));
-      response.once('end', () => {
-        if (response.statusCode === 200) resolve(JSON.parse(text) as ImportReport);
-        else reject(new Error(`the gateway refused the import (${response.statusCode}): ${text}`));
-      });
-    });
-  });
-  answer.catch(() => {});
-  await pipeline(createReadStream(file, { highWaterMark: 1 << 18 }), call).catch(() => {});
-  return answer;
+  try {
+    for await (const line of createInterface({ input: response })) {
+      const said = JSON.parse(line) as Said;
+      if ('error' in said) throw new Error(said.error);
+      if ('faults' in said) await options.onReached?.(reachedAt(said), said.faults);
+      else {
+        const { report } = said;
+        const reached = reachedAt(report);
+        return { ...report, ...reached, cancelled: signal.aborted && reached.offset < size };
+      }
+    }
+  } finally {
+    call.destroy();
+    await sending;
+  }
+  throw new Error('the gateway stopped before the end of the file');
+}
+
+/** Cuts at line breaks, so that a file that is left in the middle leaves no half line behind. */
+async function* wholeLines(file: string, offset: number, header: Buffer, signal: AbortSignal): AsyncGenerator<Buffer> {
+  if (header.length > 0) yield header;
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const part of createReadStream(file, { start: offset, highWaterMark: 1 << 18 })) {
+    if (signal.aborted) return;
+    const bytes = part as Buffer;
+    const end = bytes.lastIndexOf(10) + 1;
+    // A line longer than a part goes on as it comes: the daemon passes over it anyway.
+    if (end === 0 && rest.length < 1 << 18) rest = Buffer.concat([rest, bytes]);
+    else {
+      yield Buffer.concat([rest, end === 0 ? bytes : bytes.subarray(0, end)]);
+      rest = end === 0 ? Buffer.alloc(0) : bytes.subarray(end);
+    }
+  }
+  if (!signal.aborted && rest.length > 0) yield rest;
+}
+
+/** The first line with its break; empty for NDJSON, which has no header. */
+async function headerOf(file: string, format: string | undefined): Promise<Buffer> {
+  const handle = await open(file, 'r');
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(1 << 18), 0, 1 << 18, 0);
+    const line = buffer.subarray(0, buffer.subarray(0, bytesRead).indexOf(10) + 1);
+    const json = line
+      .toString('utf8')
+      .replace(/^\uFEFF/, '')
+      .trimStart()
+      .startsWith('{');
+    return format === 'ndjson' || (format === undefined && json) ? Buffer.alloc(0) : Buffer.from(line);
+  } finally {
+    await handle.close();
+  }
 }

@@ -200,7 +200,7 @@ test('a tag renamed by formerly keeps its history, now and after a restart', { t
   const file = join(folder.path, 'past.ndjson');
   const past = Array.from({ length: 10 }, (_, k) => ({ tag: old, timestamp: hour + k * 1000, value: 7 }));
   writeFileSync(file, past.map((line) => JSON.stringify(line)).join('\n'));
-  expect(await importFile(join(data, 'control.sock'), file, 'import')).toMatchObject({ accepted: 10, rejected: 0 });
+  expect(await importFile({ data, file, origin: 'import' })).toMatchObject({ accepted: 10, rejected: 0 });
 
   const broker = await listen(gateway.mqttUrl, '#');
   write({ tag: renamed, formerly: old });

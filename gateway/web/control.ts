@@ -6,7 +6,8 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ActResult, OperatorAct } from '../model.ts';
 import { takeIn } from './intake/import.ts';
-import type { Ask, IntakeOptions } from './intake/import.ts';
+import type { IntakeOptions } from './intake/import.ts';
+import type { Ask } from './intake/judge.ts';
 import { zoneOf } from './zone.ts';
 
 export interface ControlOptions extends IntakeOptions {
@@ -123,7 +124,7 @@ async function importFile(
   // What is refused half way leaves the connection open for its answer.
   const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
   try {
-    const report = await takeIn(options, body, ask, gone.signal, progress ? say : undefined);
+    const report = await takeIn(options, body, ask, gone.signal, progress ? say : async () => {});
     if (!progress) return answer(response, 200, report);
     await say({ report });
     response.end();

@@ -3,7 +3,7 @@
 import type { Reading } from '../../model.ts';
 import { zoneOf } from '../zone.ts';
 import { readingOf } from './item.ts';
-import type { Fault, Rules , skipped } from './item.ts';
+import type { Fault, Rules, skipped } from './item.ts';
 
 const times = ['timestamp', 'time', 'datetime', 'date', 'ts', 't'];
 const roles = {

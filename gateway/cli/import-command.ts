@@ -1,0 +1,165 @@
+// `penstock import`: what it is told, how it shows progress, what it says at the end. Called by main.
+import { createWriteStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { once } from 'node:events';
+import type { WriteStream } from 'node:fs';
+import { importFile } from './import.ts';
+import type { ImportReport, LineFault } from './import.ts';
+import { onInterrupt } from './interrupt.ts';
+import { Resume } from './resume.ts';
+import type { Reached } from './resume.ts';
+import { argumentsOf, dataFolder, WrongUse } from './wrong-use.ts';
+
+export const importUsage = `penstock import FILE… [--data DIR] [options]
+  files readings into the running daemon's history, and into every store behind it
+
+  Files      NDJSON: {"tag","timestamp","value"} with "status" (OPC UA StatusCode) or "quality" a line.
+             CSV with a header, delimited by comma, semicolon or tab: columns tag, timestamp, value and maybe status or
+             quality; or a time and one column for each tag. A decimal comma is understood with semicolons.
+             UTF-8; cells in quotes as in RFC 4180.
+  Times      ISO 8601; 31.12.2026 14:30; seconds, ms, µs or ns since 1970. A time without Z or an offset needs --zone,
+             or a header such as "timestamp [Europe/Berlin]". Of an hour that comes twice the first is meant.
+  Rules      rejected are: a tag there is not, a time before 1990 or in the future, a value of another type, NaN and
+             infinities, and a number outside the tag's clamp; where it has none, one further off its range and limits
+             than ten times their width. An empty value is stored with its bad status; without one it is rejected, in
+             a column of its own left out. The same tag and time again replaces the value, here and in every store.
+
+  --zone NAME             time zone of times without an offset
+  --nulls reject|skip|bad an empty value without a bad status: rejected, left out, or stored as bad without a value
+  --allow-out-of-range    take numbers outside of what the tag can hold
+  --format csv|ndjson     instead of finding it out from the first line
+  --delimiter , | ; | tab
+  --dry-run               judge and count every line, and file nothing
+  --resume                go on where an import of the same file was stopped
+  --rejected FILE         write every rejected line with its number, the reason and the line to FILE, as NDJSON
+  --data DIR              the daemon's data folder
+
+  Exit code 0: all filed; 1: some rejected, or it failed; 130: stopped by Ctrl-C, what the last line counts is stored.
+`;
+
+const shown = 20;
+const mark = 1000;
+
+export async function importCommand(args: string[]): Promise<number> {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  const { values, positionals } = argumentsOf(args, {
+    ...{ data: text, zone: text, nulls: text, format: text, delimiter: text, rejected: text },
+    ...{ 'allow-out-of-range': flag, 'dry-run': flag, resume: flag, help: { ...flag, short: 'h' } },
+  });
+  if (values.help) {
+    console.log(importUsage);
+    return 0;
+  }
+  if (positionals.length === 0) throw new WrongUse('the file to import is missing');
+  const data = dataFolder(values.data);
+  const dry = values['dry-run'] === true;
+  const { zone, nulls, format } = values;
+  const delimiter = values.delimiter === 'tab' ? '\t' : values.delimiter;
+  const given = Object.entries({ zone, nulls, format, delimiter }).filter(([, value]) => value !== undefined);
+  const params = {
+    ...(Object.fromEntries(given) as Record<string, string>),
+    ...(values['allow-out-of-range'] ? { allowOutOfRange: '1' } : {}),
+    ...(dry ? { dry: '1' } : {}),
+  };
+  const cancel = onInterrupt('finishing what was sent; again to leave at once');
+  const refusals = values.rejected === undefined ? undefined : createWriteStream(values.rejected);
+  let failed = false;
+  try {
+    for (const file of positionals) {
+      if (cancel.signal.aborted) break;
+      const resume = dry ? undefined : new Resume(data, file);
+      const report = await one({ data, file, params, signal: cancel.signal, refusals }, resume, values.resume === true);
+      tell(file, report, dry);
+      failed ||= report.rejected > 0;
+    }
+  } finally {
+    cancel.stop();
+    refusals?.end();
+    if (refusals) await once(refusals, 'close');
+  }
+  return cancel.signal.aborted ? 130 : failed ? 1 : 0;
+}
+
+interface Job {
+  data: string;
+  file: string;
+  params: Record<string, string>;
+  signal: AbortSignal;
+  refusals: WriteStream | undefined;
+}
+
+async function one(job: Job, resume: Resume | undefined, goOn: boolean): Promise<ImportReport> {
+  const { file, refusals } = job;
+  const { size } = await stat(file);
+  const from = await resume?.read();
+  if (from && !goOn) console.error(`${file}: ${from.lines} lines were imported before; --resume would go on there`);
+  if (!from && goOn) console.error(`${file}: no earlier import to go on from, so it begins at the start`);
+  const progress = showProgress(file, size);
+  let saved = -Infinity;
+  const onReached = async (reached: Reached, faults: readonly LineFault[]): Promise<void> => {
+    progress.at(reached);
+    for (const fault of faults)
+      if (refusals && !refusals.write(`${JSON.stringify({ file, ...fault })}\n`)) await once(refusals, 'drain');
+    if (performance.now() - saved < mark) return;
+    await resume?.save(reached);
+    saved = performance.now();
+  };
+  try {
+    const report = await importFile({ ...job, origin: 'import', onReached, ...(goOn && from ? { from } : {}) });
+    if (report.cancelled) await resume?.save(onlyReached(report));
+    else resume?.remove();
+    return report;
+  } finally {
+    progress.end();
+  }
+}
+
+const onlyReached = ({ offset, lines, accepted, rejected, skipped }: ImportReport): Reached => ({
+  ...{ offset, lines, accepted, rejected, skipped },
+});
+
+function tell(file: string, report: ImportReport, dry: boolean): void {
+  const { lines, accepted, rejected, skipped, expired, firstErrors, reasons, strange, cancelled } = report;
+  for (const { line, message } of firstErrors.slice(0, shown)) console.error(`${file}:${line}: ${message}`);
+  const unseen = rejected - firstErrors.length;
+  if (unseen > 0 && firstErrors.length > 0)
+    console.error(`${file}: and ${unseen} more; --rejected FILE writes them all`);
+  if (strange.length > 0)
+    console.error(`${file}: columns that are no tags were left out: ${strange.slice(0, 10).join(', ')}`);
+  if (expired > 0)
+    console.error(
+      `${file}: ${expired} of the accepted are older than history.retention: this gateway does not keep them`,
+    );
+  const why = Object.entries(reasons).map(([reason, count]) => `${count} ${reason}`);
+  const parts = [
+    `${accepted} ${dry ? 'would be accepted' : 'accepted'}`,
+    `${rejected} rejected${why.length > 0 ? ` (${why.join(', ')})` : ''}`,
+    ...(skipped > 0 ? [`${skipped} empty left out`] : []),
+  ];
+  const state = cancelled ? `stopped after line ${lines}, all of it stored; --resume goes on there` : `${lines} lines`;
+  console.log(`${file}: ${parts.join(', ')}; ${state}`);
+}
+
+/** A line a second on a terminal; nothing elsewhere. */
+function showProgress(file: string, size: number): { at(reached: Reached): void; end(): void } {
+  if (process.stderr.isTTY !== true) return { at() {}, end() {} };
+  const began = performance.now();
+  let last: Reached | undefined;
+  const show = setInterval(() => {
+    if (!last) return;
+    const seconds = (performance.now() - began) / 1000;
+    const percent = size > 0 ? Math.floor((100 * last.offset) / size) : 100;
+    const rate = Math.round(last.accepted / seconds);
+    process.stderr.write(
+      `\r\x1b[K${file}: ${percent} %, ${last.accepted} accepted, ${last.rejected} rejected, ${rate}/s`,
+    );
+  }, 1000);
+  return {
+    at: (reached) => void (last = reached),
+    end() {
+      clearInterval(show);
+      process.stderr.write('\r\x1b[K');
+    },
+  };
+}

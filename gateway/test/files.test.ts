@@ -1,0 +1,179 @@
+// Files in and out of a running gateway, as a person would move them: the command line and the API against a real daemon
+// whose only device never answers.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openReader } from '../reader.ts';
+import type { Dict } from '../web/wire.ts';
+import { eventually, get, root, scratch, startGateway } from './rig.ts';
+import type { Gateway } from './rig.ts';
+
+const folder = scratch();
+const config = join(folder.path, 'config');
+const data = join(folder.path, 'data');
+const token = join(folder.path, 'token');
+let gateway: Gateway;
+const start = () => startGateway('run', ['--config', config], data, { PENSTOCK_WEB_INGEST_TOKEN_FILE: token });
+
+beforeAll(async () => {
+  mkdirSync(join(config, 'devices'), { recursive: true });
+  writeFileSync(token, 'secret');
+  writeFileSync(
+    join(config, 'plant.yaml'),
+    `sites: [{ id: north, name: North }]
+metrics: { flow: { name: Flow, unit: m³/h }, count: { name: Count }, on: { name: On }, note: { name: Note } }
+assets:
+  - { path: north/pump, metrics: { flow: { range: [10, 80] }, count: {}, on: {}, note: {} } }
+`,
+  );
+  writeFileSync(
+    join(config, 'devices', 'plc.yaml'),
+    `device: plc
+protocol: modbus
+connection: { host: 127.0.0.1, port: 1 }
+tags:
+  - { tag: north/pump/flow, register: hr:0, encoding: float64 }
+  - { tag: north/pump/count, type: integer, register: hr:4, encoding: uint64 }
+  - { tag: north/pump/on, register: co:0, encoding: bool }
+  - { tag: north/pump/note, register: hr:8, encoding: string, length: 4 }
+`,
+  );
+  gateway = await start();
+}, 60_000);
+afterAll(async () => {
+  await gateway?.stop();
+  folder.remove();
+});
+
+interface Done {
+  code: number | null;
+  out: string;
+  err: string;
+}
+/** Runs `penstock …` on the daemon's data folder. */
+async function penstock(args: string[], interrupt?: AbortSignal): Promise<Done> {
+  const child = spawn(process.execPath, [join(root, 'gateway/main.ts'), ...args, '--data', data], {
+    env: { ...process.env, NODE_OPTIONS: '', VITEST: '' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const done: Done = { code: null, out: '', err: '' };
+  child.stdout.setEncoding('utf8').on('data', (part: string) => (done.out += part));
+  child.stderr.setEncoding('utf8').on('data', (part: string) => (done.err += part));
+  interrupt?.addEventListener('abort', () => child.kill('SIGINT'));
+  done.code = await new Promise((resolve) => child.once('close', resolve));
+  return done;
+}
+const fileOf = (name: string, text: string): string => {
+  const path = join(folder.path, name);
+  writeFileSync(path, text);
+  return path;
+};
+/** Every sample of a metric in history: [t, value, status]. */
+async function stored(metric: string, from = 0): Promise<[number, unknown, number][]> {
+  const { tags } = await get<Dict>(`${gateway.http}/api/v1/dict`);
+  const index = tags.find(({ id }) => id === `north/pump/${metric}`)?.i ?? -1;
+  const reader = await openReader({ dataDir: data, onDeath: () => {} });
+  const { t, value, status } = await reader.raw(index, from, Date.now() * 1000 - 600_000_000, shown);
+  await reader.close();
+  return t.map((each, i) => [each, value[i], status[i] ?? -1]);
+}
+/** Rows of one answer. */
+const shown = 100_000;
+const day = Math.floor(Date.now() / 86_400_000 - 2) * 86_400_000;
+const iso = (ms: number) => new Date(ms).toISOString();
+
+test('a semicolon CSV with decimal commas, local times, empty and wrong cells', async () => {
+  const local = iso(day).slice(0, 10);
+  const file = fileOf(
+    'plant.csv',
+    `\uFEFFtag;timestamp [Asia/Kolkata];value;quality\r
+north/pump/flow;${local} 12:00:00;12,5;\r
+north/pump/flow;${local} 12:00:01;;bad\r
+north/pump/flow;${local} 12:00:02;;\r
+north/pump/flow;${local} 12:00:03;-32768;\r
+north/pump/flow;${local} 12:00:04;NaN;\r
+north/pump/flow;${local} 12:00:05;1;2;3\r
+north/pump/gone;${local} 12:00:05;1;\r
+north/pump/note;${local} 12:00:00;"two
+lines; and a ""quote""";\r
+north/pump/count;${local} 12:00:00;18446744073709551615;\r
+north/pump/on;${local} 12:00:00;off;\r
+`,
+  );
+  const rejected = join(folder.path, 'rejected.ndjson');
+  const dry = await penstock(['import', file, '--dry-run']);
+  expect([dry.code, dry.out]).toEqual([1, expect.stringContaining('5 would be accepted, 5 rejected')]);
+  expect(await stored('count')).toEqual([]);
+  const done = await penstock(['import', file, '--rejected', rejected]);
+  expect(done.code).toBe(1);
+  expect(done.out).toContain('5 accepted, 5 rejected');
+  for (const reason of ['no value', 'out of range', 'not finite', 'wrong columns', 'unknown tag'])
+    expect(done.out).toContain(`1 ${reason}`);
+  expect(done.err).toContain(`${file}:7: has 5 columns; the header has 4`);
+  const lines = readFileSync(rejected, 'utf8').trim().split('\n');
+  expect(lines.map((line) => (JSON.parse(line) as { line: number }).line)).toEqual([4, 5, 6, 7, 8]);
+  expect(JSON.parse(lines[4] ?? '')).toMatchObject({ text: `north/pump/gone;${local} 12:00:05;1;` });
+
+  const noon = day + 6.5 * 3_600_000;
+  const flow = await eventually(
+    () => stored('flow'),
+    (list) => list.length === 2,
+  );
+  expect(flow).toEqual([
+    [noon * 1000, 12.5, 0],
+    [(noon + 1000) * 1000, null, 0x80000000],
+  ]);
+  expect(await stored('note')).toEqual([[noon * 1000, 'two\nlines; and a "quote"', 0]]);
+  expect(await stored('count')).toEqual([[noon * 1000, 18446744073709551615n, 0]]);
+  expect(await stored('on')).toEqual([[noon * 1000, false, 0]]);
+});
+
+test('an import stopped in the middle says how far it came and goes on from there; a later value wins', async () => {
+  const lines = 120_000;
+  const line = (k: number) => `north/pump/flow,${day + 43_200_000 + k * 100},${(k % 700) / 10 + 10}\n`;
+  const file = fileOf(
+    'long.csv',
+    `tag,timestamp,value\n${Array.from({ length: lines }, (_none, k) => line(k)).join('')}`,
+  );
+  const stop = new AbortController();
+  const stopped = penstock(['import', file], stop.signal);
+  const marks = join(data, 'imports');
+  await eventually(
+    () => existsSync(marks) && readdirSync(marks).some((name) => name.endsWith('.json')),
+    (there) => there,
+  );
+  stop.abort();
+  const { code, out, err } = await stopped;
+  expect([code, err]).toEqual([130, expect.stringContaining('finishing what was sent')]);
+  const [, accepted = 0, last = 0] = (/(\d+) accepted, 0 rejected; stopped after line (\d+)/.exec(out) ?? []).map(
+    Number,
+  );
+  expect(last).toBe(accepted + 1);
+  expect(accepted).toBeLessThan(lines);
+
+  const rest = await penstock(['import', file, '--resume']);
+  expect([rest.code, rest.out]).toEqual([
+    0,
+    expect.stringContaining(`${lines} accepted, 0 rejected; ${lines + 1} lines`),
+  ]);
+  expect(readdirSync(marks)).toEqual([]);
+  const from = (day + 43_200_000) * 1000;
+  const flow = await eventually(
+    () => stored('flow', from),
+    (list) => list.length === shown,
+  );
+  expect(flow.every(([t, value], k) => t === from + k * 100_000 && value === (k % 700) / 10 + 10)).toBe(true);
+
+  const correction = fileOf(
+    'correction.ndjson',
+    [1, 2].map((value) => JSON.stringify({ tag: 'north/pump/flow', timestamp: day + 43_200_000, value })).join('\n'),
+  );
+  expect((await penstock(['import', correction])).code).toBe(0);
+  expect(
+    await eventually(
+      () => stored('flow', from),
+      ([first]) => first?.[1] === 2,
+    ),
+  ).toHaveLength(shown);
+});

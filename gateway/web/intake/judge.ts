@@ -1,0 +1,151 @@
+// Lines of a file to readings and faults, with the account of both: what the format is, what the header says, what each
+// line holds. Pure; import.ts feeds it and takes the readings away.
+import type { Catalog } from '../../catalog.ts';
+import type { Reading } from '../../model.ts';
+import { zoneOf } from '../zone.ts';
+import { layoutOf, ofRow } from './csv.ts';
+import type { Layout } from './csv.ts';
+import { skipped } from './item.ts';
+import type { Fault, Reason, Rules } from './item.ts';
+import { longestLine, QuoteJoiner } from './lines.ts';
+import type { Line } from './lines.ts';
+import { ofJson } from './ndjson.ts';
+
+export interface Ask {
+  origin: 'import' | 'seed';
+  /** Found out from the first line when not said. */
+  format?: 'ndjson' | 'csv';
+  delimiter?: string;
+  zone?: string;
+  nulls: Rules['nulls'];
+  allowOutOfRange: boolean;
+  /** Check and count, and file nothing. */
+  dry: boolean;
+  /** Lines of the file that are not sent. */
+  before: number;
+}
+
+export type LineFault = Fault & { line: number; /** Of the line itself. */ text: string };
+
+export interface Account {
+  lines: number;
+  /** Bytes from the start of what is sent to behind the last line done. */
+  end: number;
+  accepted: number;
+  rejected: number;
+  /** Empty values left out. */
+  skipped: number;
+  /** Of the accepted: older than what this gateway keeps; other stores may take them. */
+  expired: number;
+  reasons: Partial<Record<Reason, number>>;
+  firstErrors: LineFault[];
+  /** Columns of a wide CSV that are no tags. */
+  strange: string[];
+}
+
+const faultsShown = 20;
+/** Characters of a rejected line that are told. */
+const textShown = 2000;
+
+export class Judge {
+  readonly account: Account = {
+    ...{ lines: 0, end: 0, accepted: 0, rejected: 0, skipped: 0, expired: 0 },
+    ...{ reasons: {}, firstErrors: [], strange: [] },
+  };
+  /** Since they were last taken away. */
+  readings: Reading[] = [];
+  faults: LineFault[] = [];
+  /** Readings that never became any, since they were last counted. */
+  refused = 0;
+  /** Lines and values looked at. */
+  work = 0;
+  readonly #joiner = new QuoteJoiner();
+  readonly #ask: Ask;
+  readonly #rules: Rules;
+  /** µs: what is older is not kept here. */
+  #kept = 0;
+  #begun = false;
+  #format: Ask['format'];
+  #layout: Layout | undefined;
+  #text = '';
+
+  constructor(ask: Ask, catalog: Catalog) {
+    this.#ask = ask;
+    this.#format = ask.format;
+    const { nulls, allowOutOfRange } = ask;
+    this.#rules = { catalog, latest: 0, nulls, allowOutOfRange };
+    if (ask.zone !== undefined) this.#rules.zone = zoneOf(ask.zone);
+  }
+
+  /** The catalog may be another by now, and time goes on. @param latest ms: what lies after it is in the future; @param kept ms */
+  renew(catalog: Catalog, latest: number, kept: number): void {
+    this.#rules.catalog = catalog;
+    this.#rules.latest = latest;
+    this.#kept = kept * 1000;
+  }
+
+  /** Throws a RangeError with a sentence when the first line shows that the file cannot be read. */
+  line(line: Line): void {
+    if (!this.#layout) return this.#read(line);
+    for (const record of this.#joiner.take(line)) this.#read(record);
+  }
+
+  /** After the last line. */
+  finish(): void {
+    // A quote left open may be one that was cut off: whoever goes on from here begins before it.
+    const { end } = this.account;
+    for (const record of this.#joiner.end()) this.#read(record);
+    this.account.end = end;
+  }
+
+  reject(line: number, { reason, message }: Fault, count = 1): void {
+    const { account } = this;
+    account.rejected += count;
+    account.reasons[reason] = (account.reasons[reason] ?? 0) + count;
+    const fault = { line, reason, message, text: this.#text };
+    if (account.firstErrors.length < faultsShown) account.firstErrors.push(fault);
+    this.faults.push(fault);
+  }
+
+  #read({ number, text, end }: Line): void {
+    this.account.lines = number;
+    this.account.end = end;
+    this.work++;
+    this.#text = text?.slice(0, textShown) ?? '';
+    if (text === undefined) return this.#take({ reason: 'too long', message: `is longer than ${longestLine} bytes` });
+    const line = this.#begun ? text : text.replace(/^\uFEFF/, '');
+    if (line.trim() === '') return;
+    const header = !this.#begun && this.#head(line);
+    this.#begun = true;
+    if (header) return;
+    if (line.includes('\uFFFD')) this.#take({ reason: 'not UTF-8', message: 'is not UTF-8 text' });
+    else if (!this.#layout) this.#take(ofJson(line, this.#rules));
+    else for (const reading of ofRow(line, this.#layout, this.#rules)) this.#take(reading);
+  }
+
+  /** True when the first line is a header. */
+  #head(line: string): boolean {
+    if (line.includes('\0') || line.startsWith('\uFFFD\uFFFD'))
+      throw new RangeError('the file is no text in UTF-8 (UTF-16, perhaps): save it as UTF-8');
+    this.#format ??= line.trimStart().startsWith('{') ? 'ndjson' : 'csv';
+    if (this.#format === 'ndjson') return false;
+    const { catalog } = this.#rules;
+    const layout = layoutOf(line, (id) => catalog.byId(id) !== undefined, this.#ask.delimiter);
+    this.#layout = layout;
+    this.account.strange = layout.strange;
+    if (layout.zone !== undefined) this.#rules.zone ??= zoneOf(layout.zone);
+    return true;
+  }
+
+  #take(reading: Reading | Fault | typeof skipped): void {
+    this.work++;
+    if (reading === skipped) this.account.skipped++;
+    else if ('reason' in reading) {
+      this.refused++;
+      this.reject(this.account.lines, reading);
+    } else {
+      if ((reading.at ?? 0) < this.#kept) this.account.expired++;
+      this.readings.push(reading);
+    }
+  }
+}
