@@ -16,7 +16,7 @@ export interface FollowerOptions {
   folder: string;
   /** What the writer published last. */
   ends(): Ends;
-  /** Bytes looked at in one read, so that nothing else in the thread waits for long. */
+  /** Bytes passed over in one read, so that nothing else in the thread waits for long. */
   most?: number;
 }
 export interface Reading {
@@ -40,7 +40,7 @@ interface Search {
   at: number;
   written: number;
   wanted(meta: FrameMeta): boolean;
-  /** Bytes of frames that still fit, and bytes that may still be looked at. */
+  /** Bytes of frames that still fit, and bytes that may still be passed over. */
   room: number;
   budget: number;
   found: Reading;
@@ -106,9 +106,7 @@ export class Follower {
     }
     try {
       const window = new Window(files, fd, Math.max(STRIDE, Math.min(search.room, STRIDE * 4)));
-      const whole = this.#walk(window, segment, search);
-      search.budget -= window.read;
-      return whole;
+      return this.#walk(window, segment, search);
     } finally {
       files.close(fd);
     }
@@ -136,10 +134,11 @@ export class Follower {
         if (found.frames.length > 0 && meta.size > search.room) return false;
         found.frames.push({ meta, bytes: window.bytes(offset, meta.size) });
         search.room -= meta.size;
-      } else if (window.read > search.budget) return false;
+      } else if (meta.seq >= range.from) search.budget -= meta.size;
       found.reached = Math.max(found.reached, meta.seq + 1);
       // Behind the last frame may stand half of one that is being written.
       if (found.reached >= written) return true;
+      if (search.budget <= 0) return false;
       offset += meta.size;
       if (meta.seq < range.from) offset = Math.max(offset, markFor(segment, range.from).offset);
     }

@@ -6,8 +6,6 @@ import { readHead } from './head.ts';
 import type { HeadResult } from './head.ts';
 
 export class Window {
-  /** Bytes read so far. */
-  read = 0;
   readonly #files: Files;
   readonly #fd: number;
   readonly #ahead: number;
@@ -35,7 +33,6 @@ export class Window {
       this.#chunk = readAt(this.#files, this.#fd, offset, size);
       this.#start = offset;
       this.#last = this.#chunk.length < size;
-      this.read += this.#chunk.length;
     }
   }
 
