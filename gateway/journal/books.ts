@@ -4,9 +4,10 @@ import type { Stored } from '../model.ts';
 import { widen } from './log.ts';
 import type { Account, Settled } from './log.ts';
 import type { Position } from './positions.ts';
+import type { Order } from './order.ts';
 import { minus, owes, plus } from './ranges.ts';
 import type { Range } from './ranges.ts';
-import type { Segment } from './segment.ts';
+import type { Cursor } from './reading.ts';
 
 export interface Held {
   frames: number;
@@ -28,8 +29,10 @@ export class Books {
   readonly before: Stored;
   /** It keeps its position itself: ours is only the count of what was dropped. */
   readonly own: boolean;
-  /** Where its next frame lies, as long as `generation` is the appender's. */
-  cursor: { seq: number; segment: Segment; offset: number; generation: number } | undefined;
+  liveFirst = false;
+  readonly order: Order = { passed: [] };
+  /** Where its next frames lie: of what is live, and of the backlog. */
+  readonly cursors: { live: Cursor; backlog: Cursor } = { live: {}, backlog: {} };
   /** Settled writes that are not durable as a whole: a stored position must not count these. */
   #ahead: { top: number; ranges: Range[]; counts: Stored }[] = [];
 
@@ -85,13 +88,18 @@ export class Books {
     this.lost = widen(this.lost, frame);
     return true;
   }
-  /** Sequences that are no more: the backlog is what is left, and the difference is dropped. */
-  drop(gone: readonly Range[], left: Held, times: { from: number; to: number }): void {
+  /** Sequences that are no more: the backlog is what is left, and the difference is dropped. @returns how many samples */
+  drop(gone: readonly Range[], left: Held, times: { from: number; to: number }): number {
     for (const range of gone) this.owed = minus(this.owed, range);
     const samples = this.backlog.samples - left.samples;
+    this.missing(samples, times);
+    this.backlog = left;
+    return samples;
+  }
+  /** Samples that were owed and are not there. */
+  missing(samples: number, times: { from: number; to: number }): void {
     this.dropped += samples;
     this.lost = widen(this.lost, { ...times, samples });
-    this.backlog = left;
   }
   /** As it may be stored: what is not durable counts as owed. */
   position(durable: number): Position {

@@ -1,11 +1,13 @@
 // The suite every form of the log passes: order, owed ranges, bounds and counts. Called by each form's own test.
 import { describe, expect, test } from 'vitest';
+import { ManualClock } from '../clock.ts';
+import type { Origin } from '../model.ts';
 import type { FrameMeta } from './head.ts';
 import type { Log } from './log.ts';
 import { numbered as frame } from './testing.ts';
 
-/** @param make a fresh log with a cap in bytes, whose first sequence is 1 */
-export function logContract(make: (cap: number) => Log): void {
+/** @param make a fresh log with a cap in bytes, whose first sequence is 1, and its wall clock, ms */
+export function logContract(make: (cap: number, clock: ManualClock) => Log): void {
   const filled = (log: Log, count: number): FrameMeta[] =>
     Array.from({ length: count }, (_, i) => {
       const { bytes, meta } = frame(i + 1);
@@ -15,8 +17,9 @@ export function logContract(make: (cap: number) => Log): void {
   const seqs = (log: Log, name: string, bytes = 1e9): number[] => log.read(name, bytes).map((found) => found.meta.seq);
 
   describe('log', () => {
+    const clock = new ManualClock();
     test('owes each consumer everything from its start on, each by itself', () => {
-      const log = make(1e6);
+      const log = make(1e6, clock);
       log.add('a', 1);
       log.add('b', 3);
       const metas = filled(log, 4);
@@ -33,7 +36,7 @@ export function logContract(make: (cap: number) => Log): void {
     });
 
     test('out of order delivery leaves ranges, and a repeated one counts nothing', () => {
-      const log = make(1e6);
+      const log = make(1e6, clock);
       log.add('a', 1);
       const metas = filled(log, 5);
       log.deliver('a', [metas[3] as FrameMeta, metas[3] as FrameMeta, metas[1] as FrameMeta]);
@@ -47,7 +50,7 @@ export function logContract(make: (cap: number) => Log): void {
     });
 
     test('reads at least one frame and otherwise no more than asked', () => {
-      const log = make(1e6);
+      const log = make(1e6, clock);
       log.add('a', 1);
       filled(log, 5);
       expect(seqs(log, 'a', 1)).toEqual([1]);
@@ -55,7 +58,7 @@ export function logContract(make: (cap: number) => Log): void {
     });
 
     test('drops the oldest beyond the cap, with count and time range, and the sums hold', () => {
-      const log = make(frame(1).bytes.length * 3);
+      const log = make(frame(1).bytes.length * 3, clock);
       log.add('a', 1);
       log.add('b', 1);
       const metas = filled(log, 2);
@@ -72,7 +75,7 @@ export function logContract(make: (cap: number) => Log): void {
     });
 
     test('what cannot be decoded is counted as dropped, with its times', () => {
-      const log = make(1e6);
+      const log = make(1e6, clock);
       log.add('a', 1);
       const metas = filled(log, 3);
       log.deliver('a', [metas[0] as FrameMeta]);
@@ -87,7 +90,7 @@ export function logContract(make: (cap: number) => Log): void {
     });
 
     test('a reader of durable frames alone sees no other', async () => {
-      const log = make(1e6);
+      const log = make(1e6, clock);
       log.add('a', 1);
       filled(log, 2);
       await log.sync();
@@ -97,7 +100,7 @@ export function logContract(make: (cap: number) => Log): void {
     });
 
     test('sync acknowledges what is written; a sequence never falls', async () => {
-      const log = make(1e6);
+      const log = make(1e6, clock);
       log.add('a', 1);
       filled(log, 3);
       await log.sync();
@@ -106,7 +109,7 @@ export function logContract(make: (cap: number) => Log): void {
     });
 
     test('delivered, filtered and dead-lettered are counted by themselves, as the consumer said them', () => {
-      const log = make(1e6);
+      const log = make(1e6, clock);
       log.add('a', 1);
       const metas = filled(log, 4);
       log.deliver('a', metas.slice(0, 2), { delivered: 1, filtered: 2, deadLettered: 1 });
@@ -116,7 +119,7 @@ export function logContract(make: (cap: number) => Log): void {
     });
 
     test('what was dropped while it was on its way stays dropped: each sample counts once', () => {
-      const log = make(frame(1).bytes.length * 12);
+      const log = make(frame(1).bytes.length * 12, clock);
       log.add('a', 1);
       const metas: FrameMeta[] = [];
       while (log.account('a').dropped === 0) {
@@ -131,7 +134,7 @@ export function logContract(make: (cap: number) => Log): void {
     });
 
     test('a frame that was never there is not settled', () => {
-      const log = make(1e6);
+      const log = make(1e6, clock);
       log.add('a', 1);
       filled(log, 1);
       log.deliver('a', [frame(2).meta], { delivered: 2, filtered: 0, deadLettered: 0 });
@@ -140,7 +143,7 @@ export function logContract(make: (cap: number) => Log): void {
     });
 
     test('a consumer that is removed holds nothing any more', () => {
-      const log = make(1e6);
+      const log = make(1e6, clock);
       log.add('a', 1);
       log.add('b', 1);
       const metas = filled(log, 3);
@@ -156,6 +159,44 @@ export function logContract(make: (cap: number) => Log): void {
       expect(seqs(log, 'a')).toEqual([4]);
       log.add('b', 4);
       expect(log.account('b')).toMatchObject({ journalled: 2, delivered: 0, dropped: 0 });
+    });
+
+    test('live first: what is new goes ahead of an old backlog, anything but live frames after all lower ones', () => {
+      const log = make(1e6, clock);
+      log.add('a', 1, { order: 'liveFirst' });
+      log.add('fifo', 1);
+      const add = (seq: number, origin: Origin, minutesAgo: number): void => {
+        const { bytes, meta } = frame(seq, 2, { origin, at: clock.now() - minutesAgo * 60_000 });
+        log.append(bytes, meta);
+      };
+      const next = (bytes = 1e9): [number[], number[]] => {
+        const found = log.read('a', bytes);
+        log.deliver(
+          'a',
+          found.map(({ meta }) => meta),
+        );
+        const seqsOf = (backlog: boolean): number[] =>
+          found.filter((one) => one.backlog === backlog).map(({ meta }) => meta.seq);
+        return [seqsOf(false), seqsOf(true)];
+      };
+      for (let seq = 1; seq <= 4; seq++) add(seq, 'live', 4);
+      expect(next(1)).toEqual([[1], []]);
+      for (let seq = 5; seq <= 6; seq++) add(seq, 'live', 20);
+      log.deliver(
+        'a',
+        [2, 3, 4].map((seq) => frame(seq).meta),
+      );
+      expect(next(1)).toEqual([[], [5]]);
+      add(7, 'live', 0);
+      add(8, 'import', 0);
+      add(9, 'live', 0);
+      expect(next(frame(7).bytes.length * 2)).toEqual([[7, 9], [6]]);
+      add(10, 'live', 0);
+      expect(next()).toEqual([[10], []]);
+      expect(next()).toEqual([[8], []]);
+      expect(next()).toEqual([[], []]);
+      expect(log.account('a')).toMatchObject({ journalled: 20, delivered: 20, backlog: { frames: 0 } });
+      expect(seqs(log, 'fifo')).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     });
   });
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import type { FrameMeta } from './head.ts';
-import { HEADER } from './segment.ts';
+import { HEADER } from './header.ts';
 import { openSegments } from './segments.ts';
 import type { DiskLog } from './segments.ts';
 import { faulty, fill, forgetful, numbered, owedTo, scratch } from './testing.ts';

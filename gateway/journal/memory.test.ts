@@ -8,7 +8,7 @@ import { memoryLog } from './memory.ts';
 import { pump, sourceOf } from './pump.ts';
 import { fill, numbered } from './testing.ts';
 
-logContract((cap) => memoryLog(cap));
+logContract((cap, clock) => memoryLog(cap, 1, () => clock.now()));
 
 const batch = (value: number): Batch => ({
   origin: 'live',

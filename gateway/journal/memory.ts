@@ -3,14 +3,17 @@
 import { Books, noneStored } from './books.ts';
 import type { FrameMeta } from './head.ts';
 import type { Found, Log } from './log.ts';
+import { inOrder } from './order.ts';
+import type { Take } from './order.ts';
+import { minus } from './ranges.ts';
 
 interface Kept {
   meta: FrameMeta;
   bytes: Uint8Array;
 }
 
-/** @param cap bytes of frames kept at most; @param start the first sequence to come */
-export function memoryLog(cap: number, start = 1): Log {
+/** @param cap bytes of frames kept at most; @param start the first sequence to come; @param now ms since the epoch */
+export function memoryLog(cap: number, start = 1, now = Date.now): Log {
   let kept: Kept[] = [];
   let head = 0;
   let size = 0;
@@ -54,6 +57,24 @@ export function memoryLog(cap: number, start = 1): Log {
     }
     return low;
   };
+  const take: Take<Found> = (ranges, bytes, least, passed) => {
+    const found: Found[] = [];
+    let room = bytes;
+    for (const { from, to } of ranges)
+      for (let i = find(from); i < kept.length; i++) {
+        const frame = kept[i] as Kept;
+        const { seq, size, origin } = frame.meta;
+        if (seq >= to) break;
+        if (passed && origin !== 'live') {
+          passed({ from: seq, to: seq + 1 });
+          continue;
+        }
+        if (size > room && (found.length > 0 || !least)) return found;
+        found.push({ ...frame, backlog: false });
+        room -= size;
+      }
+    return found;
+  };
 
   return {
     append(bytes, meta) {
@@ -84,12 +105,13 @@ export function memoryLog(cap: number, start = 1): Log {
     get first() {
       return kept[head]?.meta.seq ?? written;
     },
-    add(consumer, from) {
+    add(consumer, from, { order } = {}) {
       const found = kept.slice(find(from));
       const since = journalled - found.reduce((sum, { meta }) => sum + meta.samples, 0);
       const owed = [{ from, to: Infinity }];
       const books = new Books({ owed, ...noneStored(), dropped: 0, since, before: noneStored() }, false);
       for (const { meta, bytes } of found) books.add(meta.samples, bytes.length);
+      books.liveFirst = order === 'liveFirst';
       consumers.set(consumer, books);
     },
     remove(consumer) {
@@ -98,17 +120,12 @@ export function memoryLog(cap: number, start = 1): Log {
     },
     consumers: () => [...consumers.keys()],
     read(consumer, bytes, below = Infinity) {
-      const found: Found[] = [];
-      let total = 0;
-      for (const range of booksOf(consumer).owed)
-        for (let i = find(range.from); i < kept.length; i++) {
-          const frame = kept[i] as Kept;
-          if (frame.meta.seq >= Math.min(range.to, below)) break;
-          if (found.length > 0 && total + frame.bytes.length > bytes) return found;
-          found.push({ ...frame, backlog: false });
-          total += frame.bytes.length;
-        }
-      return found;
+      const { owed, order, liveFirst } = booksOf(consumer);
+      const end = Math.min(below, written);
+      if (!liveFirst) return take(minus(owed, { from: end, to: Infinity }), bytes, true);
+      const { live, backlog } = inOrder(order, owed, end, now(), bytes, take);
+      for (const frame of backlog) frame.backlog = true;
+      return [...live, ...backlog];
     },
     deliver(consumer, frames, stored) {
       const books = booksOf(consumer);

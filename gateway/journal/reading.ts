@@ -1,11 +1,11 @@
-// Reads frames back from segment files. Called by segments.ts, which knows what is owed to whom; hands on views of one
-// buffer a call. A frame that was whole once and is not any more ends the reading, after the segment was read through anew.
-import type { Books } from './books.ts';
+// Reads frames back from segment files. Called by the shelf, which is told what is owed; hands on views of one buffer a
+// call. A frame that was whole once and is not any more ends the reading, after the segment was read through anew.
 import { readAt } from './files.ts';
 import type { Files } from './files.ts';
 import { readHead } from './head.ts';
 import type { FrameMeta } from './head.ts';
 import type { Found } from './log.ts';
+import type { Range } from './ranges.ts';
 import { load } from './recovery.ts';
 import { STRIDE, markFor } from './segment.ts';
 import type { Segment } from './segment.ts';
@@ -16,6 +16,20 @@ export interface Source {
   generation: number;
   /** Makes sure of the segment's index; `again`: from its bytes, as damage is suspected. */
   inspect(segment: Segment, again: boolean): void;
+}
+
+/** Where a reader's next frame lies, as long as `generation` is the appender's. */
+export interface Cursor {
+  at?: { seq: number; segment: Segment; offset: number; generation: number };
+}
+/** How far a reading may go. */
+export interface Reach {
+  /** Bytes of frames; `least`: one even if it does not fit. */
+  room: number;
+  least: boolean;
+  /** Frames that are not live are left out, and their sequences told; at most `scan` bytes of them. */
+  passed?: (range: Range) => void;
+  scan: number;
 }
 
 /** Frames of a segment from a sequence on, as far as they can be read. */
@@ -35,40 +49,45 @@ export function* framesOf(files: Files, segment: Segment, from: number): Generat
   }
 }
 
-/** Owed frames of one segment, [from, to), from one read of the file; `least`: one even if it does not fit. */
+/** Frames of one segment, [from, to), lowest first; takes what it finds off the reach. */
 export function readSome(
   source: Source,
-  books: Books,
+  cursor: Cursor,
   segment: Segment,
   from: number,
   to: number,
-  room: number,
-  least: boolean,
+  reach: Reach,
 ): { frames: Found[]; end: 'clean' | 'full' | 'damaged' } {
   const { files, inspect, generation } = source;
   inspect(segment, false);
-  const { cursor } = books;
-  const near = cursor?.seq === from && cursor.segment === segment && cursor.generation === generation;
-  let { offset } = near ? cursor : markFor(segment, from);
+  const { at: known } = cursor;
+  const near = known?.seq === from && known.segment === segment && known.generation === generation;
+  let { offset } = near ? known : markFor(segment, from);
   const frames: Found[] = [];
   let full = false;
+  let seq = from;
   const fd = files.open(segment.path, 'read');
   try {
-    let chunk = readAt(files, fd, offset, Math.min(segment.size - offset, Math.max(room, STRIDE)));
+    let chunk = readAt(files, fd, offset, Math.min(segment.size - offset, Math.max(reach.room, STRIDE)));
     let at = 0;
     while (offset < segment.size && !full) {
       const head = readHead(chunk, at);
       if (head.ok) {
-        const size = head.next - at;
-        if (head.meta.seq >= to) break;
-        if (head.meta.seq >= from) {
-          full = size > room && (frames.length > 0 || !least);
+        const { meta } = head;
+        if (meta.seq >= to) break;
+        if (meta.seq >= from && reach.passed && meta.origin !== 'live') {
+          reach.passed({ from: meta.seq, to: meta.seq + 1 });
+          reach.scan -= meta.size;
+          full = reach.scan < 0;
+        } else if (meta.seq >= from) {
+          full = meta.size > reach.room && (frames.length > 0 || !reach.least);
           if (full) break;
-          frames.push({ meta: head.meta, bytes: chunk.subarray(at, head.next), backlog: false });
-          room -= size;
+          frames.push({ meta, bytes: chunk.subarray(at, head.next), backlog: false });
+          reach.room -= meta.size;
         }
         at = head.next;
-        offset += size;
+        offset += meta.size;
+        seq = meta.seq + 1;
         continue;
       }
       const rest = segment.size - offset;
@@ -88,7 +107,6 @@ export function readSome(
   } finally {
     files.close(fd);
   }
-  const last = frames.at(-1);
-  if (last) books.cursor = { seq: last.meta.seq + 1, segment, offset, generation };
+  if (seq > from) cursor.at = { seq, segment, offset, generation };
   return { frames, end: full ? 'full' : 'clean' };
 }

@@ -4,14 +4,26 @@ import { join } from 'node:path';
 import { readAt } from './files.ts';
 import type { Files } from './files.ts';
 import type { Range } from './ranges.ts';
-import { HEADER, baseOf, decodeHeader, segmentAt, survey } from './segment.ts';
-import type { Header, Segment, Totals } from './segment.ts';
+import type { FrameMeta } from './head.ts';
+import { HEADER, accountsIn, decodeHeader } from './header.ts';
+import type { Header } from './header.ts';
+import { baseOf, segmentAt, survey } from './segment.ts';
+import type { Segment, Totals } from './segment.ts';
+import { Sources } from './sources.ts';
 
+interface File {
+  base: number;
+  path: string;
+  header: Header | undefined;
+  size: number;
+}
 export interface Recovered {
   segments: Segment[];
   /** Sequences between two segments that nothing holds: the leap of a restart, or a segment that is gone. */
   gaps: (Range & { vanished: boolean })[];
   totals: Totals;
+  /** As of the last whole frame. */
+  sources: Sources;
   /** Bytes cut off the last segment, and places in sealed ones where frames are missing. */
   truncated: number;
   damaged: number;
@@ -19,8 +31,15 @@ export interface Recovered {
 
 /** Throws when a newer program wrote the journal, or when the last file cannot be cut. */
 export function recover(files: Files, folder: string): Recovered {
-  const result: Recovered = { segments: [], gaps: [], totals: { frames: 0, samples: 0 }, truncated: 0, damaged: 0 };
-  const found: { base: number; path: string; header: Header | undefined; size: number }[] = [];
+  const result: Recovered = {
+    segments: [],
+    gaps: [],
+    totals: { frames: 0, samples: 0 },
+    sources: new Sources(),
+    truncated: 0,
+    damaged: 0,
+  };
+  const found: File[] = [];
   for (const name of files.list(folder).sort()) {
     const base = baseOf(name);
     if (base === undefined) continue;
@@ -38,12 +57,14 @@ export function recover(files: Files, folder: string): Recovered {
     const next = found[i + 1];
     const before = header?.before ?? { ...totals };
     const segment = segmentAt(path, base, before, header?.at ?? 0);
+    const begin = header?.begin;
     const told = next?.header?.previous.base === base ? next.header.previous : undefined;
     if (told && header && told.size <= size) {
       const { end, size: length, frames, samples, from, to } = told;
-      Object.assign(segment, { end, size: length, frames, samples, from, to });
+      Object.assign(segment, { end, size: length, frames, samples, from, to, begin });
     } else {
-      const whole = survey(segment, load(files, path), told?.end ?? base, next?.base ?? Infinity, !next);
+      const extent = { begin, known: told?.end ?? base, bound: next?.base ?? Infinity, torn: !next };
+      const whole = survey(segment, load(files, path), extent);
       result.damaged += segment.holes.length;
       if (!whole && next && segment.holes.length === 0) result.damaged++;
       if (!whole && !next) {
@@ -55,6 +76,7 @@ export function recover(files: Files, folder: string): Recovered {
     if (segment.frames === 0 && !next) {
       // Nothing but a header, or half of one: the file of a segment that was never begun.
       files.remove(path);
+      found.pop();
       return;
     }
     const last = segments.at(-1);
@@ -67,14 +89,35 @@ export function recover(files: Files, folder: string): Recovered {
       samples: before.samples + (told?.samples ?? segment.samples),
     });
   });
+  result.sources = sourcesOf(files, found);
   return result;
 }
 
+/** From the newest segment that tells the accounts at its begin, and the frames from there on. */
+function sourcesOf(files: Files, found: readonly File[]): Sources {
+  let sources: Sources | undefined;
+  const later: File[] = [];
+  for (const file of [...found].reverse()) {
+    later.unshift(file);
+    sources = file.header && accountsIn(readSome(files, file.path, file.header.begin), file.header);
+    if (sources) break;
+  }
+  sources ??= new Sources();
+  const seen = (meta: FrameMeta): void => sources.add(meta);
+  for (const { path, base, header } of later) {
+    const segment = segmentAt(path, base, { frames: 0, samples: 0 }, 0);
+    survey(segment, load(files, path), { begin: header?.begin, known: base, bound: Infinity, torn: false, seen });
+  }
+  return sources;
+}
+
 /** A segment's bytes. */
-export function load(files: Files, path: string): Buffer {
+export const load = (files: Files, path: string): Buffer => readSome(files, path, Infinity);
+
+function readSome(files: Files, path: string, size: number): Buffer {
   const fd = files.open(path, 'read');
   try {
-    return readAt(files, fd, 0, files.size(fd));
+    return readAt(files, fd, 0, Math.min(size, files.size(fd)));
   } finally {
     files.close(fd);
   }

@@ -1,15 +1,11 @@
-// One segment file: its header, and the walk over its frames that finds damage. Pure; called by recovery, the appender
-// and the reading side. Each header also tells the frames, samples, end and times of the segment before it, so a start
-// reads headers and scans the last file only; counts before it run from the journal's beginning and are never reset.
-import { crc32 } from 'node:zlib';
+// What is known of one segment file, and the walk over its frames that finds damage. Pure; called by recovery, the
+// appender and the reading side.
 import type { Micros } from '../model.ts';
 import { readHead } from './head.ts';
 import type { FrameMeta } from './head.ts';
+import { HEADER } from './header.ts';
 import type { Range } from './ranges.ts';
 
-const MAGIC = 'PENSTOCK';
-const VERSION = 1;
-export const HEADER = 112;
 /** Bytes between two marks of the sparse index. */
 export const STRIDE = 64 * 1024;
 
@@ -23,6 +19,8 @@ export interface Segment {
   /** Its first sequence, and one past its last. */
   base: number;
   end: number;
+  /** Where its first frame lies: the header's size. */
+  begin: number;
   /** End of its last whole frame in bytes, the header included; what lies behind is no part of it. */
   size: number;
   frames: number;
@@ -42,7 +40,7 @@ export interface Segment {
 }
 
 export function segmentAt(path: string, base: number, before: Totals, at: number): Segment {
-  const empty = { end: base, size: 0, frames: 0, samples: 0, from: Infinity, to: -Infinity };
+  const empty = { end: base, begin: HEADER, size: 0, frames: 0, samples: 0, from: Infinity, to: -Infinity };
   return { path, base, ...empty, before, at, marks: [], indexed: false, holes: [] };
 }
 
@@ -50,53 +48,6 @@ export function segmentAt(path: string, base: number, before: Totals, at: number
 export const nameOf = (base: number): string => `${String(base).padStart(16, '0')}.seg`;
 export const baseOf = (name: string): number | undefined =>
   /^\d{16}\.seg$/.test(name) ? parseInt(name, 10) : undefined;
-
-/** @param previous the segment before it, as it stands when this one begins */
-export function encodeHeader(segment: Segment, previous: Segment | undefined): Buffer {
-  const bytes = Buffer.alloc(HEADER);
-  bytes.write(MAGIC, 'latin1');
-  bytes.writeUInt16LE(VERSION, 8);
-  bytes.writeUInt16LE(HEADER, 10);
-  const { base, at, before } = segment;
-  const last = previous ?? { base: -1, end: -1, size: 0, frames: 0, samples: 0, from: 0, to: 0 };
-  const fields = [base, at, before.frames, before.samples, last.base, last.end, last.size, last.frames, last.samples];
-  [...fields, last.from, last.to].forEach((value, i) => bytes.writeDoubleLE(value, 16 + i * 8));
-  bytes.writeUInt32LE(crc32(bytes.subarray(0, HEADER - 4)), HEADER - 4);
-  return bytes;
-}
-
-export interface Header {
-  base: number;
-  at: number;
-  before: Totals;
-  previous: { base: number; end: number; size: number; from: Micros; to: Micros } & Totals;
-}
-
-/** The header, or undefined when these bytes are none. Throws in words when a newer program wrote it. */
-export function decodeHeader(bytes: Buffer): Header | undefined {
-  if (bytes.length < HEADER || bytes.toString('latin1', 0, 8) !== MAGIC) return undefined;
-  if (crc32(bytes.subarray(0, HEADER - 4)) !== bytes.readUInt32LE(HEADER - 4)) return undefined;
-  const version = bytes.readUInt16LE(8);
-  if (version > VERSION)
-    throw new Error(
-      `the journal has version ${version}, this program knows ${VERSION}: start the newer version that wrote it`,
-    );
-  const field = (i: number): number => bytes.readDoubleLE(16 + i * 8);
-  return {
-    base: field(0),
-    at: field(1),
-    before: { frames: field(2), samples: field(3) },
-    previous: {
-      base: field(4),
-      end: field(5),
-      size: field(6),
-      frames: field(7),
-      samples: field(8),
-      from: field(9),
-      to: field(10),
-    },
-  };
-}
 
 /** Takes a frame that lies at the segment's end into its counts. */
 export function grow(segment: Segment, meta: FrameMeta, size: number): void {
@@ -111,18 +62,28 @@ export function grow(segment: Segment, meta: FrameMeta, size: number): void {
   segment.to = Math.max(segment.to, meta.to);
 }
 
+export interface Survey {
+  /** Where the first frame lies; undefined when the header is damaged: it is looked for. */
+  begin: number | undefined;
+  /** One past its last sequence if a later header tells it: what is missing below it becomes a hole. */
+  known: number;
+  /** Sequences from here on belong to a later segment. */
+  bound: number;
+  /** The last segment: its tail may never have been written, so the first bad frame is the end. */
+  torn: boolean;
+  /** Hears of each good frame. */
+  seen?(meta: FrameMeta): void;
+}
+
 /**
- * Reads a segment's counts and index anew from its bytes. A bad frame whose length still leads to a good one costs
- * itself alone; otherwise, and always when `torn` (the last segment: its tail may never have been written), the rest.
- * @param bytes the file
- * @param known one past its last sequence if a later header tells it: what is missing below it becomes a hole
- * @param bound sequences from here on belong to a later segment
+ * Reads a segment's counts and index anew from the bytes of its file. A bad frame whose length still leads to a good one
+ * costs itself alone; otherwise, and always when `torn`, the rest.
  * @returns false when the bytes do not end with a good frame
  */
-export function survey(segment: Segment, bytes: Buffer, known: number, bound: number, torn: boolean): boolean {
+export function survey(segment: Segment, bytes: Buffer, { begin, known, bound, torn, seen }: Survey): boolean {
   Object.assign(segment, segmentAt(segment.path, segment.base, segment.before, segment.at), { indexed: true });
-  segment.size = HEADER;
-  let offset = HEADER;
+  segment.size = segment.begin = begin ?? firstFrame(bytes, segment.base, bound);
+  let offset = segment.size;
   let leapt = false;
   while (offset < bytes.length) {
     const head = readHead(bytes, offset);
@@ -131,6 +92,7 @@ export function survey(segment: Segment, bytes: Buffer, known: number, bound: nu
       if (leapt) segment.marks.push({ seq: head.meta.seq, offset });
       leapt = false;
       grow(segment, head.meta, head.next - offset);
+      seen?.(head.meta);
       offset = head.next;
       continue;
     }
@@ -149,6 +111,14 @@ export function survey(segment: Segment, bytes: Buffer, known: number, bound: nu
   return offset >= bytes.length;
 }
 
+function firstFrame(bytes: Buffer, base: number, bound: number): number {
+  for (let offset = HEADER; offset < bytes.length; offset++) {
+    const head = readHead(bytes, offset);
+    if (head.ok && head.meta.seq >= base && head.meta.seq < bound) return offset;
+  }
+  return Math.min(HEADER, bytes.length);
+}
+
 /** Where to begin looking for a sequence. */
 export function markFor(segment: Pick<Segment, 'base' | 'marks'>, seq: number): { seq: number; offset: number } {
   let low = 0;
@@ -158,5 +128,5 @@ export function markFor(segment: Pick<Segment, 'base' | 'marks'>, seq: number): 
     if ((segment.marks[middle]?.seq ?? Infinity) <= seq) low = middle + 1;
     else high = middle;
   }
-  return segment.marks[low - 1] ?? { seq: segment.base, offset: HEADER };
+  return segment.marks[low - 1] ?? { seq: segment.base, offset: segment.begin };
 }

@@ -6,7 +6,7 @@ import { noneStored } from './books.ts';
 import { logContract } from './contract.ts';
 import type { FrameMeta } from './head.ts';
 import { decodePositions, encodePositions } from './positions.ts';
-import { HEADER } from './segment.ts';
+import { HEADER } from './header.ts';
 import { openSegments } from './segments.ts';
 import type { DiskLog, SegmentsOptions } from './segments.ts';
 import { readEnds, sharedEnds } from './shared.ts';
@@ -35,9 +35,9 @@ const sums = (log: DiskLog, name: string): void => {
   expect(journalled).toBe(delivered + dropped + backlog.samples);
 };
 
-describe('segments of 8 MiB', () => logContract((cap) => open({ cap })));
+describe('segments of 8 MiB', () => logContract((cap, clock) => open({ cap, clock })));
 describe('segments of one frame', () =>
-  logContract((cap) => open({ cap, segmentBytes: 1, margin: { bytes: 0, ms: 0 } })));
+  logContract((cap, clock) => open({ cap, clock, segmentBytes: 1, margin: { bytes: 0, ms: 0 } })));
 
 test('everything written is there after the process was killed, for each consumer from where it stood', async () => {
   const first = open({ segmentBytes: HEADER + FRAME * 3 });

@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import type { Batch } from '../model.ts';
 import { ByteReader } from './bytes.ts';
 import { diskFiles } from './files.ts';
 import type { Files } from './files.ts';
@@ -17,17 +18,21 @@ export function scratch(): { dir: string; journal: string; clear(): void } {
   return { dir, journal: join(dir, 'journal'), clear: () => fs.rmSync(dir, { recursive: true, force: true }) };
 }
 
-/** A frame of `samples` samples that carry its sequence. */
-export function numbered(seq: number, samples = 2): { bytes: Uint8Array; meta: FrameMeta } {
+/** A frame of `samples` samples that carry its sequence; `at`: when the gateway got them, ms since the epoch. */
+export function numbered(
+  seq: number,
+  samples = 2,
+  { at = seq, ...batch }: Partial<Batch> & { at?: number } = {},
+): { bytes: Uint8Array; meta: FrameMeta } {
   const all = Array.from({ length: samples }, (_, i) => ({
     tag: i,
     t: seq * 1000 + i,
-    receivedAt: seq * 1000,
+    receivedAt: at * 1000,
     value: seq,
     status: 0,
     flags: 0,
   }));
-  const bytes = encodeFrame({ origin: 'live', source: 'line', samples: all, events: [] }, seq, 1);
+  const bytes = encodeFrame({ origin: 'live', source: 'line', samples: all, events: [], ...batch }, seq, 1);
   const head = readHead(bytes);
   if (!head.ok) throw new Error(head.message);
   return { bytes, meta: head.meta };

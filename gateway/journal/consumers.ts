@@ -1,0 +1,182 @@
+// The consumers of the log on disk: each one's books, how it joins (new, or where it stood in an earlier run), and what it
+// loses when frames go. Owned by segments.ts, which knows when frames come and go.
+import type { Micros, Stored } from '../model.ts';
+import { Books, noneStored } from './books.ts';
+import type { Joining, Own, Settled } from './log.ts';
+import type { Position } from './positions.ts';
+import { minus, overlaps } from './ranges.ts';
+import type { Range } from './ranges.ts';
+import type { Segment } from './segment.ts';
+import { spared } from './shelf.ts';
+import type { Shelf } from './shelf.ts';
+
+/** Samples that a consumer will never get. */
+export interface Drop {
+  consumer: string;
+  samples: number;
+  /** Sample times. */
+  from: Micros;
+  to: Micros;
+  /** In words, the end of a sentence. */
+  reason: string;
+}
+export interface ConsumersOptions {
+  shelf: Shelf;
+  /** Where those of an earlier run stood. */
+  positions: Map<string, Position>;
+  /** Sequences that no segment held at the start. */
+  gaps: readonly (Range & { vanished: boolean })[];
+  /** The first sequence of this run. */
+  start: number;
+  /** Samples journalled so far. */
+  journalled(): number;
+  dropped(drop: Drop): void;
+}
+
+export class Consumers {
+  readonly #options: ConsumersOptions;
+  readonly #books = new Map<string, Books>();
+
+  /** What a consumer of an earlier run has lost meanwhile: said when it is added. */
+  readonly #missed = new Map<string, Drop>();
+
+  constructor(options: ConsumersOptions) {
+    this.#options = options;
+  }
+
+  /** Once, before anything else: whoever was there before holds what it is owed until it is added or removed. */
+  meet(): void {
+    for (const [name, position] of this.#options.positions)
+      this.#books.set(name, this.#again(name, position, undefined));
+  }
+
+  of(consumer: string): Books {
+    const books = this.#books.get(consumer);
+    if (!books) throw new Error(`no consumer ${consumer}`);
+    return books;
+  }
+  names(): string[] {
+    return [...this.#books.keys()];
+  }
+  all(): Books[] {
+    return [...this.#books.values()];
+  }
+  add(consumer: string, from: number, joining: Joining): void {
+    const { own, order } = joining;
+    if (own || !this.#books.has(consumer)) this.#books.set(consumer, this.#joined(consumer, from, own));
+    this.of(consumer).liveFirst = order === 'liveFirst';
+    const missed = this.#missed.get(consumer);
+    this.#missed.delete(consumer);
+    if (missed) this.#options.dropped(missed);
+  }
+  remove(consumer: string): void {
+    this.#options.positions.delete(consumer);
+    this.#books.delete(consumer);
+    this.#missed.delete(consumer);
+  }
+  positions(durable: number): Map<string, Position> {
+    return new Map([...this.#books].map(([name, books]) => [name, books.position(durable)]));
+  }
+
+  /** A frame is no more. @returns whether anybody was owed it */
+  lose(frame: Settled, reason: string): boolean {
+    let owed = false;
+    for (const name of this.#books.keys()) owed = this.loseFor(name, frame, reason) || owed;
+    return owed;
+  }
+  loseFor(consumer: string, frame: Settled, reason: string): boolean {
+    if (!this.of(consumer).lose(frame)) return false;
+    const { samples, from, to } = frame;
+    this.#drop({ consumer, samples, from, to, reason });
+    return true;
+  }
+  /** Sequences that are no more are owed to nobody. @returns whether anybody was owed them */
+  gone(ranges: readonly Range[], { from, to }: { from: Micros; to: Micros }, reason: string): boolean {
+    let owed = false;
+    for (const [consumer, books] of this.#books) {
+      if (!ranges.some((range) => overlaps(books.owed, range))) continue;
+      owed = true;
+      const left = ranges.reduce((rest, range) => minus(rest, range), books.owed);
+      const samples = books.drop(ranges, this.#options.shelf.held(left), { from, to });
+      this.#drop({ consumer, samples, from, to, reason });
+    }
+    return owed;
+  }
+  /** A segment is about to be removed. */
+  removing(segment: Segment, reason: string): void {
+    const { from, to } = segment;
+    const range = { from: segment.base, to: segment.end };
+    for (const [consumer, books] of this.#books) {
+      if (!overlaps(books.owed, range)) continue;
+      const { frames, samples, bytes } = books.backlog;
+      const share = this.#options.shelf.shareOf(segment, books.owed, books.backlog);
+      const left = { frames: frames - share.frames, samples: samples - share.samples, bytes: bytes - share.bytes };
+      this.#drop({ consumer, samples: books.drop([range], left, segment), from, to, reason });
+    }
+  }
+
+  #drop(drop: Drop): void {
+    if (drop.samples > 0) this.#options.dropped(drop);
+  }
+
+  #joined(consumer: string, from: number, own: Own | undefined): Books {
+    const known = this.#options.positions.get(consumer);
+    const { before } = known ?? {};
+    // A store that has less than we know of it is a new one under the old name.
+    const fresh = own && known && before && all(own) < all(known) + all(before);
+    return known && !fresh ? this.#again(consumer, known, own) : this.#anew(from, own);
+  }
+  /** A consumer the journal has not met. */
+  #anew(from: number, own: Own | undefined): Books {
+    const { shelf, journalled } = this.#options;
+    const owed = this.#existing([{ from: Math.max(from, own?.position ?? 0), to: Infinity }]);
+    const backlog = shelf.held(owed);
+    const since = journalled() - backlog.samples;
+    const { delivered = 0, filtered = 0, deadLettered = 0 } = own ?? {};
+    const before = { delivered, filtered, deadLettered };
+    const rest = { ...noneStored(), dropped: 0, since, before };
+    const books = new Books({ owed: spared(shelf.segments, owed), ...rest }, !!own);
+    books.backlog = backlog;
+    return books;
+  }
+  /** A consumer of an earlier run; its own word on where it stands is newer than ours. */
+  #again(consumer: string, known: Position, own: Own | undefined): Books {
+    const { shelf, journalled, gaps, start } = this.#options;
+    this.#missed.delete(consumer);
+    const { segments } = shelf;
+    const { before } = known;
+    const asked = own ? [{ from: own.position, to: Infinity }] : known.owed;
+    const counts = own && {
+      delivered: own.delivered - before.delivered,
+      filtered: (own.filtered ?? 0) - before.filtered,
+      deadLettered: (own.deadLettered ?? 0) - before.deadLettered,
+    };
+    const owed = this.#existing(asked);
+    const backlog = shelf.held(owed);
+    const books = new Books({ ...known, ...counts, owed: spared(segments, owed) }, !!own);
+    books.backlog = backlog;
+    const vanished = [{ from: 0, to: segments[0]?.base ?? start }, ...gaps.filter((gap) => gap.vanished)];
+    const evidence = [...vanished, ...segments.flatMap((segment) => segment.holes)];
+    if (!evidence.some((range) => overlaps(asked, range))) return books;
+    // Files of another run that are gone or spoilt: what was in them can only be counted as what is missing.
+    const samples = Math.max(0, journalled() - known.since - all(books.counts) - known.dropped - backlog.samples);
+    const times = segments.filter((segment) => segment.samples > 0);
+    const [from, to] = [times[0]?.from ?? 0, times.at(-1)?.to ?? 0];
+    books.missing(samples, { from, to });
+    const reason = 'files of the journal are missing or damaged';
+    if (samples > 0) this.#missed.set(consumer, { consumer, samples, from, to, reason });
+    return books;
+  }
+  /** Ranges without the sequences that no segment holds. */
+  #existing(owed: readonly Range[]): Range[] {
+    const { shelf, gaps, start } = this.#options;
+    const end = shelf.segments.at(-1)?.end ?? 0;
+    const missing: Range[] = [{ from: 0, to: shelf.segments[0]?.base ?? start }, ...gaps];
+    if (end < start) missing.push({ from: end, to: start });
+    return missing.reduce(minus, [...owed]);
+  }
+}
+
+/** All samples that a consumer has settled by itself. */
+const all = ({ delivered = 0, filtered = 0, deadLettered = 0 }: Partial<Stored>): number =>
+  delivered + filtered + deadLettered;
