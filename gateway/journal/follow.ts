@@ -6,7 +6,9 @@ import { readAt } from './files.ts';
 import type { Files } from './files.ts';
 import type { FrameMeta } from './head.ts';
 import type { Range } from './ranges.ts';
-import { HEADER, STRIDE, baseOf, decodeHeader, markFor, nameOf } from './segment.ts';
+import { HEADER, decodeHeader } from './header.ts';
+import { load } from './recovery.ts';
+import { STRIDE, baseOf, firstFrame, markFor, nameOf } from './segment.ts';
 import type { Ends } from './shared.ts';
 import { Window } from './window.ts';
 
@@ -31,6 +33,8 @@ interface Segment {
   /** Where the next begins; Infinity for the last. */
   bound: number;
   path: string;
+  /** Where its first frame lies; 0 as long as nobody has looked. */
+  begin: number;
   /** Places to begin a search at, rising. */
   marks: { seq: number; offset: number }[];
 }
@@ -82,7 +86,7 @@ export class Follower {
 
   #list(generation: number): void {
     const { files, folder } = this.#options;
-    const known = new Map(generation === this.#generation ? this.#segments.map((one) => [one.base, one.marks]) : []);
+    const known = new Map(generation === this.#generation ? this.#segments.map((one) => [one.base, one]) : []);
     this.#generation = generation;
     const bases = files.list(folder).map(baseOf);
     const rising = bases.filter((base) => base !== undefined).sort((a, b) => a - b);
@@ -90,7 +94,8 @@ export class Follower {
       base,
       bound: rising[i + 1] ?? Infinity,
       path: join(folder, nameOf(base)),
-      marks: known.get(base) ?? [],
+      begin: known.get(base)?.begin ?? 0,
+      marks: known.get(base)?.marks ?? [],
     }));
   }
 
@@ -105,6 +110,9 @@ export class Follower {
       throw error;
     }
     try {
+      segment.begin ||=
+        decodeHeader(readAt(files, fd, 0, HEADER))?.begin ??
+        firstFrame(load(files, segment.path), segment.base, segment.bound);
       const window = new Window(files, fd, Math.max(STRIDE, Math.min(search.room, STRIDE * 4)));
       return this.#walk(window, segment, search);
     } finally {

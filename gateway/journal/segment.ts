@@ -111,7 +111,8 @@ export function survey(segment: Segment, bytes: Buffer, { begin, known, bound, t
   return offset >= bytes.length;
 }
 
-function firstFrame(bytes: Buffer, base: number, bound: number): number {
+/** Where the frames of a file with a damaged header begin. */
+export function firstFrame(bytes: Buffer, base: number, bound: number): number {
   for (let offset = HEADER; offset < bytes.length; offset++) {
     const head = readHead(bytes, offset);
     if (head.ok && head.meta.seq >= base && head.meta.seq < bound) return offset;
@@ -120,7 +121,10 @@ function firstFrame(bytes: Buffer, base: number, bound: number): number {
 }
 
 /** Where to begin looking for a sequence. */
-export function markFor(segment: Pick<Segment, 'base' | 'marks'>, seq: number): { seq: number; offset: number } {
+export function markFor(
+  segment: Pick<Segment, 'base' | 'begin' | 'marks'>,
+  seq: number,
+): { seq: number; offset: number } {
   let low = 0;
   let high = segment.marks.length;
   while (low < high) {
