@@ -459,6 +459,22 @@ export interface Historian {
     signal?: AbortSignal,
   ): Promise<{ tag: number; t: Micros; value: Value; status: number }[]>;
   kpis(tags: readonly number[], from: Micros, to: Micros, signal?: AbortSignal): Promise<Kpi[]>;
+  aggregate?(query: AggregateQuery, signal?: AbortSignal): Promise<AggregateSeries[]>;
+  /** At most `limit` spans of each tag. */
+  states?(
+    tags: readonly number[],
+    from: Micros,
+    to: Micros,
+    limit: number,
+    signal?: AbortSignal,
+  ): Promise<StateSeries[]>;
+  limitTime?(
+    tags: readonly number[],
+    from: Micros,
+    to: Micros,
+    limit: number,
+    signal?: AbortSignal,
+  ): Promise<LimitTime[]>;
 }
 
 /** Machine status, worst last. */
