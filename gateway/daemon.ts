@@ -6,7 +6,7 @@ import type { PlantSpec } from './catalog.ts';
 import { systemClock as clock } from './clock.ts';
 import type { LoadedConfig, LoadResult } from './config/load.ts';
 import { errorText } from './config/read.ts';
-import { forwardersOn } from './config/settings.ts';
+import { forwardersOn } from './config/forward.ts';
 import { createDevices } from './drivers/supervise.ts';
 import { protocols } from './drivers/index.ts';
 import { forwardTags, openEgress } from './egress.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import type { Catalog } from './catalog.ts';
 import { systemClock } from './clock.ts';
-import type { Settings } from './config/settings.ts';
+import type { ForwardSettings } from './config/forward.ts';
 import { Debt } from './journal/debt.ts';
 import { diskFiles } from './journal/files.ts';
 import { Follower } from './journal/follow.ts';
@@ -26,6 +26,7 @@ import type { SettledWrite, Writer } from './writer.ts';
  */
 const kinds: Record<string, () => Promise<ForwardKind<never>>> = {
   file: async () => (await import('./historian/file/file.ts')).fileForwarder,
+  postgres: async () => (await import('./historian/postgres/forwarder.ts')).postgresForwarder,
 };
 
 /** How one forwarder does. */
@@ -45,9 +46,11 @@ export interface Egress {
   /** Gives up writes on their way and ends the thread within `ms` (3 s). Idempotent. */
   close(ms?: number): Promise<void>;
 }
+/** The sections of the kinds that are on are enough. */
+type Forwarding = Pick<ForwardSettings, 'rate' | 'timeout'> & Partial<ForwardSettings>;
 export interface EgressOptions {
   dataDir: string;
-  forward: Settings['forward'];
+  forward: Forwarding;
   /** Kinds that are on. */
   names: readonly string[];
   tags: readonly ForwardTag[];
@@ -147,7 +150,7 @@ export function forwardTags(
 
 interface Start {
   dataDir: string;
-  forward: Settings['forward'];
+  forward: Forwarding;
   owed: Record<string, Range[]>;
   tags: ForwardTag[];
   shared: SharedArrayBuffer;

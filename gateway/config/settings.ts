@@ -1,6 +1,8 @@
 // The daemon's own settings: one convict schema, filled from penstock.yaml, PENSTOCK_… variables and arguments
 // (the later wins). Read by load, documented by reference; nothing else declares a setting.
 import convict from 'convict';
+import { forwardSchema } from './forward.ts';
+import type { ForwardSettings } from './forward.ts';
 import type { ConfigError, ConfigFile } from './read.ts';
 
 /** Milliseconds from `500ms`, `5s`, `2m`, `1h`, `30d` or a number of ms; undefined when it is neither. */
@@ -32,6 +34,16 @@ convict.addFormat({
           .map((v) => v.trim())
           .filter(Boolean)
       : value,
+});
+convict.addFormat({
+  name: 'address',
+  validate: (value: unknown) => {
+    const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
+    if (value !== '' && (!url || url.host === ''))
+      throw new Error('must be an address such as http://host:9000 or postgres://host:5432/database');
+    if (url && (url.username !== '' || url.password !== ''))
+      throw new Error('must be an address without user and password: they have settings of their own');
+  },
 });
 convict.addFormat({
   name: 'segment',
@@ -168,28 +180,7 @@ export const settingsSchema = {
       env: 'PENSTOCK_JOURNAL_DURABILITY',
     },
   },
-  forward: {
-    rate: {
-      doc: 'Samples per second sent to each store elsewhere from a backlog of more than five minutes; live ones go first and are not counted',
-      format: 'nat',
-      default: 10_000,
-      env: 'PENSTOCK_FORWARD_RATE',
-    },
-    timeout: {
-      doc: 'A store elsewhere that has not answered one write after this time is given up for this try',
-      format: 'duration',
-      default: 30_000,
-      env: 'PENSTOCK_FORWARD_TIMEOUT',
-    },
-    file: {
-      path: {
-        doc: 'Every sample is appended to this NDJSON file, in the form that import reads; empty: off',
-        format: String,
-        default: '',
-        env: 'PENSTOCK_FORWARD_FILE_PATH',
-      },
-    },
-  },
+  forward: forwardSchema,
   history: {
     retention: {
       doc: 'Samples older than this are dropped',
@@ -208,18 +199,9 @@ export interface Settings {
   web: { host: string; port: number; hosts: string[]; insecure: boolean; ingest: { tokenFile: string } };
   mqtt: { host: string; port: number; prefix: string; qos: 0 | 1; insecure: boolean };
   journal: { cap: number; durability: 'batch' | 'interval' | 'os' };
-  /** A kind of forwarder each beside the two numbers; it is on when its `path` or `url` is not empty. */
-  forward: { rate: number; timeout: number; file: { path: string } };
+  forward: ForwardSettings;
   history: { retention: number };
 }
-
-/** The kinds of forwarders that are on. */
-export function forwardersOn(forward: Settings['forward']): string[] {
-  return Object.entries(forward)
-    .filter(([, section]) => typeof section === 'object' && Object.entries(section).some(isPlace))
-    .map(([kind]) => kind);
-}
-const isPlace = ([name, value]: [string, unknown]): boolean => (name === 'path' || name === 'url') && value !== '';
 
 /** The settings of a file (or the defaults without one); every fault is added to `errors`. */
 export function readSettings(

@@ -1,15 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../../clock.ts';
 import { findProgram, needs } from '../../test/needs.ts';
 import { forwarderContract } from '../contract.ts';
 import type { ContractTag, ForwarderBed } from '../contract.ts';
-import { credentials } from '../credentials.ts';
-import { deadLetters } from '../dead-letters.ts';
 import { postgresForwarder } from './forwarder.ts';
 import { tables } from './schema.ts';
-import { password, startPostgres } from './testing.ts';
+import { contextOf, password, startPostgres } from './testing.ts';
 import type { Server } from './testing.ts';
 
 async function openBed(): Promise<ForwarderBed & { server: Server; dir: string }> {
@@ -21,19 +18,18 @@ async function openBed(): Promise<ForwarderBed & { server: Server; dir: string }
   await server.sql('CREATE ROLE gateway LOGIN');
   await server.sql(`ALTER ROLE gateway PASSWORD '${password}'`);
   await server.sql(`CREATE DATABASE ${database} OWNER gateway`);
-  const who = credentials({ user: 'gateway', passwordFile: secret, passwordCommand: '' });
   const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
   return {
     server,
     dir,
     forwarder: (tags: readonly ContractTag[]) =>
-      postgresForwarder({
-        address: { host: '127.0.0.1', port: server.port, database, tls: 'off', tlsCa: '', timeout: 5000 },
-        credentials: who,
-        letters: deadLetters(dir, 'postgres'),
-        clock: systemClock,
-        tagOf: (index) => tags[index],
-      }),
+      postgresForwarder.create(
+        {
+          ...{ url: `postgres://127.0.0.1:${server.port}/${database}`, user: 'gateway', tls: 'off', tlsCa: '' },
+          ...{ passwordFile: secret, passwordCommand: '' },
+        },
+        contextOf(dir, tags),
+      ),
     async rows() {
       const of = (table: string): string =>
         `SELECT '${table}' AS table, tag, site, asset, metric, (extract(epoch FROM ts) * 1000000)::bigint AS t, value::text, status FROM ${table}`;

@@ -1,47 +1,44 @@
 // The consumer that keeps every sample and event in PostgreSQL: one transaction a write, an upsert a table, so that
 // frames sent again change nothing. Run by a pump in the egress worker. A row the database refuses for good goes to the
 // dead letters; whatever else it cannot take is thrown and comes again, on a new connection with credentials read anew.
-import type { Clock, Consumer, Frame, Stored } from '../../model.ts';
-import type { Credentials } from '../credentials.ts';
-import type { DeadLetter, DeadLetters } from '../dead-letters.ts';
+import type { ForwardContext, ForwardKind, Forwarder, Frame, Stored } from '../../model.ts';
+import { credentials } from '../credentials.ts';
+import { deadLetters } from '../dead-letters.ts';
+import type { DeadLetter } from '../dead-letters.ts';
 import { makeDays, prepare } from './prepare.ts';
 import { rowsOf, upsertEvents, upsertRows } from './rows.ts';
-import type { EventEntry, Row, TagName } from './rows.ts';
+import type { EventEntry, Row } from './rows.ts';
 import { dayOf, daysAhead, sampleTables } from './schema.ts';
 import type { Table } from './schema.ts';
 import { Refused, connect } from './session.ts';
-import type { PostgresAddress, Session } from './session.ts';
+import type { Session } from './session.ts';
+import { addressOf } from './address.ts';
+import type { PostgresSettings } from './address.ts';
 
-export interface PostgresOptions {
-  address: PostgresAddress;
-  credentials: Credentials;
-  letters: DeadLetters;
-  clock: Clock;
-  /** A tag by its index; undefined where nobody knows it any more: such samples are filtered. */
-  tagOf(index: number): TagName | undefined;
-}
-export interface PostgresForwarder extends Consumer {
-  /** NUL characters in texts, which PostgreSQL cannot hold: stored as ␀. */
-  stats(): { replaced: number };
-}
+export const postgresForwarder: ForwardKind<PostgresSettings> = { kind: 'postgres', create };
 
 /** Rows of a statement: a few hundred kB, some 30 ms. */
 const ROWS = 5000;
+/** A write that takes as long says that the server is loaded, ms. */
+const SLOW = 2000;
 
 type Part =
   { table: (typeof sampleTables)[number]; rows: readonly Row[] } | { table: 'events'; rows: readonly EventEntry[] };
 
-export function postgresForwarder(options: PostgresOptions): PostgresForwarder {
-  const { address, credentials, letters, clock, tagOf } = options;
+function create(settings: PostgresSettings, { clock, dataDir, log, tag }: ForwardContext): Forwarder {
+  const address = addressOf(settings, 'forward.postgres');
+  const who = credentials(settings);
+  const letters = deadLetters(dataDir, 'postgres');
   let session: Session | undefined;
   let partitioned: ReadonlySet<Table> = new Set();
   let days = new Set<string>();
-  let replaced = 0;
+  let replaced = false;
+  let took = 0;
   let closed = false;
 
   const open = async (signal: AbortSignal): Promise<Session> => {
     if (session?.sound) return session;
-    const fresh = await connect(address, credentials, signal);
+    const fresh = await connect(address, who, signal);
     const abort = (): void => fresh.close();
     signal.addEventListener('abort', abort, { once: true });
     try {
@@ -98,8 +95,9 @@ export function postgresForwarder(options: PostgresOptions): PostgresForwarder {
   return {
     async write(frames, signal) {
       if (closed) throw new Error('the PostgreSQL forwarder is closed');
-      const rows = rowsOf(frames, tagOf);
+      const rows = rowsOf(frames, tag);
       const parts = partsOf(rows);
+      const began = clock.mono();
       const on = await open(signal);
       const abort = (): void => on.close();
       signal.addEventListener('abort', abort, { once: true });
@@ -125,11 +123,14 @@ export function postgresForwarder(options: PostgresOptions): PostgresForwarder {
       } finally {
         signal.removeEventListener('abort', abort);
       }
+      took = clock.mono() - began;
       await letters.append(bad.flatMap((each) => lettersOf(each.part, each.reason, clock.now())));
-      replaced += rows.replaced;
+      if (bad[0]) log('warn', `rows are refused for good, they are kept as dead letters: ${bad[0].reason}`);
+      if (rows.replaced > 0 && !replaced) log('warn', 'a text holds a NUL, which PostgreSQL cannot: it is stored as ␀');
+      replaced ||= rows.replaced > 0;
       return stored(frames, rows.unknown, bad);
     },
-    stats: () => ({ replaced }),
+    pressure: () => Math.min(1, took / (2 * SLOW)),
     async close() {
       closed = true;
       session?.close();

@@ -3,9 +3,10 @@
 import type { Micros, Value } from '../../model.ts';
 import type { Credentials } from '../credentials.ts';
 import type { RemoteBuckets, RemoteHistory, RemoteLatest, RemoteRaw, RemoteTag } from '../remote.ts';
+import type { PostgresAddress } from './address.ts';
 import type { SampleTable } from './schema.ts';
 import { connect } from './session.ts';
-import type { PostgresAddress, Session } from './session.ts';
+import type { Session } from './session.ts';
 
 /** Connections, and questions at work, at most. */
 const CONNECTIONS = 2;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Frame, Sample, Value, ValueType } from '../../model.ts';
-import { rowsOf, splitId, tableOf } from './rows.ts';
+import { rowsOf, tableOf } from './rows.ts';
 import type { SampleTable } from './schema.ts';
 
 test.each<[Value, ValueType, SampleTable]>([
@@ -35,8 +35,8 @@ const frame = (seq: number, samples: Sample[]): Frame => ({
   events: [],
 });
 const names = [
-  { id: 'n/a', type: 'double' as const },
-  { id: 'n/b', type: 'text' as const },
+  { index: 0, id: 'n/p/a', site: 'n', asset: 'n/p', metric: 'a', type: 'double' as const, unit: '' },
+  { index: 1, id: 'n/p/b', site: 'n', asset: 'n/p', metric: 'b', type: 'text' as const, unit: '' },
 ];
 
 test('of one tag and time the highest sequence stays, in whatever order the frames stand', () => {
@@ -65,9 +65,3 @@ test('a tag nobody knows is counted, a NUL is shown as ␀ and counted', () => {
   expect(rows.readings_text.map(({ value }) => value)).toEqual(['a␀b␀', 'ab']);
   expect([rows.unknown, rows.replaced]).toEqual([1, 1]);
 });
-
-test.each([
-  ['n/pump/flow', 'n', 'n/pump', 'flow'],
-  ['n/area/line/pump/flow', 'n', 'n/area/line/pump', 'flow'],
-  ['n/flow', 'n', 'n', 'flow'],
-])('the parts of %s', (tag, site, asset, metric) => expect(splitId(tag)).toEqual({ tag, site, asset, metric }));

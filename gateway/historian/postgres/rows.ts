@@ -1,17 +1,13 @@
 // Frames as rows: which table a value belongs to, one row per key, and columns as PostgreSQL's array literals.
 // Pure; used by forwarder.ts, which sends a table's rows as one statement.
-import type { Frame, GatewayEvent, Micros, Sample, Value, ValueType } from '../../model.ts';
+import type { ForwardTag, Frame, GatewayEvent, Micros, Sample, Value, ValueType } from '../../model.ts';
 import { eventColumns, eventRow } from '../events.ts';
 import type { EventRow } from '../events.ts';
 import { columnsOf } from './schema.ts';
 import type { SampleTable } from './schema.ts';
 
-export interface TagName {
-  id: string;
-  type: ValueType;
-}
 export interface Row {
-  tag: TagName;
+  tag: ForwardTag;
   t: Micros;
   value: Value;
   status: number;
@@ -51,7 +47,7 @@ export function tableOf(value: Value, type: ValueType): SampleTable {
 }
 
 /** One row a key: a statement may touch no row twice, and of two frames the later one counts. */
-export function rowsOf(frames: readonly Frame[], tagOf: (index: number) => TagName | undefined): Rows {
+export function rowsOf(frames: readonly Frame[], tagOf: (index: number) => ForwardTag | undefined): Rows {
   const rows: Rows = { readings: [], readings_integer: [], readings_text: [], events: [], unknown: 0, replaced: 0 };
   const places: Record<SampleTable, Map<number, Map<Micros, number>>> = {
     readings: new Map(),
@@ -59,7 +55,7 @@ export function rowsOf(frames: readonly Frame[], tagOf: (index: number) => TagNa
     readings_text: new Map(),
   };
   const events = new Map<string, EventEntry>();
-  const put = (sample: Sample, tag: TagName, seq: number): void => {
+  const put = (sample: Sample, tag: ForwardTag, seq: number): void => {
     const table = tableOf(sample.value, tag.type);
     const row = { tag, t: sample.t, value: text(sample.value), status: sample.status, seq };
     const ofTable = places[table];
@@ -110,13 +106,13 @@ function element(value: Value): string {
 
 /** SQL and parameters of one upsert. Ids are sent once a tag, not once a row. */
 export function upsertRows(table: SampleTable, rows: readonly Row[]): { text: string; values: string[] } {
-  const names = new Map<TagName, number>();
+  const names = new Map<ForwardTag, number>();
   const keys = rows.map(({ tag }) => {
     let key = names.get(tag);
     if (key === undefined) names.set(tag, (key = names.size + 1));
     return key;
   });
-  const paths = [...names.keys()].map(({ id }) => splitId(id));
+  const known = [...names.keys()];
   const type = columnsOf(table).find(([name]) => name === 'value')?.[1];
   return {
     text: `INSERT INTO ${table} AS old (ts, tag, site, asset, metric, value, status, seq)
@@ -132,10 +128,10 @@ export function upsertRows(table: SampleTable, rows: readonly Row[]): { text: st
       list(rows.map(({ value }) => element(table === 'readings_text' && value !== null ? String(value) : value))),
       list(rows.map(({ status }) => String(status))),
       list(rows.map(({ seq }) => String(seq))),
-      list(paths.map(({ tag }) => quoted(tag))),
-      list(paths.map(({ site }) => quoted(site))),
-      list(paths.map(({ asset }) => quoted(asset))),
-      list(paths.map(({ metric }) => quoted(metric))),
+      list(known.map(({ id }) => quoted(id))),
+      list(known.map(({ site }) => quoted(site))),
+      list(known.map(({ asset }) => quoted(asset))),
+      list(known.map(({ metric }) => quoted(metric))),
     ],
   };
 }
@@ -153,16 +149,5 @@ export function upsertEvents(entries: readonly EventEntry[]): { text: string; va
       list(entries.map(({ row }) => quoted(row.id))),
       ...eventColumns.map((name) => list(entries.map(({ row }) => quoted(row[name])))),
     ],
-  };
-}
-
-/** `plant/area/pump/flow`: the site is the first part, the metric the last, the asset all but the last. */
-export function splitId(tag: string): { tag: string; site: string; asset: string; metric: string } {
-  const last = tag.lastIndexOf('/');
-  return {
-    tag,
-    site: tag.slice(0, Math.max(0, tag.indexOf('/'))),
-    asset: tag.slice(0, Math.max(0, last)),
-    metric: tag.slice(last + 1),
   };
 }

@@ -3,18 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import type { Credentials } from '../credentials.ts';
-
-export interface PostgresAddress {
-  host: string;
-  port: number;
-  database: string;
-  /** `off`; `require` encrypts without asking who answers; `verify` checks the certificate and its name. */
-  tls: 'off' | 'require' | 'verify';
-  /** PEM file of the authority that `verify` trusts; empty: the system's. */
-  tlsCa: string;
-  /** ms a connection, and each statement, may take. */
-  timeout: number;
-}
+import type { PostgresAddress } from './address.ts';
 
 export interface Session {
   query(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;

@@ -7,12 +7,16 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
+import { systemClock } from '../../clock.ts';
+import type { ForwardContext, ValueType } from '../../model.ts';
 import { findProgram } from '../../test/needs.ts';
 
 export const password = 'first secret';
 
 export interface Server {
   readonly port: number;
+  /** Of the superuser; to be set when a test changes it. */
+  password: string;
   start(): Promise<void>;
   kill(): Promise<void>;
   /** Runs SQL as the superuser on a connection of its own and gives the rows. */
@@ -38,6 +42,7 @@ export async function startPostgres(): Promise<Server> {
   let child: ChildProcess | undefined;
   const server: Server = {
     port,
+    password,
     async start() {
       const set = ['fsync=off', 'shared_buffers=16MB', 'max_connections=20', 'log_min_messages=fatal'];
       const args = ['-D', data, '-k', '', '-h', '127.0.0.1', '-p', String(port)];
@@ -61,7 +66,8 @@ export async function startPostgres(): Promise<Server> {
       if (pids.length > 0) await gone;
     },
     async sql(text, database = 'postgres') {
-      const client = new pg.Client({ host: '127.0.0.1', port, user: 'penstock', password, database });
+      const who = { user: 'penstock', password: server.password };
+      const client = new pg.Client({ host: '127.0.0.1', port, ...who, database });
       client.on('error', () => {});
       await client.connect();
       try {
@@ -132,4 +138,25 @@ async function freePort(): Promise<number> {
   const { port } = probe.address() as { port: number };
   await new Promise((resolve) => probe.close(resolve));
   return port;
+}
+
+/** What a forwarder is given in the egress thread. */
+export function contextOf(
+  dataDir: string,
+  tags: readonly { id: string; type: ValueType }[],
+): ForwardContext & { logged: string[] } {
+  const known = tags.map(({ id, type }, index) => {
+    const [site = '', ...rest] = id.split('/');
+    const metric = rest.at(-1) ?? '';
+    return { index, id, site, asset: id.slice(0, -metric.length - 1), metric, type, unit: '' };
+  });
+  const logged: string[] = [];
+  return {
+    tag: (index) => known[index],
+    clock: systemClock,
+    dataDir,
+    log: (_level, message) => void logged.push(message),
+    rewind: () => {},
+    logged,
+  };
 }
