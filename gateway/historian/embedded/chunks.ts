@@ -14,15 +14,15 @@ export const SCHEMA_VERSION = 1;
 
 /**
  * Chunks of a tag cover whole seconds and never overlap: a second's samples lie in one chunk, so that two chunks never
- * begin in the same second. Figures count good, finite numbers (booleans as 0 and 1) alone:
- * `n` all samples, `good` those that count, `min` `max` `sum` `first` `last` of them (NULL, and 0 for `sum`, without any),
- * `area` the value over time from t0 to t1 in value × seconds, a value holding until the next sample, and `known` how
- * long there was one, µs. `held`: whether the value goes on holding after t1: 0 no (the last sample is bad or no number),
- * 1 yes, and it is exactly the number in `last`, 2 yes, but what it is exactly (a boolean, a bigint) stands in `data`.
- * `minutes` are the same figures per minute (minutes.ts), NULL where decoding is as quick.
- * `hour` holds the figures of a tag's whole UTC hour, once that is over; a row is always true of the chunks in its hour,
- * and stays when they are gone. Between two chunks the held value's share belongs to no row: add it when joining them.
- * `merged`: a tag's samples up to sequence `seq` are in chunks; rows below the position are removed. `account`: one row.
+ * begin in the same second (and a second of one tag holds no more than the codec's `MOST` samples).
+ * Figures are those of `Summary`, NULL for NaN. `held`: whether the last sample's value goes on holding: 0 no (it is bad
+ * or no number), 1 yes, and it is exactly the number in `last`, 2 yes, but what it is exactly (a boolean, a bigint)
+ * stands in `data`. `minutes` are the same figures per minute (minutes.ts), NULL where decoding is as quick.
+ * `hour` holds the figures of a tag's UTC hour that is over. A row that is there is true of all chunks of its hour, and
+ * stays when they are gone; as long as it is missing, the chunks say it.
+ * `merged`: all of a tag's samples of frames before sequence `seq`, and those of that frame up to time `until`, are in
+ * chunks, by the tag's last row; rows below the position are removed.
+ * `account`, one row: what is below `position` is stored, in samples; nothing before `floor` is kept any more.
  */
 export const schema = `
   CREATE TABLE IF NOT EXISTS tag(idx INTEGER PRIMARY KEY, id TEXT NOT NULL, type TEXT NOT NULL) STRICT;
@@ -32,9 +32,10 @@ export const schema = `
   CREATE TABLE IF NOT EXISTS hour(id INTEGER PRIMARY KEY, t0 INTEGER NOT NULL, t1 INTEGER NOT NULL, n INTEGER NOT NULL,
     good INTEGER NOT NULL, min REAL, max REAL, sum REAL NOT NULL, area REAL NOT NULL, known INTEGER NOT NULL,
     first REAL, last REAL, held INTEGER NOT NULL) STRICT;
-  CREATE TABLE IF NOT EXISTS merged(id INTEGER PRIMARY KEY, tag INTEGER NOT NULL, seq INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS merged(id INTEGER PRIMARY KEY, tag INTEGER NOT NULL, seq INTEGER NOT NULL,
+    until INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS account(id INTEGER PRIMARY KEY CHECK(id = 1), position INTEGER NOT NULL,
-    delivered INTEGER NOT NULL, filtered INTEGER NOT NULL) STRICT;`;
+    delivered INTEGER NOT NULL, filtered INTEGER NOT NULL, floor INTEGER NOT NULL) STRICT;`;
 
 const SECONDS = 2 ** 32;
 

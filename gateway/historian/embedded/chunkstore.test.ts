@@ -1,0 +1,374 @@
+// What the store promises: every sample once, in time order, whatever dies and whatever comes late; sums that hold.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import fc from 'fast-check';
+import { afterEach, expect, test } from 'vitest';
+import { ManualClock } from '../../clock.ts';
+import type { Frame, Sample } from '../../model.ts';
+import { openStore } from './chunkstore.ts';
+import type { Store, StoreOptions } from './chunkstore.ts';
+import { openMemory } from './open.ts';
+import { allHeld, faultsIn, frameOf, sampleOf, windowsIn } from './testing.ts';
+import type { Held } from './testing.ts';
+
+const folders: string[] = [];
+const folder = (): string => {
+  const dir = mkdtempSync(join(tmpdir(), 'penstock-store-'));
+  folders.push(dir);
+  return dir;
+};
+afterEach(() => {
+  for (const dir of folders.splice(0)) rmSync(dir, { recursive: true, force: true });
+});
+const { signal } = new AbortController();
+
+/** A gateway's history that can be killed: the journal's frames from the stored position on come again. */
+class Life {
+  readonly dataDir = folder();
+  readonly clock = new ManualClock();
+  readonly frames: Frame[] = [];
+  readonly model = new Map<number, Map<number, Held>>();
+  readonly options: Partial<StoreOptions>;
+  memory = openMemory(1 << 20);
+  store: Store;
+  next = 1;
+  durable = Infinity;
+
+  constructor(options: Partial<StoreOptions> = {}) {
+    this.options = options;
+    this.store = this.open();
+  }
+  open(): Store {
+    const { dataDir, clock, memory } = this;
+    return openStore({ dataDir, clock, memory, durable: () => Math.min(this.durable, this.next), ...this.options });
+  }
+  async write(...batches: Sample[][]): Promise<void> {
+    const fresh = batches.map((samples) => frameOf(this.next++, samples));
+    this.frames.push(...fresh);
+    for (const { tag, t, value, status } of batches.flat()) {
+      let held = this.model.get(tag);
+      if (!held) this.model.set(tag, (held = new Map()));
+      held.set(t, { value, status });
+    }
+    await this.store.write(fresh, signal);
+  }
+  async pass(seconds: number): Promise<void> {
+    for (let left = seconds; left > 0; left -= 5) {
+      await this.clock.advance(Math.min(5, left) * 1000);
+      await this.store.tend();
+    }
+  }
+  /** As `kill -9` does it: memory is gone, what was committed stays. */
+  async kill(): Promise<void> {
+    this.memory = openMemory(1 << 20);
+    this.store = this.open();
+    await this.store.write(
+      this.frames.filter(({ seq }) => seq >= this.store.settled.position),
+      signal,
+    );
+  }
+  /** Samples journalled below the stored position must be those that the store counts. */
+  balance(): { below: number; counted: number } {
+    const { position, delivered, filtered } = this.store.settled;
+    const below = this.frames.reduce((sum, { seq, samples }) => sum + (seq < position ? samples.length : 0), 0);
+    return { below, counted: delivered + filtered };
+  }
+  check(): void {
+    const held = allHeld(this.dataDir, this.memory);
+    expect(sorted(held)).toEqual(sorted(this.model));
+    expect(faultsIn(this.dataDir)).toEqual([]);
+    const { below, counted } = this.balance();
+    expect(counted).toBe(below);
+  }
+}
+const sorted = (all: Map<number, Map<number, Held>>): unknown =>
+  [...all]
+    .filter(([, held]) => held.size > 0)
+    .sort((a, b) => a[0] - b[0])
+    .map(([tag, held]) => [tag, [...held].sort((a, b) => a[0] - b[0])]);
+
+const step = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      samples: fc.array(
+        fc.record({
+          tag: fc.nat(3),
+          back: fc.oneof({ weight: 3, arbitrary: fc.nat(8) }, fc.nat(2000)),
+          value: fc.oneof(
+            fc.integer({ min: -50, max: 50 }),
+            fc.constantFrom(null, 0.5, -0, NaN, true, 'off', 2n ** 60n),
+          ),
+          bad: fc.nat(5),
+        }),
+        { maxLength: 40 },
+      ),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ pass: fc.nat(1500) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ run: fc.integer({ min: 1, max: 2500 }), every: fc.constantFrom(1000, 250_000, 1e6) }),
+  },
+  { weight: 2, arbitrary: fc.constant({ kill: true }) },
+  { weight: 1, arbitrary: fc.constant({ close: true }) },
+);
+
+test('every sample is held once through late, doubled and repeated ones, kills and closings; the sums hold at all times', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 25 }), async (steps) => {
+      const life = new Life();
+      for (const each of steps) {
+        const now = life.clock.micros();
+        if ('samples' in each)
+          await life.write(
+            each.samples.map(({ tag, back, value, bad }) =>
+              sampleOf(tag, now - back * 1_700_000, value, bad === 0 ? 0x80050000 : 0),
+            ),
+          );
+        else if ('run' in each)
+          await life.write(Array.from({ length: each.run }, (_, i) => sampleOf(0, now + i * each.every, i)));
+        else if ('pass' in each) await life.pass(each.pass);
+        else if ('kill' in each) await life.kill();
+        else {
+          await life.store.close();
+          expect(life.store.settled.position).toBe((life.frames.at(-1)?.seq ?? -1) + 1);
+          await life.kill();
+        }
+        expect(life.balance().counted).toBe(life.balance().below);
+      }
+      life.check();
+      await life.kill();
+      life.check();
+      await life.store.close();
+      life.memory = openMemory(1 << 16);
+      life.check();
+    }),
+    { numRuns: 20 },
+  );
+}, 30_000);
+
+test('a second of tags becomes a chunk each a while after its window, not all at once, and its hour gets a row', async () => {
+  const life = new Life();
+  const start = life.clock.micros();
+  const tags = 200;
+  for (let second = 0; second < 900; second += 30) {
+    for (let t = second; t < second + 30; t += 10)
+      await life.write(Array.from({ length: tags }, (_, tag) => sampleOf(tag, start + t * 1e6, t)));
+    await life.pass(30);
+  }
+  await life.pass(10);
+  expect(windowsIn(life.dataDir)).toEqual([]);
+  await life.pass(10);
+  const begun = windowsIn(life.dataDir).length;
+  expect(begun).toBeGreaterThan(0);
+  expect(begun).toBeLessThan(tags);
+  await life.pass(60);
+  expect(windowsIn(life.dataDir)).toEqual(Array(tags).fill(1));
+  expect(life.store.settled).toEqual({ position: life.next, delivered: tags * 90, filtered: 0 });
+  const hours = (): number => {
+    const db = new DatabaseSync(join(life.dataDir, 'history.db'), { readOnly: true });
+    const { n } = db.prepare('SELECT count(*) AS n FROM hour').get() as { n: number };
+    db.close();
+    return n;
+  };
+  expect(hours()).toBe(0);
+  await life.pass(2800);
+  expect(hours()).toBe(tags);
+  life.check();
+  await life.store.close();
+});
+
+test('a late sample is merged into its chunk; of two with the same time the higher sequence stays', async () => {
+  const life = new Life();
+  const start = life.clock.micros();
+  await life.write(Array.from({ length: 900 }, (_, i) => sampleOf(0, start + i * 1e6, i)));
+  await life.pass(1000);
+  expect(windowsIn(life.dataDir)).toEqual([1]);
+  await life.write([sampleOf(0, start + 1000e6, 1)]);
+  await life.write([sampleOf(0, start + 5e6, 'late'), sampleOf(0, start + 5.5e6, 5.5)]);
+  await life.write([sampleOf(0, start + 5e6, 'later')]);
+  life.check();
+  expect(
+    allHeld(life.dataDir, life.memory)
+      .get(0)
+      ?.get(start + 5e6)?.value,
+  ).toBe('later');
+  await life.store.close();
+  expect(windowsIn(life.dataDir)).toEqual([1, 1]);
+  life.check();
+});
+
+test('more samples a second than a chunk holds stay in one chunk, the next second begins another', async () => {
+  const life = new Life();
+  const start = life.clock.micros();
+  for (let ms = 0; ms < 2500; ms += 500)
+    await life.write(Array.from({ length: 500 * 2 }, (_, i) => sampleOf(0, start + ms * 1000 + i * 500, i)));
+  await life.store.close();
+  expect(windowsIn(life.dataDir)).toEqual([3]);
+  life.check();
+});
+
+test('memory never passes its bound: the longest open are closed early, and their pieces joined again', async () => {
+  const life = new Life();
+  const start = life.clock.micros();
+  const { blocks } = life.memory;
+  for (let second = 0; second < 880; second += 20) {
+    for (let t = second; t < second + 20; t++)
+      await life.write(Array.from({ length: 100 }, (_, tag) => sampleOf(tag, start + t * 1e6, t)));
+    await life.pass(20);
+    expect(life.store.stats().memory).toBeLessThanOrEqual(blocks.byteLength);
+  }
+  expect(windowsIn(life.dataDir).length).toBeGreaterThan(0);
+  life.check();
+  await life.kill();
+  life.check();
+  await life.pass(2000);
+  expect(windowsIn(life.dataDir)).toEqual(Array(100).fill(1));
+  life.check();
+  await life.store.close();
+});
+
+test('a frame larger than all memory goes straight into chunks', async () => {
+  const life = new Life();
+  const start = life.clock.micros();
+  life.memory = openMemory(30_000);
+  life.store = life.open();
+  await life.write([sampleOf(1, start, 1)]);
+  const many = Array.from({ length: 5000 }, (_, i) => sampleOf(i % 3, start + i * 1e5, i));
+  await life.write(many);
+  await life.write([sampleOf(1, start + 1e9, 1)]);
+  life.check();
+  await life.kill();
+  life.check();
+  await life.store.close();
+});
+
+test('nothing is committed that a power cut could take back from the journal', async () => {
+  const life = new Life();
+  const start = life.clock.micros();
+  await life.write([sampleOf(0, start, 1)]);
+  life.durable = 1;
+  await life.pass(2000);
+  expect(life.store.settled.position).toBeLessThanOrEqual(1);
+  expect(windowsIn(life.dataDir)).toEqual([]);
+  life.durable = 2;
+  await life.pass(60);
+  expect(life.store.settled).toEqual({ position: 2, delivered: 1, filtered: 0 });
+  await life.store.close();
+});
+
+test('the journal is relieved: with half of its cap held for open chunks the oldest are closed', async () => {
+  let pinned = 0;
+  const life = new Life({ pinned: () => pinned });
+  const start = life.clock.micros();
+  for (let i = 0; i < 20; i++) await life.write([sampleOf(i, start + i, 1)]);
+  await life.pass(20);
+  expect(life.store.settled.position).toBeLessThanOrEqual(1);
+  pinned = 0.5;
+  await life.pass(5);
+  expect(life.store.settled.position).toBe(life.next);
+  await life.store.close();
+});
+
+test('samples that cannot be kept are filtered, and counted', async () => {
+  const life = new Life({ retention: 86_400_000 });
+  const now = life.clock.micros();
+  const odd = [now - 86_400e6 - 3600e6, -1, 0.5, NaN, 2 ** 60, 0].map((t) => sampleOf(0, t));
+  const frame = frameOf(1, [...odd, sampleOf(-1, now), sampleOf(2 ** 22, now), sampleOf(0.5, now), sampleOf(1, now)]);
+  expect(await life.store.write([frame], signal)).toEqual({ delivered: 1, filtered: 9, deadLettered: 0 });
+  life.next = 2;
+  await life.store.close();
+  expect(life.store.settled).toEqual({ position: 2, delivered: 1, filtered: 9 });
+  expect([...allHeld(life.dataDir)].map(([tag, held]) => [tag, held.size])).toEqual([[1, 1]]);
+});
+
+test('a transaction that fails loses nothing and doubles nothing', async () => {
+  const life = new Life();
+  const start = life.clock.micros();
+  await life.write(Array.from({ length: 300 }, (_, i) => sampleOf(i % 3, start + i * 1e6, i)));
+  const other = new DatabaseSync(join(life.dataDir, 'history.db'));
+  other.exec(
+    `CREATE TRIGGER full BEFORE INSERT ON chunk WHEN new.id >= 4294967296 BEGIN SELECT RAISE(ABORT, 'disk full'); END`,
+  );
+  await life.pass(1000);
+  expect(life.store.stats().trouble).toMatch(/disk full/);
+  expect(life.store.settled.position).toBeLessThanOrEqual(1);
+  life.check();
+  await life.write(Array.from({ length: 300 }, (_, i) => sampleOf(i % 3, start + (1000 + i) * 1e6, i)));
+  other.exec('DROP TRIGGER full');
+  other.close();
+  await life.pass(10);
+  expect(life.store.stats().trouble).toBe('');
+  life.check();
+  await life.store.close();
+  expect(life.store.settled).toEqual({ position: 3, delivered: 600, filtered: 0 });
+  life.check();
+});
+
+test('what is older than the retention goes while samples come, its hours stay; a young file is not emptied by a wrong clock', async () => {
+  const life = new Life({ retention: 86_400_000 });
+  const start = life.clock.micros();
+  for (let hour = 0; hour < 31; hour++) {
+    await life.write(Array.from({ length: 100 }, (_, i) => sampleOf(i % 2, start + hour * 3600e6 + i * 30e6, i)));
+    await life.pass(3600);
+  }
+  await life.pass(120);
+  const held = allHeld(life.dataDir, life.memory).get(0) as Map<number, Held>;
+  const oldest = Math.min(...held.keys());
+  expect(oldest).toBe(start + 6 * 3600e6);
+  const db = new DatabaseSync(join(life.dataDir, 'history.db'), { readOnly: true });
+  const { n } = db.prepare('SELECT sum(n) AS n FROM hour').get() as { n: number };
+  db.close();
+  expect(n).toBe(31 * 100);
+  expect(faultsIn(life.dataDir)).toEqual([]);
+  expect(life.store.stats().removed).toBe(2 * 6 * 4);
+  life.clock.stepWall(400 * 86_400_000);
+  await life.pass(120);
+  expect(allHeld(life.dataDir, life.memory).get(0)?.size).toBe(held.size);
+  await life.store.close();
+});
+
+test('beyond its bytes the oldest hours go; shrinking gives the disk its pages back', async () => {
+  const life = new Life({ bytes: 400_000 });
+  const start = life.clock.micros();
+  for (let hour = 0; hour < 24; hour++) {
+    await life.write(
+      Array.from({ length: 3600 }, (_, i) => sampleOf(0, start + hour * 3600e6 + i * 1e6, Math.sin(hour * i))),
+    );
+    await life.pass(3600);
+  }
+  expect(life.store.stats().bytes).toBeLessThan(600_000);
+  expect(life.store.stats().removed).toBeGreaterThan(0);
+  const before = allHeld(life.dataDir).get(0)?.size ?? 0;
+  life.store.shrink();
+  await life.pass(10);
+  expect(allHeld(life.dataDir).get(0)?.size).toBeLessThan(before);
+  const db = new DatabaseSync(join(life.dataDir, 'history.db'), { readOnly: true });
+  expect(db.prepare('PRAGMA freelist_count').get()).toEqual({ freelist_count: 0 });
+  db.close();
+  expect(faultsIn(life.dataDir)).toEqual([]);
+  await life.store.close();
+});
+
+test('an older file is set aside, and its count goes on', async () => {
+  const dataDir = folder();
+  const old = new DatabaseSync(join(dataDir, 'history.db'));
+  old.exec('CREATE TABLE sample(t INTEGER); CREATE TABLE kv(key TEXT PRIMARY KEY, value INTEGER)');
+  old.exec("INSERT INTO kv VALUES('position', 7), ('delivered', 99)");
+  old.close();
+  const said: string[] = [];
+  const options = { dataDir, clock: new ManualClock(), memory: openMemory(1 << 16), durable: () => Infinity };
+  const store = openStore({ ...options, say: (message) => said.push(message) });
+  expect(store.settled).toEqual({ position: 7, delivered: 99, filtered: 0 });
+  await store.close();
+  const again = openStore({ ...options, say: (message) => said.push(message) });
+  await again.close();
+  expect(said).toEqual([expect.stringContaining('history.rows.db')]);
+  const newer = new DatabaseSync(join(dataDir, 'history.db'));
+  newer.exec('PRAGMA user_version=99');
+  newer.close();
+  expect(() => openStore(options)).toThrow(/newer version/);
+});

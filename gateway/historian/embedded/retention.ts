@@ -1,0 +1,148 @@
+// Removes what is too old, or too much, from history.db: the oldest hours of all tags first, in small transactions
+// between the store's own. What is removed has its hour's row by then. Owned by the store, in the writer thread.
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Micros } from '../../model.ts';
+import { HOUR, hourOf, rowId, tagOfRow, timeOfRow } from './chunks.ts';
+import type { Chunks } from './fold.ts';
+
+export interface RetentionOptions {
+  /** µs: chunks, and hourly figures, older than this go. */
+  age: Micros;
+  rollups: Micros;
+  /** Most bytes of pages in use; beyond them the oldest chunks go. */
+  bytes: number;
+}
+interface Job {
+  table: 'chunk' | 'hour';
+  before: Micros;
+  /** Row id from which to look on. */
+  next: number;
+}
+
+/** Chunks go in steps of this: each step dirties a page of every tag, so small steps would double what is written. */
+const STEP = 6 * HOUR;
+const ROLLUP_STEP = 30 * 24 * HOUR;
+const TAGS = 64;
+const ROWS = 1000;
+const PAGES = 256;
+
+export class Retention {
+  /** Nothing before this is taken in any more. */
+  floor: Micros;
+  chunksRemoved = 0;
+  readonly #db: DatabaseSync;
+  readonly #chunks: Chunks;
+  readonly #options: RetentionOptions;
+  readonly #step: Micros;
+  readonly #next: Record<Job['table'], StatementSync>;
+  readonly #nth: Record<Job['table'], StatementSync>;
+  readonly #remove: Record<Job['table'], StatementSync>;
+  readonly #setFloor: StatementSync;
+  #jobs: Job[] = [];
+  #rollupsBefore = 0;
+  /** Pages are given back to the disk until none is free. */
+  #shrinking = false;
+
+  constructor(db: DatabaseSync, chunks: Chunks, floor: Micros, options: RetentionOptions) {
+    this.#db = db;
+    this.#chunks = chunks;
+    this.#options = options;
+    this.floor = floor;
+    this.#step = options.age >= 4 * STEP ? STEP : HOUR;
+    const both = (sql: (table: Job['table']) => string): Record<Job['table'], StatementSync> => ({
+      chunk: db.prepare(sql('chunk')),
+      hour: db.prepare(sql('hour')),
+    });
+    this.#next = both((table) => `SELECT id FROM ${table} WHERE id >= ? ORDER BY id LIMIT 1`);
+    this.#nth = both((table) => `SELECT id FROM ${table} WHERE id >= ? AND id < ? ORDER BY id LIMIT 1 OFFSET ?`);
+    this.#remove = both((table) => `DELETE FROM ${table} WHERE id >= ? AND id < ?`);
+    this.#setFloor = db.prepare('UPDATE account SET floor = max(floor, ?)');
+  }
+
+  /** Bytes of pages in use. */
+  used(): number {
+    const pragma = (name: string): number => Number(Object.values(this.#db.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
+    return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
+  }
+
+  /** Looks whether anything must go. @param now the smaller of the wall clock and the newest sample's time */
+  look(now: Micros): void {
+    if (this.#jobs.length > 0) return;
+    const { age, rollups, bytes } = this.#options;
+    const aged = Math.floor((now - age) / this.#step) * this.#step;
+    if (aged > this.floor) this.#add('chunk', aged);
+    else if (this.used() > bytes) this.#oldest(now);
+    const old = Math.floor((now - rollups) / ROLLUP_STEP) * ROLLUP_STEP;
+    if (old > this.#rollupsBefore) {
+      this.#rollupsBefore = old;
+      this.#add('hour', old);
+    }
+  }
+  /** For a disk that is nearly full: the oldest chunks go, however young, and their pages back to the disk. */
+  shrink(now: Micros): void {
+    if (this.#jobs.length > 0) return;
+    this.#oldest(now);
+    this.#shrinking = true;
+  }
+
+  /** One small transaction of what is to be done; false when nothing is. Throws when the disk does not take it. */
+  step(): boolean {
+    const job = this.#jobs[0];
+    if (!job) return this.#giveBack();
+    this.#db.exec('BEGIN IMMEDIATE');
+    let next: number | undefined;
+    let removed = 0;
+    try {
+      if (job.table === 'chunk') this.#setFloor.run(job.before);
+      [next, removed] = this.#work(job);
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+    if (job.table === 'chunk') this.chunksRemoved += removed;
+    if (next === undefined) this.#jobs.shift();
+    else job.next = next;
+    return true;
+  }
+
+  #work({ table, before, next: from }: Job): [next: number | undefined, removed: number] {
+    let next = from;
+    let removed = 0;
+    for (let tags = 0; tags < TAGS && removed < ROWS; tags++) {
+      const first = this.#next[table].get(next)?.id;
+      if (typeof first !== 'number') return [undefined, removed];
+      const tag = tagOfRow(first);
+      const end = rowId(tag, before);
+      next = rowId(tag + 1, 0);
+      if (first >= end) continue;
+      const nth = this.#nth[table].get(first, end, ROWS)?.id;
+      const to = typeof nth === 'number' ? nth : end;
+      if (table === 'chunk') this.#chunks.keepHours(first, to);
+      removed += Number(this.#remove[table].run(first, to).changes);
+      if (to < end) next = to;
+    }
+    return [next, removed];
+  }
+  #add(table: Job['table'], before: Micros): void {
+    if (table === 'chunk') this.floor = Math.max(this.floor, before);
+    this.#jobs.push({ table, before, next: 0 });
+  }
+  #oldest(now: Micros): void {
+    let oldest = Infinity;
+    for (let id = 0; ;) {
+      const first = this.#next.chunk.get(id)?.id;
+      if (typeof first !== 'number') break;
+      oldest = Math.min(oldest, timeOfRow(first));
+      id = rowId(tagOfRow(first) + 1, 0);
+    }
+    const before = Math.min(Math.floor(oldest / this.#step + 1) * this.#step, hourOf(now) - HOUR);
+    if (before > oldest) this.#add('chunk', before);
+  }
+  #giveBack(): boolean {
+    if (!this.#shrinking) return false;
+    this.#db.exec(`PRAGMA incremental_vacuum(${PAGES})`);
+    this.#shrinking = Number(this.#db.prepare('PRAGMA freelist_count').get()?.freelist_count) > 0;
+    return this.#shrinking;
+  }
+}

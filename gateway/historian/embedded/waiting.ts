@@ -1,0 +1,91 @@
+// What of each tag waits in memory for its chunk: windows of the run, stragglers, and the sequences they came with.
+// Kept by the store beside the shared memory; says what can be closed, so that a tag's samples up to a sequence are all
+// in chunks and none above it. Pure.
+import { WINDOW } from './chunks.ts';
+import type { Micros } from '../../model.ts';
+
+/** Samples of the run in one window. */
+interface Part {
+  window: Micros;
+  first: number;
+  last: number;
+  n: number;
+}
+export interface Waiting {
+  parts: Part[];
+  /** Stragglers: how many, and the sequences of the first and the last. */
+  late: number;
+  lateFirst: number;
+  lateLast: number;
+}
+
+/** What is taken out of memory into chunks. */
+export interface Closing {
+  tag: number;
+  /** Windows at the front of the run, and the samples in them. */
+  parts: number;
+  n: number;
+  /** All of the run, and the stragglers too. */
+  whole: boolean;
+  /** All samples of the tag of frames before this sequence, and those of that frame up to this time, are in chunks then. */
+  seq: number;
+  until: Micros;
+  /** The first sequence of what is left; Infinity when nothing is. */
+  rest: number;
+}
+
+export const EVER = Number.MAX_SAFE_INTEGER;
+
+export const nothingWaits = (): Waiting => ({ parts: [], late: 0, lateFirst: Infinity, lateLast: -1 });
+
+export function addToRun(waiting: Waiting, window: Micros, seq: number): void {
+  const part = waiting.parts.at(-1);
+  if (part?.window !== window) waiting.parts.push({ window, first: seq, last: seq, n: 1 });
+  else {
+    part.last = seq;
+    part.n++;
+  }
+}
+export function addLate(waiting: Waiting, seq: number): void {
+  waiting.late++;
+  waiting.lateFirst = Math.min(waiting.lateFirst, seq);
+  waiting.lateLast = seq;
+}
+
+export const firstOf = ({ parts, lateFirst }: Waiting): number => Math.min(parts[0]?.first ?? Infinity, lateFirst);
+export const countOf = ({ parts, late }: Waiting): number => parts.reduce((n, part) => n + part.n, late);
+
+/** Windows over by `now`, or with another behind them in the run. */
+export function overBy({ parts }: Waiting, now: Micros): number {
+  const last = parts.at(-1);
+  if (!last) return 0;
+  return last.window + WINDOW <= now ? parts.length : parts.length - 1;
+}
+
+/**
+ * The first windows of the run, at most `parts` and at least one, no more than `most` samples if more than one. With
+ * stragglers all of the tag: they may have come at any time, and a sequence could not say what is in chunks otherwise.
+ */
+export function closing(tag: number, waiting: Waiting, parts: number, most: number): Closing {
+  const seq = Math.max(waiting.parts.at(-1)?.last ?? -1, waiting.lateLast);
+  const n0 = countOf(waiting) - waiting.late;
+  const whole = { tag, parts: waiting.parts.length, n: n0, whole: true, seq, until: EVER, rest: Infinity };
+  if (waiting.late > 0) return whole;
+  let count = 0;
+  let n = 0;
+  for (const part of waiting.parts.slice(0, Math.max(1, parts))) {
+    if (count > 0 && n + part.n > most) break;
+    n += part.n;
+    count++;
+  }
+  if (count === waiting.parts.length) return whole;
+  const { last, window } = waiting.parts[count - 1] as Part;
+  const rest = (waiting.parts[count] as Part).first;
+  return { tag, parts: count, n, whole: false, seq: last, until: window + WINDOW - 1, rest };
+}
+
+/** What is left after a closing. */
+export function closed(waiting: Waiting, { parts, whole }: Closing): void {
+  waiting.parts.splice(0, parts);
+  if (whole) Object.assign(waiting, nothingWaits());
+}
