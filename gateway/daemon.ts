@@ -11,16 +11,21 @@ import { createDevices } from './drivers/supervise.ts';
 import { protocols } from './drivers/index.ts';
 import { forwardTags, openEgress } from './egress.ts';
 import { reportForwards } from './forwards.ts';
+import { keepAlarms } from './keeping.ts';
+import { ledgerOf } from './ledger.ts';
 import type { Batch, GatewayEvent, Live } from './model.ts';
 import { createMqtt } from './mqtt/mqtt.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import { openReader } from './reader.ts';
+
 import { lockDataDir } from './state/lock.ts';
 import { Status } from './status.ts';
 import type { Component, Log } from './status.ts';
 import { createControl } from './web/control.ts';
 import { createWeb } from './web/web.ts';
-import { openWriter, reportJournal } from './writer.ts';
+import type { WireLedger } from './web/wire.ts';
+import { counted } from './words.ts';
+import { backlogs, openWriter, reportJournal } from './writer.ts';
 
 export interface DaemonOptions {
   config: LoadedConfig;
@@ -91,7 +96,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
     const live: Live = {
       offer(batch: Batch) {
         for (const consumer of consumers) consumer.offer(batch);
-        if (batch.events.some(changesAlarms)) keepAlarms();
+        if (batch.events.some(changesAlarms)) keeping.changed();
       },
     };
     const pipeline = createPipeline({
@@ -103,21 +108,19 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       settings: settings.gateway,
     });
     const latest = await reader.latest(catalog.list.map((tag) => tag.index));
-    pipeline.restore({ alarms: await writer.loadAlarms(), latest });
-    stops.push(async () => {
+    const { snapshot, events, trouble } = await writer.loadAlarms();
+    if (trouble) log.error({}, `what the journal says of alarms cannot all be read: ${trouble}`);
+    pipeline.restore({ alarms: snapshot, events, latest, ledgers: writer.ledgers });
+    const keeping = keepAlarms(clock, status, () => writer.saveAlarms(pipeline.snapshot()));
+    stops.push(() => {
       pipeline.close();
-      await writer.saveAlarms(pipeline.snapshot());
+      return keeping.close();
     });
 
-    // Alarm state on disk follows within a moment: a flood of edges is one write.
-    let keeping: (() => void) | undefined;
-    function keepAlarms(): void {
-      keeping ??= clock.after(200, () => {
-        keeping = undefined;
-        writer.saveAlarms(pipeline.snapshot()).catch((error: Error) => {
-          status.report('error', 'penstock_state_errors_total', `alarm states could not be stored: ${error.message}`);
-        });
-      });
+    // Both sides at one moment: the writer counts everything that was appended before it was asked.
+    async function ledger(): Promise<WireLedger> {
+      const sources = pipeline.ledger();
+      return ledgerOf(await writer.ledger(), clock.now(), sources);
     }
 
     const mqtt = createMqtt({
@@ -162,6 +165,8 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
         ahead: settings.gateway.maxSkew,
       },
       devices: () => devices.states(),
+      ledger,
+      backlogs: () => backlogs(writer.latest()),
       ready: () => ({ ready: true, reasons: [] }),
       settings: { ...settings.web, assets, version, gatewayId: settings.gateway.id },
     });
@@ -182,6 +187,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       durable: (seq) => writer.journal.durable(seq),
       act: (act) => pipeline.act(act),
       status: () => ({ version, components: status.components(), devices: devices.states() }),
+      ledger,
     });
     stops.push(() => control.close());
 
@@ -243,7 +249,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
           status.set(
             'config',
             'degraded',
-            `${result.errors.length} errors in the new configuration; running on the previous one`,
+            `${counted(result.errors.length, 'error')} in the new configuration; running on the previous one`,
           );
           return;
         }

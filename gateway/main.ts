@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { startDemo } from './cli/demo.ts';
 import type { Demo } from './cli/demo.ts';
 import { importCommand } from './cli/import-command.ts';
+import { ledgerCommand } from './cli/ledger.ts';
 import { WrongUse } from './cli/wrong-use.ts';
 import { systemClock } from './clock.ts';
 import { loadConfig } from './config/load.ts';
@@ -22,6 +23,7 @@ import { createLog, logForm } from './log.ts';
 import { startPulse } from './pulse.ts';
 import { systemd } from './systemd.ts';
 import type { Systemd } from './systemd.ts';
+import { counted } from './words.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
@@ -36,6 +38,8 @@ const usage = `penstock ${version}: industrial edge gateway
       every error of a configuration, each with file, line and what to do
   penstock import FILE… [--data DIR]
       files readings (CSV or NDJSON) into the running daemon's history; penstock import --help has the rules
+  penstock ledger [--data DIR] [--json]
+      where every sample is, of a running daemon or of its data folder; exit code 1 if a sum does not hold
   penstock docs
       writes config/REFERENCE.md and config/schema.json from the schemas
 `;
@@ -43,7 +47,7 @@ const usage = `penstock ${version}: industrial edge gateway
 const settingOptions = ['data', 'host', 'port', 'mqtt-host', 'mqtt-port', 'log-level'] as const;
 
 /** Commands with arguments of their own; each gives its exit code. */
-const commands: Record<string, (args: string[]) => Promise<number>> = { import: importCommand };
+const commands: Record<string, (args: string[]) => Promise<number>> = { import: importCommand, ledger: ledgerCommand };
 
 class WrongConfig extends Error {}
 
@@ -97,7 +101,7 @@ function check(result: LoadResult, folder: string): void {
   if (!result.ok) throw wrongConfig(result);
   const { sites, assets, tags, devices } = result.config.plant;
   console.log(
-    `${folder}: ${sites.length} sites, ${assets.length} assets, ${devices.length} devices, ${tags.length} tags: no errors`,
+    `${folder}: ${counted(sites.length, 'site')}, ${counted(assets.length, 'asset')}, ${counted(devices.length, 'device')}, ${counted(tags.length, 'tag')}: no errors`,
   );
 }
 
@@ -227,7 +231,7 @@ function portOf(text: string, option: string): number {
 
 function wrongConfig(result: LoadResult & { ok: false }): WrongConfig {
   return new WrongConfig(
-    `${result.errors.map(errorText).join('\n')}\n${result.errors.length} errors in the configuration`,
+    `${result.errors.map(errorText).join('\n')}\n${counted(result.errors.length, 'error')} in the configuration`,
   );
 }
 

@@ -10,12 +10,20 @@ test('what is appended on main is in history, through both threads and over a re
   const failed = (error: Error): void => expect.fail(error.message);
   const now = Date.now() * 1000;
   let last = 0;
+  const event = { kind: 'clock' as const, id: 'e1', time: 1, message: 'set back' };
+  const none = { made: 0, rejected: 0, filtered: 0, shed: 0, merged: 0 };
+  const counts = (round: number) => ({ received: 100 * (round + 1), journalled: 100 * (round + 1), ...none });
   for (const round of [0, 1]) {
     const writer = await openWriter({ dataDir: dir, onDeath: failed });
     const { indexes, revision } = await writer.assign([{ id: 'n/a', type: 'double' }]);
     const index = indexes.get('n/a') as number;
     await writer.use([{ index, id: 'n/a', type: 'double' }], revision);
-    expect(await writer.loadAlarms()).toEqual(round === 0 ? undefined : { round: 0 });
+    expect(await writer.loadAlarms()).toEqual({
+      snapshot: round === 0 ? undefined : { round: 0 },
+      events: round === 0 ? [] : [event],
+      trouble: '',
+    });
+    expect([...writer.ledgers]).toEqual(round === 0 ? [] : [['line', counts(0)]]);
     await writer.saveAlarms({ round });
     const samples = Array.from({ length: 100 }, (_, i) => ({
       tag: index,
@@ -25,7 +33,13 @@ test('what is appended on main is in history, through both threads and over a re
       status: 0,
       flags: 0,
     }));
-    const seq = writer.journal.append({ origin: 'live', source: 'line', samples, events: [] });
+    const seq = writer.journal.append({
+      origin: 'live',
+      source: 'line',
+      samples,
+      events: [event],
+      counts: counts(round),
+    });
     expect(seq).toBeGreaterThan(last);
     last = seq;
     await writer.journal.durable(seq);
@@ -44,6 +58,7 @@ test('what is appended on main is in history, through both threads and over a re
       delivered: 100 * (round + 1),
       dropped: 0,
     });
+    expect((await writer.ledger()).sources.get('line')).toMatchObject({ counted: 100 * (round + 1) });
     await reader.close();
     await writer.close();
   }

@@ -4,6 +4,7 @@ import { workerData } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
 import { openStore } from './historian/embedded/store.ts';
 import { Committer } from './journal/commit.ts';
+import { eventsSince } from './journal/events.ts';
 import { headsIn } from './journal/head.ts';
 import { MainJournal } from './journal/journal.ts';
 import type { Acknowledgement } from './journal/journal.ts';
@@ -13,10 +14,12 @@ import type { PumpHealth } from './journal/pump.ts';
 import { openSegments } from './journal/segments.ts';
 import type { Durability, LogHealth } from './journal/segments.ts';
 import { sharedEnds } from './journal/shared.ts';
-import type { Clock, Journal, Stored, ValueType } from './model.ts';
+import type { JournalLedger } from './ledger.ts';
+import type { Clock, GatewayEvent, Journal, SourceCounts, Stored, ValueType } from './model.ts';
 import type { Status } from './status.ts';
+import type { Backlog } from './web/health.ts';
 import { openState } from './state/state.ts';
-import type { TagClaim } from './state/state.ts';
+import type { Snapshot, TagClaim } from './state/state.ts';
 import { emit, serve, startThread, startedAs } from './threads.ts';
 
 export interface WriterStats {
@@ -43,9 +46,13 @@ export interface SettledWrite {
 export interface Writer {
   /** Indexes for every tag, durably, and a new catalog revision. */
   assign(tags: readonly TagClaim[]): Promise<{ indexes: Map<string, number>; revision: number }>;
-  loadAlarms(): Promise<unknown>;
+  /** The alarms' last snapshot and the events that the journal has beyond it; `trouble`: why not all of them. */
+  loadAlarms(): Promise<{ snapshot: unknown; events: GatewayEvent[]; trouble: string }>;
+  /** Takes the snapshot as holding everything appended so far. */
   saveAlarms(snapshot: unknown): Promise<void>;
   journal: Journal;
+  /** The sources' accounts as the journal had them at the start. */
+  ledgers: ReadonlyMap<string, SourceCounts>;
   /** The tags whose samples come next; frames carry `revision` from now on. Call before the first append. */
   use(tags: readonly { index: number; id: string; type: ValueType }[], revision: number): Promise<void>;
   /**
@@ -61,6 +68,8 @@ export interface Writer {
   /** Every tag that ever had an index. */
   tags(): Promise<{ index: number; id: string; type: ValueType }[]>;
   stats(): Promise<WriterStats>;
+  /** What the journal has taken of everything appended so far, and what became of it. */
+  ledger(): Promise<JournalLedger>;
   /** The figures of at most a second ago; undefined in the first. */
   latest(): WriterStats | undefined;
   /** Stores what is in flight, within `ms` (5 s). Idempotent. */
@@ -93,7 +102,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     if (name === 'stats') latest = body as WriterStats;
   });
   await thread.ready;
-  const { start } = await thread.call<{ start: number }>('begin');
+  const { start, ledgers } = await thread.call<{ start: number; ledgers: Map<string, SourceCounts> }>('begin');
   const main = (journal = new MainJournal({
     clock,
     start,
@@ -107,9 +116,13 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   let closing: Promise<void> | undefined;
   return {
     journal: main,
+    ledgers,
     assign: (tags) => thread.call('assign', tags),
     loadAlarms: () => thread.call('loadAlarms'),
-    saveAlarms: (snapshot) => thread.call('saveAlarms', snapshot),
+    saveAlarms(body) {
+      main.flush(false);
+      return thread.call('saveAlarms', { body, seq: main.next });
+    },
     async use(tags, revision) {
       main.flush(false);
       main.revision = revision;
@@ -121,6 +134,10 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     shared,
     tags: () => thread.call('tags'),
     stats: () => thread.call('stats'),
+    ledger() {
+      main.flush(false);
+      return thread.call('ledger');
+    },
     latest: () => latest,
     close: (ms = 5000) =>
       (closing ??= (async () => {
@@ -135,7 +152,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
 export function reportJournal(status: Status, stats: WriterStats | undefined): void {
   if (!stats) return;
   const { account, accounts, journal, durability, garbled, historian } = stats;
-  const weak = durability === 'os' ? 'durability is os: a power cut may lose the last half minute' : '';
+  const weak = durability === 'os' ? weakly : '';
   const lost = account.lost;
   const dropped = lost
     ? `${account.dropped} samples between ${iso(lost.from)} and ${iso(lost.to)} never reached the history`
@@ -165,6 +182,15 @@ export function reportJournal(status: Status, stats: WriterStats | undefined): v
     status.gauge('penstock_journal_backlog_bytes', backlog.bytes, to, 'Bytes of frames a consumer is still owed');
   }
 }
+/** What is still owed to each consumer. */
+export function backlogs(stats: WriterStats | undefined): Backlog[] {
+  return Object.entries(stats?.accounts ?? {}).map(([name, { backlog, dropped }]) => {
+    const { samples, bytes } = backlog;
+    return { name, samples, bytes, dropped };
+  });
+}
+const weakly =
+  'durability is os: what is acknowledged is written but not synced, and a power cut may lose the last half minute';
 const iso = (micros: number): string => new Date(Math.floor(micros / 1000)).toISOString();
 
 interface Start {
@@ -180,7 +206,7 @@ const own = 'historian';
 
 function runWriter({ dataDir, cap, durability, retentionDays, shared }: Start): void {
   const clock = systemClock;
-  const state = openState(dataDir);
+  const state = openState(dataDir, clock.now());
   const store = openStore(dataDir, clock, retentionDays);
   // A sequence that main gave away may have reached nobody but its caller: each start is remembered too.
   const known = Math.max(store.position, Number(state.get('sequence') ?? 0));
@@ -212,10 +238,12 @@ function runWriter({ dataDir, cap, durability, retentionDays, shared }: Start): 
       acknowledge();
     },
   });
+  const accounts = (): WriterStats['accounts'] =>
+    Object.fromEntries(log.consumers().map((name) => [name, log.account(name)]));
   const stats = (): WriterStats => ({
     historian: { ...historian.health(), ...store.stats() },
     account: log.account(own),
-    accounts: Object.fromEntries(log.consumers().map((name) => [name, log.account(name)])),
+    accounts: accounts(),
     written: log.written,
     durable: log.durable,
     durability,
@@ -244,10 +272,13 @@ function runWriter({ dataDir, cap, durability, retentionDays, shared }: Start): 
   };
   serve({
     calls: {
-      begin: () => ({ start }),
+      begin: () => ({ start, ledgers: new Map([...log.sources()].map(([source, { told }]) => [source, told])) }),
       assign: (tags: TagClaim[]) => state.assign(tags),
-      loadAlarms: () => state.snapshot('alarms'),
-      saveAlarms: (snapshot: unknown) => state.saveSnapshot('alarms', snapshot),
+      loadAlarms() {
+        const { body, seq = 0 } = state.snapshot('alarms') ?? {};
+        return { snapshot: body, ...eventsSince(log, seq) };
+      },
+      saveAlarms: (snapshot: Snapshot) => state.saveSnapshot('alarms', snapshot),
       use: (tags: { index: number; id: string; type: ValueType }[]) => store.use(tags),
       attach(names: string[]) {
         const released = log.consumers().filter((name) => name !== own && !names.includes(name));
@@ -257,6 +288,7 @@ function runWriter({ dataDir, cap, durability, retentionDays, shared }: Start): 
       },
       tags: () => state.tags(),
       stats,
+      ledger: (): JournalLedger => ({ sources: log.sources(), accounts: accounts() }),
     },
     posts: {
       settled({ consumer, frames, stored }: SettledWrite) {

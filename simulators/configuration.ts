@@ -28,9 +28,9 @@ export async function writeConfig(folder: string): Promise<string[]> {
   return [...files.keys()];
 }
 
-/** The name of the environment variable that moves a site's port. */
+/** The environment variable that moves a site's port; whoever starts the simulators has the same rule. */
 export function portVariable(siteId: string): string {
-  return `PENSTOCK_SIM_${siteId.toUpperCase().replaceAll('-', '_')}`;
+  return `PENSTOCK_SIM_${siteId.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}`;
 }
 
 function plantFile(sites: readonly PlantSite[]): string {

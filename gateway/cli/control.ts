@@ -3,6 +3,9 @@ import { request } from 'node:http';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 
+/** No daemon listens on the folder. */
+export class Absent extends Error {}
+
 /** @param data the daemon's data folder. `answer` rejects with a sentence when nobody is there. */
 export function toDaemon(
   data: string,
@@ -16,7 +19,7 @@ export function toDaemon(
     call.once('error', (error: NodeJS.ErrnoException) => {
       const absent = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
       const message = `no gateway answers at ${socketPath}: start it, or name its data folder with --data`;
-      reject(absent ? new Error(message) : error);
+      reject(absent ? new Absent(message) : error);
     });
   });
   answer.catch(() => {});

@@ -1,6 +1,7 @@
 // What a person typed that cannot be carried out. Thrown by the commands, answered by main with the usage and code 64.
 import { parseArgs } from 'node:util';
 import type { ParseArgsConfig } from 'node:util';
+import { dataFolderOf } from '../config/load.ts';
 
 export class WrongUse extends Error {}
 
@@ -13,7 +14,8 @@ export function argumentsOf<T extends NonNullable<ParseArgsConfig['options']>>(a
   }
 }
 
-/** The data folder of a command: as typed, as the environment has it, or where the service keeps it. */
+/** The data folder of a command, found as the service finds its own: typed, environment, its settings, its unit's folder. */
 export function dataFolder(typed: string | undefined): string {
-  return typed ?? process.env.PENSTOCK_DATA ?? '/var/lib/penstock';
+  const folder = process.env.CONFIGURATION_DIRECTORY?.split(':')[0] || '/etc/penstock';
+  return dataFolderOf(folder, process.env, typed === undefined ? [] : ['--data', typed]);
 }

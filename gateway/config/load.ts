@@ -34,12 +34,7 @@ export function loadConfig(
     };
   }
   const read = (file: string) => readYaml(folder, file, env, errors);
-  const settings = readSettings(
-    existsSync(join(folder, 'penstock.yaml')) ? read('penstock.yaml') : undefined,
-    env,
-    args,
-    errors,
-  );
+  const settings = settingsOf(folder, env, args, errors);
 
   const plantNames = [...(existsSync(join(folder, 'plant.yaml')) ? ['plant.yaml'] : []), ...yamlFiles(folder, 'plant')];
   const plants = plantNames.map(read).filter((file) => file !== undefined);
@@ -59,6 +54,16 @@ export function loadConfig(
     plants.length === goodPlants.length && devices.length === goodDevices.length ? errors : [],
   );
   return errors.length > 0 ? { ok: false, errors } : { ok: true, config: { settings, plant } };
+}
+
+/** The data folder of the daemon that runs on this config folder, for commands that look for it; faults are not theirs to say. */
+export const dataFolderOf = (folder: string, env: NodeJS.ProcessEnv, args: string[]): string =>
+  settingsOf(folder, env, args, []).data;
+
+function settingsOf(folder: string, env: NodeJS.ProcessEnv, args: string[], errors: ConfigError[]): Settings {
+  const name = 'penstock.yaml';
+  const file = existsSync(join(folder, name)) ? readYaml(folder, name, env, errors) : undefined;
+  return readSettings(file, env, args, errors);
 }
 
 function deviceErrors(file: ConfigFile, protocols: ReadonlyMap<string, Protocol>): ConfigError[] {

@@ -51,6 +51,11 @@ export class MainJournal implements Journal {
     return seq;
   }
 
+  /** The sequence that the next batch gets. */
+  get next(): number {
+    return this.#next;
+  }
+
   /** Rejects when the journal is closed, or the writer lost, before `seq` is acknowledged. */
   durable(seq: number): Promise<void> {
     if (seq < this.#state.durable) return Promise.resolve();

@@ -3,6 +3,7 @@
 // A batch gets its sequence from the journal first, so what is shown is always on its way to disk.
 import { Alarms, isAlarmSnapshot } from '../alarms/alarms.ts';
 import type { AlarmSnapshot } from '../alarms/alarms.ts';
+import { replay } from '../alarms/replay.ts';
 import type { Catalog } from '../catalog.ts';
 import type {
   ActResult,
@@ -66,11 +67,12 @@ export interface Pipeline extends Present {
   shed(on: boolean): void;
   use(catalog: Catalog): void;
   /**
-   * Before `start`: the alarms (as `snapshot` gave them; anything else is ignored with a line in the log), newest values
-   * and source accounts of the run before.
+   * Before `start`: the alarms (as `snapshot` gave them; anything else is ignored with a line in the log) with the events
+   * that the journal has beyond them, newest values and source accounts of the run before.
    */
   restore(state: {
     alarms?: unknown;
+    events?: readonly GatewayEvent[];
     latest?: readonly Remembered[];
     ledgers?: ReadonlyMap<string, SourceCounts>;
   }): void;
@@ -309,11 +311,12 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
       send('gateway', out);
     },
 
-    restore({ alarms: snapshot, latest = [], ledgers: counts }) {
+    restore({ alarms: stored, events = [], latest = [], ledgers: counts }) {
       if (counts) ledgers.restore(counts);
-      if (isAlarmSnapshot(snapshot)) alarms.restore(snapshot);
-      else if (snapshot !== undefined && snapshot !== null)
-        status.log.error({}, 'the stored alarm states cannot be read; they start anew');
+      const snapshot = isAlarmSnapshot(stored) ? stored : undefined;
+      if (!snapshot && stored !== undefined && stored !== null)
+        status.log.error({}, 'the stored alarm states cannot be read; they start from what the journal still says');
+      alarms.restore(replay(snapshot, events));
       const micros = clock.micros();
       for (const { tag, t, value, status: was } of latest) {
         const track = tracks[tag];

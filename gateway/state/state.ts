@@ -1,10 +1,13 @@
 // state.db: what the gateway must remember beside samples: tag indexes, alarm snapshots, small keyed values.
 // Opened by the writer worker alone. Every write is durable when the call returns (WAL, synchronous=FULL).
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { join } from 'node:path';
 import type { ValueType } from '../model.ts';
+import { backupName, lacking, outdated } from './migrations.ts';
 
-const VERSION = 1;
+/** Backups kept beside the file. */
+const KEEP = 3;
 
 /** A tag as the config names it; `formerly` is the id it had before a rename. */
 export interface TagClaim {
@@ -13,42 +16,46 @@ export interface TagClaim {
   formerly?: string;
 }
 
+export interface Snapshot {
+  body: unknown;
+  /** What the journal has from this sequence on is not in the snapshot. */
+  seq: number;
+}
+
 export interface State {
   /** Gives every tag its index, durably; a new revision each time. Rows of tags that are gone stay, so an index is never reused. */
   assign(tags: readonly TagClaim[]): { indexes: Map<string, number>; revision: number };
   /** Every tag that ever had an index, under its latest id. */
   tags(): { index: number; id: string; type: ValueType }[];
   /** The last snapshot saved under a name, undefined before the first. */
-  snapshot(name: string): unknown;
-  saveSnapshot(name: string, body: unknown): void;
+  snapshot(name: string): Snapshot | undefined;
+  saveSnapshot(name: string, snapshot: Snapshot): void;
   get(key: string): string | undefined;
   set(key: string, value: string): void;
   close(): void;
 }
 
-/** Opens (and creates) `dataDir/state.db`. Throws in words when the file is from a newer version. */
-export function openState(dataDir: string): State {
+/**
+ * Opens (and creates) `dataDir/state.db`; a file of an older version is copied and then brought up to date. Throws in
+ * words when the file is from a newer version or cannot be copied; it is then as it was.
+ * @param now ms since the epoch, for the name of a copy
+ */
+export function openState(dataDir: string, now: number): State {
   const db = new DatabaseSync(join(dataDir, 'state.db'), { timeout: 5000 });
   db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON');
-  const found = Number(db.prepare('PRAGMA user_version').get()?.user_version ?? 0);
-  if (found > VERSION) {
+  try {
+    migrate(db, dataDir, now);
+  } catch (error) {
     db.close();
-    throw new Error(
-      `state.db has version ${found}, this program knows ${VERSION}: start the newer version that wrote it`,
-    );
+    throw error;
   }
-  if (found < 1)
-    db.exec(`BEGIN;
-      CREATE TABLE tag(idx INTEGER PRIMARY KEY, id TEXT NOT NULL, type TEXT NOT NULL, UNIQUE(id, type)) STRICT;
-      CREATE TABLE snapshot(name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
-      CREATE TABLE kv(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-      PRAGMA user_version=1;
-      COMMIT`);
 
   const kvGet = db.prepare('SELECT value FROM kv WHERE key = ?');
   const kvSet = db.prepare('INSERT INTO kv VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value');
-  const snapGet = db.prepare('SELECT body FROM snapshot WHERE name = ?');
-  const snapSet = db.prepare('INSERT INTO snapshot VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET body = excluded.body');
+  const snapGet = db.prepare('SELECT body, seq FROM snapshot WHERE name = ?');
+  const snapSet = db.prepare(
+    'INSERT INTO snapshot(name, body, seq) VALUES(?, ?, ?) ON CONFLICT(name) DO UPDATE SET body = excluded.body, seq = excluded.seq',
+  );
   const get = (key: string): string | undefined => kvGet.get(key)?.value as string | undefined;
 
   return {
@@ -71,16 +78,62 @@ export function openState(dataDir: string): State {
         .all()
         .map(({ idx, id, type }) => ({ index: Number(idx), id: String(id), type: String(type) as ValueType })),
     snapshot(name) {
-      const body = snapGet.get(name)?.body;
-      return typeof body === 'string' ? JSON.parse(body) : undefined;
+      const row = snapGet.get(name);
+      return row && { body: JSON.parse(String(row.body)) as unknown, seq: Number(row.seq) };
     },
-    saveSnapshot: (name, body) => void snapSet.run(name, JSON.stringify(body ?? null)),
+    saveSnapshot: (name, { body, seq }) => void snapSet.run(name, JSON.stringify(body ?? null), seq),
     get,
     set: (key, value) => void kvSet.run(key, value),
     close: () => {
       if (db.isOpen) db.close();
     },
   };
+}
+
+function migrate(db: DatabaseSync, dataDir: string, now: number): void {
+  const found = Number(db.prepare('PRAGMA user_version').get()?.user_version ?? 0);
+  const steps = lacking(found);
+  if (found > 0 && steps.length > 0) backUp(db, dataDir, found, now);
+  for (const { to, step } of steps) {
+    try {
+      db.exec(`BEGIN IMMEDIATE; ${step.sql}; PRAGMA user_version=${to}; COMMIT`);
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK');
+      throw new Error(
+        `state.db cannot be brought from version ${to - 1} to ${to} (${step.brings}): ${(error as Error).message}; it is as it was`,
+        { cause: error },
+      );
+    }
+  }
+}
+
+/** A whole copy under its final name, or none; the newest few stay. */
+function backUp(db: DatabaseSync, dataDir: string, version: number, now: number): void {
+  const path = join(dataDir, backupName(version, now));
+  const part = `${path}.part`;
+  try {
+    rmSync(part, { force: true });
+    db.prepare('VACUUM INTO ?').run(part);
+    sync(part);
+    renameSync(part, path);
+    sync(dataDir);
+  } catch (error) {
+    rmSync(part, { force: true });
+    throw new Error(
+      `state.db must be copied before it is brought up to date, and that failed (${(error as Error).message}): make room in ${resolve(dataDir)} or let this user write there; nothing was changed`,
+      { cause: error },
+    );
+  }
+  for (const name of outdated(readdirSync(dataDir), KEEP)) rmSync(join(dataDir, name), { force: true });
+}
+
+function sync(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Renames first (a chain a→b→c in the order that leaves each its own), then new rows for what is still unknown. */

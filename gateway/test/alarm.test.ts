@@ -4,12 +4,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { configFiles } from '../../simulators/configuration.ts';
 import { registerMap } from '../../simulators/modbus/map.ts';
 import { serveModbus } from '../../simulators/modbus/server.ts';
 import type { Plant, PlantSite } from '../../simulators/plant.ts';
 import type { AlarmList, WireAlarm } from '../web/wire.ts';
+import { drained, expectLedger } from './ledger.ts';
 import { eventually, get, listen, scratch, startGateway, stream } from './rig.ts';
 import type { Gateway } from './rig.ts';
 
@@ -153,6 +155,59 @@ test('raised, escalated, kept across a kill, acknowledged, cleared', { timeout: 
   );
   expect(again.heard.filter((message) => message.topic.includes('_alarm/'))).toEqual([]);
   await again.close();
+});
+
+test('what an operator was told is done stays done, killed before any snapshot', { timeout: 60_000 }, async () => {
+  const state = (): DatabaseSync => new DatabaseSync(join(data, 'state.db'), { timeout: 5000 });
+  const before = await eventually(
+    () => {
+      const db = state();
+      const row = db.prepare("SELECT body, seq FROM snapshot WHERE name = 'alarms'").get();
+      db.close();
+      return row;
+    },
+    (row) => (JSON.parse(String(row?.body)) as { alarms: unknown[] }).alarms.length === 0,
+  );
+  /** Killed, and left with the snapshot of before all this: what has happened since is in the journal alone. */
+  const killed = async (): Promise<void> => {
+    await gateway.stop('SIGKILL');
+    const db = state();
+    const put = db.prepare("UPDATE snapshot SET body = ?, seq = ? WHERE name = 'alarms'");
+    put.run(String(before?.body), Number(before?.seq));
+    db.close();
+    gateway = await start();
+  };
+  // Raised and over again within the window: a critical one stays listed until somebody has seen it.
+  set(95);
+  const [raised] = await eventually(alarms, ([alarm]) => alarm?.level === 'hh');
+  set(50);
+  const [returned] = await eventually(alarms, ([alarm]) => alarm?.active === false);
+  expect((await drained(gateway.http)).holds).toBe(true);
+  await killed();
+  expect(await alarms()).toMatchObject([
+    {
+      event: raised?.event,
+      active: false,
+      unacked: true,
+      raisedAt: returned?.raisedAt,
+      clearedAt: returned?.clearedAt,
+    },
+  ]);
+
+  set(85);
+  const [again] = await eventually(alarms, ([alarm]) => alarm?.active === true);
+  const { key, event } = again ?? {};
+  expect((await post('acknowledge', { key, event, user: 'Ada', comment: 'on my way' })).status).toBe(200);
+  expect((await post('shelve', { key, minutes: 30, user: 'Ada' })).status).toBe(200);
+  const [shelved] = await alarms();
+  await killed();
+  expect(shelved?.shelvedUntil).toBeGreaterThan(Date.now());
+  expect(await alarms()).toEqual([shelved]);
+  expect(shelved).toMatchObject({ event, active: true, unacked: false, ackedBy: 'Ada', comment: 'on my way' });
+  expect((await post('shelve', { key, minutes: 0 })).status).toBe(200);
+  set(50);
+  await eventually(alarms, (list) => list.length === 0);
+  await expectLedger(gateway.http);
 });
 
 test('garbage from a device is never a good value', { timeout: 40_000 }, async () => {

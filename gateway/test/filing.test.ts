@@ -8,6 +8,7 @@ import { testServer } from '../drivers/opcua/testing.ts';
 import type { TestServer } from '../drivers/opcua/testing.ts';
 import { openReader } from '../reader.ts';
 import type { Dict } from '../web/wire.ts';
+import { expectLedger } from './ledger.ts';
 import { eventually, get, json, listen, scratch, startGateway } from './rig.ts';
 import type { Gateway } from './rig.ts';
 
@@ -137,3 +138,5 @@ test.each<[Row, number]>([
   expect((await said(row, 2, right)).at).toBe(right);
   expect(heard(row, 2)?.clock).toBeUndefined();
 });
+
+test('every sample is accounted for', () => expectLedger(gateway.http));

@@ -14,6 +14,7 @@ import { importFile } from '../cli/import.ts';
 import type { DeviceState } from '../drivers/supervise.ts';
 import { openReader } from '../reader.ts';
 import type { AlarmList, Dict, StreamSnap, Summary, Timeseries } from '../web/wire.ts';
+import { expectLedger } from './ledger.ts';
 import { eventually, get, json, listen, scratch, startGateway, stream } from './rig.ts';
 import type { Gateway } from './rig.ts';
 
@@ -242,3 +243,5 @@ test('a tag renamed by formerly keeps its history, now and after a restart', { t
   expect([...raw.t]).toEqual(past.map(({ timestamp }) => timestamp * 1000));
   expect([...raw.value]).toEqual(past.map(({ value }) => value));
 });
+
+test('every sample is accounted for', () => expectLedger(gateway.http));

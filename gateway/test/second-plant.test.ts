@@ -10,6 +10,7 @@ import { serveOpcua } from '../../simulators/opcua/server.ts';
 import type { Plant, PlantAsset, PlantSite, Signal, SignalValue } from '../../simulators/plant.ts';
 import { servedBy } from '../../simulators/site-server.ts';
 import type { Dict, Facility, StreamSnap, Summary, Timeseries } from '../web/wire.ts';
+import { expectLedger } from './ledger.ts';
 import { eventually, get, json, listen, scratch, startGateway, stream } from './rig.ts';
 import type { Gateway } from './rig.ts';
 
@@ -258,3 +259,5 @@ test('nobody is told a site by halves: an unknown one is 404 and names those the
   expect(response.status).toBe(404);
   expect(await response.text()).toContain('Île d’Yeu');
 });
+
+test('every sample is accounted for', () => expectLedger(gateway.http));

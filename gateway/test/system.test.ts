@@ -10,6 +10,7 @@ import { plants } from '../../simulators/plants/index.ts';
 import { openReader } from '../reader.ts';
 import type { AlarmList, Dict, Summary, Timeseries } from '../web/wire.ts';
 import { needs } from './needs.ts';
+import { expectLedger } from './ledger.ts';
 import { eventually, get, json, listen, scratch, startGateway, startSimulator, stream } from './rig.ts';
 import type { Gateway, SimulatorProcess } from './rig.ts';
 
@@ -215,3 +216,5 @@ test('a bad request is told what is wrong', async () => {
   expect(await asked(`/dashboard/timeseries/${site}?metric=none`)).toMatchObject({ status: 400, field: 'metric' });
   expect(await asked(`/dashboard/timeseries/${site}`)).toMatchObject({ status: 400, field: 'metric' });
 });
+
+test('every sample is accounted for', () => expectLedger(gateway.http));

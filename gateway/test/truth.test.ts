@@ -8,6 +8,7 @@ import { plants } from '../../simulators/plants/index.ts';
 import { startProxy } from '../../simulators/proxy.ts';
 import { openReader } from '../reader.ts';
 import type { Dict } from '../web/wire.ts';
+import { expectLedger } from './ledger.ts';
 import { eventually, get, json, listen, scratch, startGateway, startSimulator, stream } from './rig.ts';
 import type { Gateway, SimulatorProcess } from './rig.ts';
 import { judge, missing, truthOf } from './truth.ts';
@@ -158,5 +159,6 @@ test(
       }
       expect(lost.slice(0, 5), way).toEqual([]);
     }
+    for (const { http } of [direct, proxied]) await expectLedger(http);
   },
 );

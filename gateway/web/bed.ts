@@ -22,6 +22,7 @@ import type {
 import { Status } from '../status.ts';
 import { createWeb } from './web.ts';
 import type { Web, WebOptions } from './web.ts';
+import type { WireLedger } from './wire.ts';
 
 /** Site ids as people write them. */
 export const site = 'Skövde norra';
@@ -173,7 +174,7 @@ export interface Bed {
   /** What the ingest route filed, and how many items it refused. */
   filed: Reading[];
   refused: number[];
-  answer: { act: ActResult; durable: () => Promise<void>; room: () => Promise<void> };
+  answer: { act: ActResult; durable: () => Promise<void>; room: () => Promise<void>; ledger: WireLedger };
   folder: string;
   ask(path: string, how?: { method?: string; headers?: Record<string, string>; body?: string }): Promise<Answer>;
   close(): Promise<void>;
@@ -198,7 +199,12 @@ export async function bed(settings: Partial<WebOptions['settings']> = {}): Promi
   const acts: OperatorAct[] = [];
   const filed: Reading[] = [];
   const refused: number[] = [];
-  const answer: Bed['answer'] = { act: { ok: true, seq: 7 }, durable: async () => {}, room: async () => {} };
+  const answer: Bed['answer'] = {
+    act: { ok: true, seq: 7 },
+    durable: async () => {},
+    room: async () => {},
+    ledger: { time: '2026-01-01T00:00:00.000Z', holds: true, faults: [], sources: [], consumers: [] },
+  };
   const web = createWeb({
     catalog: plant(),
     clock: systemClock,
@@ -221,6 +227,8 @@ export async function bed(settings: Partial<WebOptions['settings']> = {}): Promi
       ahead: 300_000,
     },
     devices: () => [{ name: 'line' }],
+    ledger: async () => answer.ledger,
+    backlogs: () => [{ name: 'historian', samples: 3, bytes: 40, dropped: 1 }],
     settings: {
       ...{ host: '127.0.0.1', port: 0, hosts: ['gateway.test'], insecure: false, assets },
       ...{ version: '1.2.3', gatewayId: 'one', ingest: { tokenFile: '' } },

@@ -66,6 +66,7 @@ beforeEach(async () => {
     durable: async (seq) => void durable.push(seq),
     act: (act) => (acts.push(act), result),
     status: () => ({ version: '1.2.3' }),
+    ledger: async () => ({ holds: true }),
   });
 });
 afterEach(async () => {
@@ -164,6 +165,7 @@ test('an origin that is none is refused, as is a path that is not there', async 
   expect(await call('POST', '/import?origin=live')).toMatchObject({ code: 400, body: { field: 'origin' } });
   expect((await call('GET', '/import')).code).toBe(404);
   expect(await call('GET', '/status')).toMatchObject({ code: 200, body: { version: '1.2.3' } });
+  expect(await call('GET', '/ledger')).toMatchObject({ code: 200, body: { holds: true } });
 });
 
 describe('acts', () => {
@@ -214,7 +216,8 @@ test('only its user may open the socket; a dead daemon’s is replaced; close ta
   await control.close();
   expect(() => statSync(path)).toThrow('ENOENT');
   writeFileSync(path, '');
-  const idle = { durable: async () => {}, room: async () => {}, reject: () => {}, ahead: 0, retention: 0 };
+  const none = async () => {};
+  const idle = { durable: none, room: none, reject: () => {}, ahead: 0, retention: 0, ledger: async () => ({}) };
   const options = { clock: new ManualClock(now), catalog: plant, ...idle };
   const act = (): ActResult => result;
   const file = () => ({ accepted: 0, rejected: 0, shed: 0 });

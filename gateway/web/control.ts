@@ -14,6 +14,7 @@ export interface ControlOptions extends IntakeOptions {
   path: string;
   act(act: OperatorAct): ActResult;
   status(): object;
+  ledger(): Promise<object>;
 }
 
 /** Bytes of an operator's act. */
@@ -55,6 +56,7 @@ export async function createControl(options: ControlOptions): Promise<{ close():
 async function serve(options: ControlOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://control');
   if (request.method === 'GET' && url.pathname === '/status') return answer(response, 200, options.status());
+  if (request.method === 'GET' && url.pathname === '/ledger') return answer(response, 200, await options.ledger());
   if (request.method === 'POST' && url.pathname === '/import')
     return importFile(options, request, response, url.searchParams);
   if (request.method === 'POST' && url.pathname === '/act') return carryOut(options, request, response);

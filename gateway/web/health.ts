@@ -10,16 +10,32 @@ const Health = Type.Object({
   components: Type.Array(
     Type.Object({ name: Type.String(), state: Type.String(), reason: Type.String(), seconds: Type.Number() }),
   ),
+  consumers: Type.Array(
+    Type.Object(
+      { name: Type.String(), samples: Type.Integer(), bytes: Type.Integer(), dropped: Type.Integer() },
+      { description: 'what the journal still owes each consumer, and samples lost for it' },
+    ),
+  ),
 });
+
+/** What the journal still owes a consumer. */
+export interface Backlog {
+  name: string;
+  samples: number;
+  bytes: number;
+  dropped: number;
+}
 
 export function health({
   status,
   clock,
   ready,
+  backlogs,
 }: {
   status: Status;
   clock: Clock;
   ready(): { ready: boolean; reasons: string[] };
+  backlogs(): Backlog[];
 }): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.get(
@@ -54,6 +70,7 @@ export function health({
         return {
           status: failed ? ('failed' as const) : degraded ? ('degraded' as const) : ('ok' as const),
           components,
+          consumers: backlogs(),
         };
       },
     );

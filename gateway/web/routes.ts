@@ -16,6 +16,7 @@ import {
   FacilityParams,
   FacilityQuery,
   FacilitySchema,
+  LedgerSchema,
   ShelveSchema,
   SummaryQuery,
   SummarySchema,
@@ -24,7 +25,7 @@ import {
 } from './schema.ts';
 import { Dicts } from './dict.ts';
 import { wireAlarm, wireFacility } from './values.ts';
-import type { Dict, Timeseries } from './wire.ts';
+import type { Dict, Timeseries, WireLedger } from './wire.ts';
 
 export interface RoutesOptions {
   catalog(): Catalog;
@@ -34,6 +35,7 @@ export interface RoutesOptions {
   act(act: OperatorAct): ActResult;
   durable(seq: number): Promise<void>;
   devices(): unknown;
+  ledger(): Promise<WireLedger>;
 }
 
 /** Who acts when nobody says a name: until users exist, whoever sits at the page. */
@@ -168,6 +170,17 @@ export function routes(options: RoutesOptions): FastifyPluginAsyncTypebox {
             ? { kind: 'unshelve', key, user }
             : { kind: 'shelve', key, until: clock.now() + minutes * 60_000, reason, user },
         ),
+    );
+
+    app.get(
+      '/ledger',
+      {
+        schema: {
+          summary: 'Every sample accounted for: what came in, what became of it, and whether the sums hold',
+          response: { 200: LedgerSchema, ...failures },
+        },
+      },
+      () => options.ledger(),
     );
 
     app.get(

@@ -174,6 +174,48 @@ export const TimeseriesSchema = Type.Object({
   ),
 });
 
+const count = Type.Integer({ minimum: 0 });
+export const LedgerSchema = Type.Object({
+  time: Type.String({ format: 'date-time' }),
+  holds: Type.Boolean({ description: 'whether every sum holds' }),
+  faults: Type.Array(Type.String(), { description: 'which sums do not hold, and by how much' }),
+  sources: Type.Array(
+    Type.Object(
+      {
+        source: Type.String(),
+        received: count,
+        made: Type.Integer({ minimum: 0, description: 'repeats, bad on loss: samples no device said' }),
+        rejected: count,
+        filtered: count,
+        shed: Type.Integer({ minimum: 0, description: 'not journalled for want of disk space' }),
+        journalled: count,
+        merged: Type.Integer({ minimum: 0, description: 'retransmissions' }),
+        inJournal: Type.Integer({ minimum: 0, description: 'the journal’s own count of what it has taken' }),
+        holds: Type.Boolean(),
+      },
+      { description: 'received + made = rejected + filtered + shed + journalled + merged; journalled = inJournal' },
+    ),
+  ),
+  consumers: Type.Array(
+    Type.Object(
+      {
+        consumer: Type.String(),
+        journalled: Type.Integer({ minimum: 0, description: 'since the consumer was added' }),
+        delivered: count,
+        filtered: count,
+        backlog: count,
+        deadLettered: count,
+        dropped: count,
+        lost: Type.Optional(
+          Type.Object({ from: Type.String(), to: Type.String() }, { description: 'times of the samples dropped' }),
+        ),
+        holds: Type.Boolean(),
+      },
+      { description: 'journalled = delivered + filtered + backlog + deadLettered + dropped' },
+    ),
+  ),
+});
+
 export const FacilityParams = Type.Object({ facility: Type.String({ minLength: 1 }) });
 /** A misspelt parameter is said to be one, and not passed over. */
 const closed = { additionalProperties: false };

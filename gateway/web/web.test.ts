@@ -301,6 +301,7 @@ test('OpenAPI lists every route, and what the server answers is what it says', a
     [`${api}/dashboard/timeseries/{facility}`]: '?metric=flow',
     [`${api}/alarms`]: '',
     [`${api}/devices`]: '',
+    [`${api}/ledger`]: '',
     '/livez': '',
     '/readyz': '',
     '/health': '',
@@ -316,6 +317,12 @@ test('OpenAPI lists every route, and what the server answers is what it says', a
     ].sort(),
   );
   it.now.active = [alarmOf('e1')];
+  const sums = { received: 3, made: 1, rejected: 0, filtered: 1, shed: 0, journalled: 2, merged: 1 };
+  const settled = { delivered: 1, filtered: 0, backlog: 0, deadLettered: 0, dropped: 1 };
+  const lost = { from: '2026-01-01T00:00:00.000Z', to: '2026-01-01T00:00:01.000Z' };
+  it.answer.ledger.sources = [{ source: 'line', ...sums, inJournal: 2, holds: true }];
+  it.answer.ledger.consumers = [{ consumer: 'historian', journalled: 2, ...settled, lost, holds: true }];
+  expect(JSON.parse((await it.ask(`${api}/ledger`)).text)).toEqual(it.answer.ledger);
   for (const [path, query] of Object.entries(asked)) {
     const schema = spec.paths[path]?.get?.responses['200']?.content?.['application/json']?.schema;
     expect(schema, path).toBeDefined();
@@ -329,7 +336,10 @@ test('OpenAPI lists every route, and what the server answers is what it says', a
 
 test('health and metrics', async () => {
   it.status.set('mqtt', 'degraded', 'no client');
-  expect(JSON.parse((await it.ask('/health')).text)).toMatchObject({ status: 'degraded' });
+  expect(JSON.parse((await it.ask('/health')).text)).toMatchObject({
+    status: 'degraded',
+    consumers: [{ name: 'historian', samples: 3, bytes: 40, dropped: 1 }],
+  });
   it.status.set('writer', 'failed', 'disk full');
   const health = await it.ask('/health');
   expect(health.code).toBe(503);

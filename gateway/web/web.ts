@@ -15,12 +15,14 @@ import { Dashboard } from './dashboard.ts';
 import { answerTo, Refusal } from './errors.ts';
 import { bindingFault, hostAllowed, originAllowed } from './guards.ts';
 import { health } from './health.ts';
+import type { Backlog } from './health.ts';
 import { Hub } from './hub.ts';
 import { ingestRoute } from './intake/ingest.ts';
 import type { IngestOptions } from './intake/ingest.ts';
 import { measureProcess } from './measures.ts';
 import { routes } from './routes.ts';
 import { streamRoute } from './stream.ts';
+import type { WireLedger } from './wire.ts';
 
 export interface WebOptions {
   catalog: Catalog;
@@ -32,7 +34,9 @@ export interface WebOptions {
   durable(seq: number): Promise<void>;
   intake: Pick<IngestOptions, 'file' | 'reject' | 'room' | 'ahead'>;
   devices?(): unknown;
+  ledger(): Promise<WireLedger>;
   ready?(): { ready: boolean; reasons: string[] };
+  backlogs?(): Backlog[];
   settings: {
     host: string;
     port: number;
@@ -206,6 +210,7 @@ export function createWeb(options: WebOptions): Web {
       act: options.act,
       durable: options.durable,
       devices: options.devices ?? (() => []),
+      ledger: options.ledger,
     }),
     { prefix: '/api/v1' },
   );
@@ -215,7 +220,14 @@ export function createWeb(options: WebOptions): Web {
     prefix: '/api/v1',
   });
   void app.register(streamRoute({ hub, catalog: () => catalog }), { prefix: '/api/v1' });
-  void app.register(health({ status, clock, ready: options.ready ?? (() => ({ ready: true, reasons: [] })) }));
+  void app.register(
+    health({
+      status,
+      clock,
+      ready: options.ready ?? (() => ({ ready: true, reasons: [] })),
+      backlogs: options.backlogs ?? (() => []),
+    }),
+  );
 
   let closing: Promise<void> | undefined;
   return {

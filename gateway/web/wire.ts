@@ -169,6 +169,43 @@ export interface Timeseries {
 export interface AlarmList {
   alarms: WireAlarm[];
 }
+/** GET /api/v1/ledger : every sample's whereabouts, in samples since the first. */
+export interface WireLedger {
+  time: string;
+  /** Whether every sum holds; if not, `faults` says which and by how much. */
+  holds: boolean;
+  faults: string[];
+  sources: LedgerSource[];
+  consumers: LedgerConsumer[];
+}
+/** received + made = rejected + filtered + shed + journalled + merged, and journalled = inJournal. */
+export interface LedgerSource {
+  source: string;
+  received: number;
+  made: number;
+  rejected: number;
+  filtered: number;
+  shed: number;
+  journalled: number;
+  merged: number;
+  /** The journal's own count of what it has taken from this source. */
+  inJournal: number;
+  holds: boolean;
+}
+/** journalled = delivered + filtered + backlog + deadLettered + dropped, from when the consumer was added. */
+export interface LedgerConsumer {
+  consumer: string;
+  journalled: number;
+  delivered: number;
+  filtered: number;
+  backlog: number;
+  deadLettered: number;
+  dropped: number;
+  /** Times of the samples dropped, ISO 8601. */
+  lost?: { from: string; to: string };
+  holds: boolean;
+}
+
 /** POST /api/v1/alarms/acknowledge; `event` names the occurrence, so an old click never acknowledges a new one. */
 export interface AcknowledgeBody {
   key: string;

@@ -1,0 +1,53 @@
+// `penstock ledger`: asks the running daemon over its control socket, or opens the data folder under its lock when none
+// runs. Called by main; says the ledger. Opening a folder cuts a torn tail off the journal, as any start would, and
+// changes nothing else: no position is stored, nothing is dropped.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock as clock } from '../clock.ts';
+import { standing } from '../historian/embedded/standing.ts';
+import { openSegments } from '../journal/segments.ts';
+import { ledgerOf, ledgerTable } from '../ledger.ts';
+import { lockDataDir } from '../state/lock.ts';
+import type { WireLedger } from '../web/wire.ts';
+import { Absent, textOf, toDaemon } from './control.ts';
+import { argumentsOf, dataFolder } from './wrong-use.ts';
+
+/** @returns the exit code: 0, or 1 when a sum does not hold */
+export async function ledgerCommand(args: string[]): Promise<number> {
+  const { values } = argumentsOf(args, { data: { type: 'string' }, json: { type: 'boolean' } });
+  const ledger = await readLedger(dataFolder(values.data));
+  console.log(values.json ? JSON.stringify(ledger, null, 2) : ledgerTable(ledger));
+  return ledger.holds ? 0 : 1;
+}
+
+/** Rejects in words when there is no gateway's data in the folder, or the daemon does not answer. */
+export async function readLedger(data: string): Promise<WireLedger> {
+  return (await asked(data)) ?? opened(data);
+}
+
+/** Undefined when no daemon listens. */
+async function asked(data: string): Promise<WireLedger | undefined> {
+  const { answer } = toDaemon(data, '/ledger', { signal: AbortSignal.timeout(30_000) });
+  try {
+    return JSON.parse(await textOf(await answer)) as WireLedger;
+  } catch (error) {
+    if (error instanceof Absent) return undefined;
+    throw error;
+  }
+}
+
+function opened(data: string): WireLedger {
+  if (!existsSync(join(data, 'journal')))
+    throw new Error(`there is no gateway's journal in ${data}: name its data folder with --data`);
+  const lock = lockDataDir(data);
+  try {
+    // Bounds are the daemon's to keep. Never closed: that would store positions.
+    const log = openSegments({ dataDir: data, cap: Infinity });
+    const own = standing(data);
+    if (own) log.add('historian', log.start, { own });
+    const accounts = Object.fromEntries(log.consumers().map((name) => [name, log.account(name)]));
+    return ledgerOf({ sources: log.sources(), accounts }, clock.now());
+  } finally {
+    lock.release();
+  }
+}
