@@ -221,7 +221,7 @@ async function runEgress({ dataDir, forward, owed, tags, shared }: Start): Promi
       health: () => ({
         ...pumping.health(),
         oldest: debt.oldest,
-        behind: false,
+        behind: debt.behind,
         trouble: consumer.trouble?.() ?? '',
       }),
       wake: () => pumping.wake(),

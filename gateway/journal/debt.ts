@@ -4,6 +4,8 @@ import type { Clock, Micros, Stored } from '../model.ts';
 import type { Follower } from './follow.ts';
 import type { FrameMeta } from './head.ts';
 import type { Settled } from './log.ts';
+import { inOrder } from './order.ts';
+import type { Order, Take } from './order.ts';
 import type { Due, PumpSource } from './pump.ts';
 import { minus, plus } from './ranges.ts';
 import type { Range } from './ranges.ts';
@@ -28,6 +30,7 @@ export class Debt implements PumpSource {
   /** What was settled lately, and when. */
   #recent: (Range & { at: number })[] = [];
   #oldest: Micros | undefined;
+  readonly #order: Order = { passed: [] };
 
   constructor(options: DebtOptions) {
     this.#options = options;
@@ -39,15 +42,20 @@ export class Debt implements PumpSource {
     return this.#oldest;
   }
 
+  /** Live frames go first, what waited for long behind them. */
+  get behind(): boolean {
+    return this.#order.split !== undefined;
+  }
+
   read(bytes: number): Due {
-    const { follower } = this.#options;
-    this.#owed = minus(this.#owed, { from: 0, to: follower.ends().first });
-    const { frames, suspect } = follower.read(this.#owed, bytes);
-    if (suspect) this.#options.suspect();
-    const [next] = frames;
+    const { follower, clock } = this.#options;
+    const { first, written } = follower.ends();
+    this.#owed = minus(this.#owed, { from: 0, to: first });
+    const due = inOrder(this.#order, this.#owed, written, clock.now(), bytes, this.#take);
+    const [next] = due.backlog.length > 0 ? due.backlog : due.live;
     // A frame of events alone has no such time.
     this.#oldest = next && (next.meta.receivedAt || this.#oldest);
-    return { live: frames, backlog: [] };
+    return due;
   }
 
   deliver(frames: readonly FrameMeta[], stored: Stored | void): void {
@@ -63,6 +71,19 @@ export class Debt implements PumpSource {
     for (const range of this.#recent) if (range.at >= since) this.#owed = plus(this.#owed, range);
     this.#recent = this.#recent.filter(({ at }) => at < since);
   }
+
+  readonly #take: Take<Due['live'][number]> = (ranges, bytes, least, passed) => {
+    const wanted =
+      passed &&
+      (({ seq, origin }: FrameMeta): boolean => {
+        if (origin !== 'live') passed({ from: seq, to: seq + 1 });
+        return origin === 'live';
+      });
+    if (bytes <= 0 && !least) return [];
+    const { frames, suspect } = this.#options.follower.read(ranges, bytes, wanted);
+    if (suspect) this.#options.suspect();
+    return frames;
+  };
 
   #settle(frames: readonly FrameMeta[], stored: Stored | void | 'lost'): void {
     const now = this.#options.clock.mono();

@@ -1,0 +1,363 @@
+// A store elsewhere that throws, hangs or is slow, for hours of virtual time, over the real journal and its files. Each
+// ends with the ledger and with the source's own numbering.
+import { afterEach, expect, test } from 'vitest';
+import { ManualClock } from '../clock.ts';
+import type { Consumer, Frame, Origin, Stored } from '../model.ts';
+import { Debt } from './debt.ts';
+import { diskFiles } from './files.ts';
+import { Follower } from './follow.ts';
+import { encodeFrame } from './frame.ts';
+import { readHead } from './head.ts';
+import { Pace } from './pace.ts';
+import { pump } from './pump.ts';
+import type { Pump, PumpOptions } from './pump.ts';
+import { openSegments } from './segments.ts';
+import { readEnds, sharedEnds } from './shared.ts';
+import { scratch } from './testing.ts';
+
+const cleanups: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+type Write = (frames: readonly Frame[], signal: AbortSignal) => Promise<Stored | void>;
+
+/** A line that gives a numbered sample a second, the journal, and a store at the end of a pump. */
+function bed(how: Partial<PumpOptions> & { cap?: number; rate?: number; segmentBytes?: number } = {}) {
+  const { cap = 1e9, segmentBytes = 4000, rate = 10_000, ...options } = how;
+  const place = scratch();
+  cleanups.push(() => place.clear());
+  const clock = new ManualClock();
+  const shared = sharedEnds();
+  // Hours of syncs would take minutes.
+  const files = { ...diskFiles, sync: () => Promise.resolve(), syncFolder: () => Promise.resolve() };
+  const log = openSegments({ dataDir: place.dir, cap, segmentBytes, clock, shared, files });
+  cleanups.push(() => log.close());
+  log.add('far', 1);
+  const follower = new Follower({ files, folder: place.journal, ends: () => readEnds(shared) });
+  const debt = new Debt({
+    follower,
+    clock,
+    owed: log.account('far').owed,
+    settled: (frames, stored) => (stored === 'lost' ? log.lose('far', frames) : log.deliver('far', frames, stored)),
+    suspect: () => void log.read('far', 1),
+  });
+  /** What the store holds: the number by time, and how often each came; writes in the order in which they were begun. */
+  const held = new Map<number, number>();
+  const times = new Map<number, number>();
+  const writes: { at: number; numbers: number[] }[] = [];
+  let inFlight = 0;
+  let most = 0;
+  const line = { next: 0, seq: 1 };
+  const store: { write: Write } = { write: () => Promise.resolve() };
+  const consumer: Consumer = {
+    async write(frames, signal) {
+      most = Math.max(most, ++inFlight);
+      const samples = frames.flatMap((frame) => frame.samples);
+      writes.push({ at: clock.mono(), numbers: samples.map(({ value }) => value as number) });
+      try {
+        const stored = await store.write(frames, signal);
+        for (const { t, value } of samples) {
+          held.set(t, value as number);
+          times.set(value as number, (times.get(value as number) ?? 0) + 1);
+        }
+        return stored;
+      } finally {
+        inFlight--;
+      }
+    },
+    close: () => Promise.resolve(),
+  };
+  const pace = new Pace({ clock, rate });
+  let seed = 7;
+  const random = (): number => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+  const deadline = { write: 30_000, grace: 2000 };
+  const pumping: Pump = pump({
+    source: debt,
+    consumer,
+    clock,
+    bytes: 100_000,
+    pause: 250,
+    pace,
+    deadline,
+    random,
+    ...options,
+  });
+  const stop = new AbortController();
+  const ended = pumping.run(stop.signal);
+  cleanups.push(async () => {
+    stop.abort();
+    await clock.advance(5000);
+    await ended;
+  });
+
+  const append = (samples: number, origin: Origin = 'live'): void => {
+    const now = clock.micros();
+    const all = Array.from({ length: samples }, () => {
+      const n = line.next++;
+      return { tag: 1, t: n * 1000, receivedAt: now, value: n, status: 0, flags: 0 };
+    });
+    const bytes = encodeFrame({ origin, source: 'line', samples: all, events: [] }, line.seq++, 1);
+    const head = readHead(bytes);
+    if (!head.ok) throw new Error(head.message);
+    log.append(bytes, head.meta);
+    // Asking puts it into the file.
+    void log.first;
+  };
+  return {
+    ...{ clock, log, debt, line, store, held, times, writes, pumping, append },
+    /** Seconds of the line, a sample each. */
+    async pass(seconds: number, each = 1, step = 1000): Promise<void> {
+      for (let i = 0; i < seconds; i++) {
+        append(each);
+        if (i % 60 === 0) await log.sync();
+        pumping.wake();
+        for (let ms = 0; ms < 1000; ms += step) await clock.advance(step);
+      }
+    },
+    async drain(): Promise<void> {
+      for (let i = 0; i < 10_000 && log.account('far').backlog.frames > 0; i++) {
+        pumping.wake();
+        await clock.advance(1000);
+      }
+    },
+    /** The ledger, and that the store holds exactly the numbers that were not dropped, each with its own time. */
+    balance([least, atMost] = [0, 0]): ReturnType<typeof log.account> {
+      const account = log.account('far');
+      const { journalled, delivered, filtered, deadLettered, dropped, backlog } = account;
+      expect(journalled).toBe(line.next);
+      expect(delivered + filtered + deadLettered + dropped + backlog.samples).toBe(journalled);
+      expect(most).toBeLessThanOrEqual(1);
+      expect([...held].every(([t, value]) => t === value * 1000)).toBe(true);
+      expect(held.size).toBe(journalled - dropped - backlog.samples);
+      const twice = [...times.values()].filter((n) => n > 1).length;
+      expect(twice).toBeGreaterThanOrEqual(least);
+      expect(twice).toBeLessThanOrEqual(atMost);
+      return account;
+    },
+  };
+}
+const refuse: Write = () => Promise.reject(new Error('connection refused'));
+const accept: Write = () => Promise.resolve();
+const heedful: Write = (_frames, signal) =>
+  new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+
+test('throws for an hour: tried again and again, at most half a minute apart, and nothing is lost', async () => {
+  const { pass, drain, store, balance, pumping, writes, clock, debt } = bed();
+  await pass(10);
+  await drain();
+  expect(balance().delivered).toBe(10);
+  const began = clock.mono();
+  store.write = refuse;
+  await pass(3600);
+  const tries = writes.filter(({ at }) => at >= began);
+  expect(tries.length).toBeGreaterThan(3600 / 31);
+  expect(tries.length).toBeLessThan(700);
+  const { failures, ...health } = pumping.health();
+  expect(health).toMatchObject({ lastError: 'connection refused', tries: failures });
+  expect(Math.abs(failures - tries.length)).toBeLessThanOrEqual(1);
+  expect(pumping.health().lastSuccess).toBeLessThan(clock.now() - 3599_000);
+  expect(clock.micros() - (debt.oldest ?? 0)).toBeGreaterThan(3599e6);
+  expect(balance().backlog.samples).toBe(3600);
+  store.write = accept;
+  await drain();
+  expect(balance()).toMatchObject({ delivered: 3610, dropped: 0 });
+  expect(pumping.health()).toMatchObject({ tries: 0, lastError: '', failingSince: undefined });
+  await pass(1);
+  await clock.advance(1000);
+  expect([debt.oldest, debt.behind]).toEqual([undefined, false]);
+});
+
+test('hangs for an hour and heeds its signal: given up every half minute, and never two writes at once', async () => {
+  const { pass, drain, store, balance, pumping, writes } = bed();
+  store.write = heedful;
+  await pass(3600);
+  expect(pumping.health()).toMatchObject({ lastError: 'no answer within 30 s', hangingSince: undefined });
+  expect(writes.length).toBeGreaterThan(60);
+  expect(writes.length).toBeLessThan(120);
+  store.write = accept;
+  await drain();
+  expect(balance()).toMatchObject({ delivered: 3600, dropped: 0 });
+});
+
+test('hangs for an hour and heeds nothing: said, waited for, and taken for stored when it says so in the end', async () => {
+  const { pass, drain, store, balance, pumping, writes, clock } = bed();
+  const answer = Promise.withResolvers<void>();
+  const begun = clock.now();
+  store.write = () => answer.promise;
+  await pass(30);
+  expect(pumping.health().hangingSince).toBeUndefined();
+  await pass(3570);
+  expect(pumping.health().hangingSince).toBe(begun);
+  expect(writes.length).toBe(1);
+  expect(balance().backlog.samples).toBe(3600);
+  answer.resolve();
+  store.write = accept;
+  await drain();
+  expect(pumping.health().hangingSince).toBeUndefined();
+  expect(balance()).toMatchObject({ delivered: 3600, dropped: 0 });
+});
+
+test('answers late, each time, for an hour: keeps up, in order', async () => {
+  const { pass, drain, store, balance, writes, clock } = bed();
+  store.write = () => new Promise((resolve) => clock.after(20_000, resolve));
+  await pass(3600);
+  expect(balance().backlog.samples).toBeLessThan(60);
+  await drain();
+  balance();
+  const all = writes.flatMap(({ numbers }) => numbers);
+  expect(all).toEqual([...all].sort((a, b) => a - b));
+});
+
+test('answers that come when the write was given up, or half of it stored: the same frames again, nothing lost', async () => {
+  const { pass, drain, store, held, line, log, pumping } = bed();
+  let n = 0;
+  store.write = (frames, signal) => {
+    // Every third is stored, and the answer lost; every other third is half stored.
+    const samples = frames.flatMap((frame) => frame.samples);
+    const kept = n % 3 === 0 ? samples : n % 3 === 1 ? samples.slice(0, samples.length / 2) : [];
+    for (const { t, value } of kept) held.set(t, value as number);
+    return n++ % 3 === 2 ? accept(frames, signal) : refuse(frames, signal);
+  };
+  await pass(900);
+  await drain();
+  expect(pumping.health().failures).toBeGreaterThan(10);
+  expect(log.account('far')).toMatchObject({ journalled: 900, delivered: 900, dropped: 0 });
+  expect([...held].length).toBe(line.next);
+});
+
+test('a second outage while the first is being made up for: live first both times, every number once', async () => {
+  const { pass, drain, store, balance, writes, debt, line, clock } = bed({ rate: 20, bytes: 2000 });
+  store.write = refuse;
+  await pass(1200, 5);
+  store.write = accept;
+  const first = line.next;
+  await pass(60, 5);
+  expect(debt.behind).toBe(true);
+  const fresh = writes.flatMap(({ numbers }) => numbers).filter((n) => n >= first);
+  expect(new Set(fresh).size).toBeGreaterThan(60 * 5 - 40);
+  expect(balance().backlog.samples).toBeGreaterThan(3000);
+  store.write = refuse;
+  await pass(600, 5);
+  store.write = accept;
+  const second = line.next;
+  await pass(60, 5);
+  const again = writes.flatMap(({ numbers }) => numbers).filter((n) => n >= second);
+  expect(new Set(again).size).toBeGreaterThan(60 * 5 - 40);
+  await drain();
+  expect(balance()).toMatchObject({ delivered: 1920 * 5, dropped: 0 });
+  await pass(2);
+  await clock.advance(1000);
+  expect(debt.behind).toBe(false);
+});
+
+test('the backlog goes no faster than its pace, and what is live does not wait for it', async () => {
+  const { pass, store, writes, clock, line, log } = bed({ rate: 100, bytes: 20_000 });
+  store.write = refuse;
+  await pass(1000, 20);
+  store.write = accept;
+  await pass(60, 1, 50);
+  const since = clock.mono();
+  const fresh = line.next;
+  const before = log.account('far').backlog.samples;
+  await pass(60, 5, 50);
+  const sent = before + 300 - log.account('far').backlog.samples;
+  // 100 a second of the backlog, and 5 a second of what is live.
+  expect(sent).toBeGreaterThan(60 * 105 * 0.9);
+  expect(sent).toBeLessThan(60 * 105 * 1.1);
+  const waits = writes
+    .filter(({ at }) => at >= since)
+    .flatMap(({ at, numbers }) =>
+      numbers.filter((n) => n >= fresh).map((n) => at - since - Math.floor((n - fresh) / 5) * 1000),
+    );
+  expect(waits.length).toBeGreaterThan(290);
+  expect(Math.max(...waits)).toBeLessThan(600);
+});
+
+test('an import waits behind the backlog it came after, so that the later value stays', async () => {
+  const { pass, drain, store, writes, append, balance, line } = bed({ rate: 50, bytes: 5000 });
+  store.write = refuse;
+  await pass(600, 2);
+  append(10, 'import');
+  const imported = line.next - 10;
+  await pass(10, 2);
+  store.write = accept;
+  await drain();
+  const order = writes.flatMap(({ numbers }) => numbers);
+  const last = (n: number): number => order.lastIndexOf(n);
+  for (let n = 0; n < imported; n++) expect(last(n)).toBeLessThan(last(imported));
+  expect(balance()).toMatchObject({ delivered: line.next });
+});
+
+test('what the journal had to drop meanwhile is counted with its times, and the rest arrives', async () => {
+  const { pass, drain, store, balance, held } = bed({ cap: 20_000, segmentBytes: 2000 });
+  store.write = refuse;
+  await pass(3600);
+  store.write = accept;
+  await drain();
+  const { dropped, lost, delivered } = balance();
+  expect(dropped).toBeGreaterThan(2000);
+  expect(delivered).toBeGreaterThan(100);
+  expect(lost).toEqual({ from: 0, to: (dropped - 1) * 1000 });
+  expect(Math.min(...held.values())).toBe(dropped);
+});
+
+test('what the store says of a write is what the books say, and what was stored lately can be had again', async () => {
+  const { pass, drain, store, balance, debt, pumping, log } = bed();
+  store.write = (frames) => {
+    const samples = frames.reduce((sum, frame) => sum + frame.samples.length, 0);
+    const deadLettered = Math.min(1, samples);
+    return Promise.resolve({ delivered: 0, filtered: samples - deadLettered, deadLettered });
+  };
+  await pass(100);
+  await drain();
+  const { delivered, filtered, deadLettered } = balance();
+  expect([delivered, filtered + deadLettered]).toEqual([0, 100]);
+  expect(deadLettered).toBeGreaterThan(20);
+  debt.rewind(40_000);
+  pumping.wake();
+  await pass(1);
+  await drain();
+  const account = balance([40, 42]);
+  expect(account.filtered + account.deadLettered).toBe(101);
+  expect(log.account('far').backlog.frames).toBe(0);
+});
+
+test('a stop ends within its grace even when a write heeds nothing', async () => {
+  const { clock, store, append, debt } = bed();
+  store.write = () => new Promise(() => {});
+  append(1);
+  const stop = new AbortController();
+  const consumer: Consumer = { write: () => new Promise(() => {}), close: () => Promise.resolve() };
+  const deadline = { write: 30_000, grace: 2000 };
+  const other = pump({ source: debt, consumer, clock, bytes: 1000, pause: 0, deadline });
+  let over = false;
+  const ended = other.run(stop.signal).then(() => (over = true));
+  await clock.advance(10);
+  stop.abort();
+  await clock.advance(1900);
+  expect(over).toBe(false);
+  await clock.advance(200);
+  await ended;
+});
+
+test('a pace: so many a second, a second saved up, half under pressure, and debts are waited for', () => {
+  const clock = { at: 0, mono: () => clock.at };
+  let pressure = 0;
+  const pace = new Pace({ clock, rate: 1000, pressure: () => pressure });
+  expect(pace.wait()).toBe(0);
+  pace.take(3000);
+  expect(pace.wait()).toBe(2001);
+  clock.at = 1000;
+  expect(pace.wait()).toBe(1001);
+  pressure = 0.8;
+  expect([pace.rate, pace.wait()]).toEqual([500, 2002]);
+  clock.at = 2000;
+  pressure = 0.5;
+  expect([pace.rate, pace.wait()]).toEqual([1000, 1]);
+  clock.at = 1e6;
+  pace.take(999);
+  expect(pace.wait()).toBe(0);
+  pace.take(1);
+  expect(pace.wait()).toBe(1);
+});
