@@ -63,7 +63,7 @@ export function drift(table: Table, found: FoundTable): string {
     if (is === undefined)
       return `the table ${table} has no column ${name}: run ALTER TABLE ${table} ADD COLUMN ${name} ${type}`;
     if (is !== type)
-      return `the column ${name} of the table ${table} is ${is}, not ${type}: rename that table, and a right one is made`;
+      return `the table ${table} has a column ${name} of type ${is}, not ${type}: rename that table, and a right one is made`;
   }
   const same = keys.length === found.keys.size && keys.every((key) => found.keys.has(key));
   if (!found.wal) return `the table ${table} has no write-ahead log: rename that table, and a right one is made`;

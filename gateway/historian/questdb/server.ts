@@ -14,6 +14,8 @@ export interface ServerOptions {
   password: string;
   /** Java heap, MiB: 256 by default. */
   heap?: number;
+  /** Flags for Java; by default the parallel collector, which QuestDB advises. */
+  java?: readonly string[];
   /** Loopback ports; free ones by default, the same over restarts. */
   ports?: { http: number; pg: number; health: number };
   /** Further settings, by their names in the environment (`QDB_…`). */
@@ -25,8 +27,11 @@ export interface QuestdbServer {
   readonly user: string;
   readonly password: string;
   readonly pid: number | undefined;
-  /** Resolves when it answers; rejects with what it printed when it ends before that or needs longer than 60 s. */
-  start(): Promise<void>;
+  /**
+   * Resolves when it answers; rejects with what it printed when it ends before that or needs longer than 60 s. May be
+   * called again after an end, also with another password.
+   */
+  start(secret?: string): Promise<void>;
   /** As a power cut does it to the process. */
   kill(): Promise<void>;
   /** In good order, killed after 10 s. Idempotent. */
@@ -35,11 +40,12 @@ export interface QuestdbServer {
   readonly ended: Promise<string>;
 }
 
-const flags = ['-DQuestDB-Runtime-66535', '-Dcontainerized=false', '-XX:+UseParallelGC'];
+const flags = ['-DQuestDB-Runtime-66535', '-Dcontainerized=false'];
 
 /** Fetches the program if need be; call `start` on the result. */
 export async function questdbServer(options: ServerOptions): Promise<QuestdbServer> {
-  const { root, user, password, heap = 256, settings = {} } = options;
+  const { root, user, heap = 256, java = ['-XX:+UseParallelGC'], settings = {} } = options;
+  let { password } = options;
   const jar = await questdbJar();
   const ports = options.ports ?? (await freePorts());
   const at = (port: number): string => `127.0.0.1:${port}`;
@@ -49,9 +55,7 @@ export async function questdbServer(options: ServerOptions): Promise<QuestdbServ
     QDB_PG_NET_BIND_TO: at(ports.pg),
     QDB_HTTP_MIN_NET_BIND_TO: at(ports.health),
     QDB_HTTP_USER: user,
-    QDB_HTTP_PASSWORD: password,
     QDB_PG_USER: user,
-    QDB_PG_PASSWORD: password,
     QDB_CAIRO_COMMIT_MODE: 'sync',
     QDB_LINE_TCP_ENABLED: 'false',
     QDB_LINE_AUTO_CREATE_NEW_TABLES: 'false',
@@ -59,7 +63,7 @@ export async function questdbServer(options: ServerOptions): Promise<QuestdbServ
     QDB_TELEMETRY_ENABLED: 'false',
     ...settings,
   };
-  const args = [`-Xmx${heap}m`, ...flags, '-p', jar, '-m', 'io.questdb/io.questdb.ServerMain', '-d', root];
+  const args = [`-Xmx${heap}m`, ...flags, ...java, '-p', jar, '-m', 'io.questdb/io.questdb.ServerMain', '-d', root];
   let child: ChildProcess | undefined;
   let ended = Promise.resolve('it was not started');
   let running = false;
@@ -72,16 +76,20 @@ export async function questdbServer(options: ServerOptions): Promise<QuestdbServ
     url: `http://${at(ports.http)}`,
     pg: { host: '127.0.0.1', port: ports.pg },
     user,
-    password,
+    get password() {
+      return password;
+    },
     get pid() {
       return running ? child?.pid : undefined;
     },
     get ended() {
       return ended;
     },
-    async start() {
+    async start(secret = password) {
+      password = secret;
       mkdirSync(root, { recursive: true });
-      const begun = (child = spawn('java', args, { env, stdio: ['ignore', 'pipe', 'pipe'] }));
+      const own = { ...env, QDB_HTTP_PASSWORD: password, QDB_PG_PASSWORD: password };
+      const begun = (child = spawn('java', args, { env: own, stdio: ['ignore', 'pipe', 'pipe'] }));
       running = true;
       process.once('exit', orphan);
       let said = '';

@@ -21,15 +21,18 @@ export interface TestServer extends QuestdbServer {
   remove(): Promise<void>;
 }
 
+/** Starts in two thirds of the time; slower in the long run. */
+const hasty = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
+
 /** Started, on free ports, with a user and a password of its own. */
 export async function testServer(options: Partial<ServerOptions> = {}): Promise<TestServer> {
   const dir = mkdtempSync(join(tmpdir(), 'penstock-questdb-'));
   const password = 'a secret';
   const passwordFile = join(dir, 'password');
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
-  const server = await questdbServer({ root: join(dir, 'root'), user: 'plant', password, ...options });
-  const authorization = `Basic ${Buffer.from(`${server.user}:${server.password}`).toString('base64')}`;
+  const server = await questdbServer({ root: join(dir, 'root'), user: 'plant', password, java: hasty, ...options });
   const sql: TestServer['sql'] = async (statement) => {
+    const authorization = `Basic ${Buffer.from(`${server.user}:${server.password}`).toString('base64')}`;
     const answer = await fetch(`${server.url}/exec?query=${encodeURIComponent(statement)}`, {
       headers: { authorization },
     });
