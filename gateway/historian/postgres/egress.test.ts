@@ -11,7 +11,7 @@ import { password, startPostgres } from './testing.ts';
 
 const initdb = needs('initdb');
 const second = 'sec0nd "secret"';
-const SAMPLES = 60_000;
+const SAMPLES = 30_000;
 
 initdb(
   'a password that changes while a backlog drains: said without showing it, then all is there once',
