@@ -27,6 +27,7 @@ import type { SettledWrite, Writer } from './writer.ts';
 const kinds: Record<string, () => Promise<ForwardKind<never>>> = {
   file: async () => (await import('./historian/file/file.ts')).fileForwarder,
   postgres: async () => (await import('./historian/postgres/forwarder.ts')).postgresForwarder,
+  questdb: async () => (await import('./historian/questdb/forwarder.ts')).questdbForwarder,
 };
 
 /** How one forwarder does. */

@@ -46,6 +46,15 @@ export const forwardSchema = {
     },
     tlsCa: text('PEM file of the authority that verify trusts; empty: the system’s', 'POSTGRES_TLS_CA'),
   },
+  questdb: {
+    url: address(
+      'Every sample and event is kept in this QuestDB (9 or newer), the address of its HTTP port, http://host:9000; empty: off',
+      'QUESTDB_URL',
+    ),
+    ...login('QUESTDB', 'QuestDB'),
+    tokenFile: text('File with a token in place of user and password', 'QUESTDB_TOKEN_FILE'),
+    tokenCommand: text('Shell command that prints the token', 'QUESTDB_TOKEN_COMMAND'),
+  },
 };
 
 interface Login {
@@ -59,6 +68,7 @@ export interface ForwardSettings {
   timeout: number;
   file: { path: string };
   postgres: Login & { url: string; tls: 'off' | 'require' | 'verify'; tlsCa: string };
+  questdb: Login & { url: string; tokenFile: string; tokenCommand: string };
 }
 
 /** The kinds of forwarders that are on. */
