@@ -65,7 +65,9 @@ needs('systemd-analyze')('exposure stays at 2.0 or below; TCP only is less expos
 
 test('the programs and folders that the unit names are the ones the daemon knows', () => {
   const text = readFileSync(unitFile, 'utf8');
-  const commands = [...text.matchAll(/^Exec\w+=\/usr\/lib\/penstock\/node \/usr\/lib\/penstock\/(\S+) (\S+)$/gm)];
+  const commands = [
+    ...text.matchAll(/^Exec\w+=\/usr\/lib\/penstock\/node (?:--\S+ )*\/usr\/lib\/penstock\/(\S+) (\S+)$/gm),
+  ];
   expect(commands.map(([, script, command]) => `${script} ${command}`)).toEqual([
     'gateway/main.ts run',
     'gateway/main.ts check',
@@ -74,6 +76,15 @@ test('the programs and folders that the unit names are the ones the daemon knows
   // The defaults of `data` and `--config` are these two below /var/lib and /etc.
   expect(text).toMatch(/^StateDirectory=penstock$/m);
   expect(text).toMatch(/^ConfigurationDirectory=penstock$/m);
+});
+
+test('the unit gives node the flags and variables that the launcher gives it', () => {
+  const launcher = readFileSync(join(root, 'gateway', 'node.mjs'), 'utf8');
+  const flag = /^const semiSpace = '(--\S+)';$/m.exec(launcher)?.[1];
+  const frugal = /^const frugal = \{ (.*) \};$/m.exec(launcher)?.[1]?.replaceAll(/[' ]/g, '').replaceAll(':', '=');
+  const unit = readFileSync(unitFile, 'utf8');
+  expect(/^ExecStart=\/usr\/lib\/penstock\/node (.*) \S+ run$/m.exec(unit)?.[1]).toBe(flag);
+  expect(/^Environment=(.*)$/m.exec(unit)?.[1]?.replaceAll(' ', ',')).toBe(frugal);
 });
 
 // What systemd does at its end: a datagram socket. Closing the descriptor that comes with a BARRIER lets the sender go.
