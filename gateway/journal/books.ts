@@ -2,7 +2,7 @@
 // Pure; kept by segments.ts, which does the reading of files, and by memory.ts.
 import type { Stored } from '../model.ts';
 import { widen } from './log.ts';
-import type { Account, Settled } from './log.ts';
+import type { Account, Own, Settled } from './log.ts';
 import type { Position } from './positions.ts';
 import type { Order } from './order.ts';
 import { minus, owes, plus } from './ranges.ts';
@@ -29,6 +29,8 @@ export class Books {
   readonly before: Stored;
   /** It keeps its position itself: ours is only the count of what was dropped. */
   readonly own: boolean;
+  /** What such a consumer has stored, by its own word: it may have taken in more that it would need again after a kill. */
+  word: Own | undefined;
   liveFirst = false;
   readonly order: Order = { passed: [] };
   /** Where its next frames lie: of what is live, and of the backlog. */
@@ -49,6 +51,10 @@ export class Books {
 
   owes(seq: number): boolean {
     return owes(this.owed, seq);
+  }
+  /** What must stay for it: what it is owed, and what it has not stored by its own word. */
+  get needs(): Range[] {
+    return this.word ? plus(this.owed, { from: this.word.position, to: Infinity }) : this.owed;
   }
   add(samples: number, bytes: number): void {
     this.backlog.frames++;
@@ -104,7 +110,11 @@ export class Books {
   /** As it may be stored: what is not durable counts as owed. */
   position(durable: number): Position {
     this.#ahead = this.#ahead.filter(({ top }) => top >= durable);
-    const { dropped, lost, since, before } = this;
+    const { dropped, lost, since, before, word } = this;
+    if (word) {
+      const owed = [{ from: Math.min(word.position, durable), to: Infinity }];
+      return { owed, ...after(word, before), dropped, lost, since, before };
+    }
     const counts = { ...this.counts };
     let owed = [...minus(this.owed, { from: durable, to: Infinity }), { from: durable, to: Infinity }];
     for (const write of this.#ahead) {
@@ -134,3 +144,10 @@ export class Books {
     return true;
   }
 }
+
+/** What of a consumer's own count came after it was added. */
+export const after = ({ delivered, filtered = 0, deadLettered = 0 }: Own, before: Stored): Stored => ({
+  delivered: delivered - before.delivered,
+  filtered: filtered - before.filtered,
+  deadLettered: deadLettered - before.deadLettered,
+});

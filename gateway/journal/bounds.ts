@@ -19,7 +19,7 @@ export function surplus(
   { cap, margin }: Bounds,
 ): { delivered: Segment[]; owed: Segment[] } {
   const wanted = ({ base, end }: Segment, by = consumers): boolean =>
-    by.some((books) => overlaps(books.owed, { from: base, to: end }));
+    by.some((books) => overlaps(books.needs, { from: base, to: end }));
   const closed = segments.slice(0, -1);
   const spare = closed.filter((segment) => !wanted(segment));
   const delivered: Segment[] = [];

@@ -1,7 +1,7 @@
 // The consumers of the log on disk: each one's books, how it joins (new, or where it stood in an earlier run), and what it
 // loses when frames go. Owned by segments.ts, which knows when frames come and go.
 import type { Micros, Stored } from '../model.ts';
-import { Books, noneStored } from './books.ts';
+import { Books, after, noneStored } from './books.ts';
 import type { Joining, Own, Settled } from './log.ts';
 import type { Position } from './positions.ts';
 import { minus, overlaps } from './ranges.ts';
@@ -146,11 +146,7 @@ export class Consumers {
     const { segments } = shelf;
     const { before } = known;
     const asked = own ? [{ from: own.position, to: Infinity }] : known.owed;
-    const counts = own && {
-      delivered: own.delivered - before.delivered,
-      filtered: (own.filtered ?? 0) - before.filtered,
-      deadLettered: (own.deadLettered ?? 0) - before.deadLettered,
-    };
+    const counts = own && after(own, before);
     const owed = this.#existing(asked);
     const backlog = shelf.held(owed);
     const books = new Books({ ...known, ...counts, owed: spared(segments, owed) }, !!own);

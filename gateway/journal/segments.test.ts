@@ -266,6 +266,34 @@ test('delivered segments stay for the margin and then go; the store says itself 
   expect(readdirSync(place.journal)).toContain('positions');
 });
 
+test('what a store has taken in and not stored by its own word stays, and comes again after a kill', async () => {
+  const options = { segmentBytes: HEADER + FRAME * 2, margin: { bytes: 0, ms: 0 } };
+  const log = open(options);
+  log.add('history', 1, { own: { position: 0, delivered: 0 } });
+  log.hold('history', { position: 5, delivered: 8 });
+  log.deliver('history', fill(log, 1, 20));
+  await log.sync();
+  expect(log.account('history')).toMatchObject({ delivered: 40, backlog: { samples: 0 } });
+  expect(segmentFiles(place.journal).length).toBe(8);
+  expect(log.held('history')).toBe(8 * (HEADER + FRAME * 2));
+  leave(log);
+  const again = open(options);
+  again.add('history', again.start, { own: { position: 5, delivered: 8 } });
+  expect(again.account('history')).toMatchObject({
+    journalled: 40,
+    delivered: 8,
+    dropped: 0,
+    backlog: { samples: 32 },
+  });
+  again.deliver(
+    'history',
+    again.read('history', 1e9).map(({ meta }) => meta),
+  );
+  again.hold('history', { position: 21, delivered: 39, filtered: 1 });
+  await again.sync();
+  expect(segmentFiles(place.journal).length).toBe(1);
+});
+
 test('a frame larger than a segment has one of its own', async () => {
   const log = open({ segmentBytes: 4096 });
   log.add('a', 1);

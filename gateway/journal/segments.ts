@@ -11,10 +11,10 @@ import { Consumers } from './consumers.ts';
 import type { Drop } from './consumers.ts';
 import { diskFiles } from './files.ts';
 import type { Files } from './files.ts';
-import type { Account, Found, Log } from './log.ts';
+import type { Account, Found, Log, Own } from './log.ts';
 import { inOrder } from './order.ts';
 import { loadPositions, savePositions } from './positions.ts';
-import { minus } from './ranges.ts';
+import { minus, overlaps } from './ranges.ts';
 import { recover } from './recovery.ts';
 import type { Segment } from './segment.ts';
 import { publisher } from './shared.ts';
@@ -61,6 +61,10 @@ export interface DiskLog extends Log {
   /** Each source's account, as its last frame told it and as the journal counted it. */
   sources(): Map<string, SourceAccount>;
   health(): LogHealth;
+  /** A consumer that keeps its own position has stored so much by now: what it would need again after a kill stays. */
+  hold(consumer: string, own: Own): void;
+  /** Bytes of files that stay for it. */
+  held(consumer: string): number;
   /** Syncs, stores positions and closes the files. Never rejects; what could not be stored is in `health`. */
   close(): Promise<void>;
 }
@@ -282,6 +286,16 @@ export function openSegments(options: SegmentsOptions): DiskLog {
       damaged: shelf.damaged,
       truncated: found.truncated,
     }),
+    hold(consumer, own) {
+      consumers.of(consumer).word = own;
+    },
+    held(consumer) {
+      const { needs } = consumers.of(consumer);
+      return segments.reduce(
+        (sum, { base, end, size }) => sum + (overlaps(needs, { from: base, to: end }) ? size : 0),
+        0,
+      );
+    },
     async close() {
       await committing?.catch(() => {});
       await commit(true).catch(() => {});
