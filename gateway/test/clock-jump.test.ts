@@ -6,6 +6,7 @@ import { afterEach, expect } from 'vitest';
 import type { AlarmList, Dict, Summary } from '../web/wire.ts';
 import { counterTag, numbersIn, startCounter, writeCounterPlant } from './counter.ts';
 import type { Counter } from './counter.ts';
+import { expectLedger } from './ledger.ts';
 import { needs } from './needs.ts';
 import { eventually, get, scratch, startGateway } from './rig.ts';
 import type { Gateway } from './rig.ts';
@@ -80,6 +81,7 @@ needs('faketime')(
       expect(alarms.filter(({ kind }) => kind === 'comm' || kind === 'stale')).toEqual([]);
     }
     const ids = new Map((await get<Dict>(`${running.http}/api/v1/dict`)).tags.map(({ id, i }) => [id, i]));
+    await expectLedger(running.http);
     await running.stop();
     expect(running.errors.filter((line) => line.includes('clock was set back')).length).toBe(2);
 

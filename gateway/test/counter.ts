@@ -49,7 +49,7 @@ async function freePort(): Promise<number> {
 }
 
 export const counterTag = (i: number): string => `line/counter-${i + 1}/number`;
-/** A tag of the same plant that only imports fill. */
+/** A tag of the same plant that only imports fill: its register is too far off to be read with the other, and is refused. */
 export const noteTag = 'line/book/note';
 
 /** A configuration with one device for each port, polled every `interval`, and a tag for numbered imports. */
@@ -62,7 +62,7 @@ export function writeCounterPlant(config: string, ports: readonly number[], inte
   );
   ports.forEach((port, i) => {
     const book =
-      i === 0 ? `  - { tag: ${noteTag}, register: hr:100, encoding: uint32, type: integer, interval: 1h }\n` : '';
+      i === 0 ? `  - { tag: ${noteTag}, register: hr:30000, encoding: uint32, type: integer, interval: 1h }\n` : '';
     writeFileSync(
       join(config, 'devices', `counter-${i + 1}.yaml`),
       `device: counter-${i + 1}

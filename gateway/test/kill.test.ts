@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { killAgain } from './kill.ts';
+import { killGateway } from './lives.ts';
 
 test('killed ten times: nothing acknowledged is lost, nothing is stored twice, and the ledger holds', async () => {
   const { missing, lost, twice, wrong, stored, rolledUp, acknowledged, stats } = await killAgain(10);
@@ -11,4 +12,12 @@ test('killed ten times: nothing acknowledged is lost, nothing is stored twice, a
   expect(journalled).toBe(delivered + dropped + backlog.samples);
   expect(rolledUp).toBe(stored);
   expect(stats.journal.trouble).toBe('');
+}, 60_000);
+
+test('the whole gateway killed under load: devices and imports lose nothing, and every sum holds', async () => {
+  const { given, stored, acknowledged, ...broken } = await killGateway(4);
+  expect(broken).toEqual({ lives: 4, missing: 0, twice: 0, lost: 0, ledger: [], dropped: 0 });
+  expect(given).toBeGreaterThanOrEqual(stored);
+  expect(stored).toBeGreaterThan(100);
+  expect(acknowledged).toBeGreaterThan(100);
 }, 60_000);

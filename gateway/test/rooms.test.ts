@@ -167,7 +167,19 @@ test('no name of the demo plant stands in gateway/ or dashboard/', () => {
     ].map((name) => name.toLowerCase()),
   );
   // The gateway's own words, which a demo metric happens to share.
-  for (const own of ['', 'state', 'parts', 'phase', 'starts', 'output', 'engine', 'power', 'uptime', 'flame', 'pressure'])
+  for (const own of [
+    '',
+    'state',
+    'parts',
+    'phase',
+    'starts',
+    'output',
+    'engine',
+    'power',
+    'uptime',
+    'flame',
+    'pressure',
+  ])
     names.delete(own);
   const found: string[] = [];
   for (const file of product.filter((path) => !path.startsWith('simulators'))) {

@@ -1,6 +1,7 @@
 // `npm run soak [name [times]]`: the fault tests of the ordinary run, for longer. Each says what it found as one line of
 // JSON; the exit code is 1 when a promise is broken. Without a name all run, one after the other.
 import { killAgain } from './kill.ts';
+import { killGateway } from './lives.ts';
 import { cutPower } from './power.ts';
 
 interface Soak {
@@ -32,6 +33,24 @@ const soaks: Record<string, Soak> = {
             backlog.samples === 0 && journalled === delivered && delivered === found.stored,
           'rollups count every sample': found.rolledUp === found.stored,
         }),
+      };
+    },
+  },
+  gateway: {
+    what: 'kill -9 of the whole gateway under load',
+    times: 100,
+    async run(times) {
+      const found = await killGateway(times);
+      return {
+        found,
+        broken: [
+          ...found.ledger,
+          ...unless({
+            'nothing answered as durable is lost': found.lost === 0,
+            'no reading given well before a kill is missing': found.missing === 0 && found.dropped === 0,
+            'nothing is there twice': found.twice === 0,
+          }),
+        ],
       };
     },
   },
