@@ -192,6 +192,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
     stops.push(() => control.close());
 
     pipeline.start();
+    writer.onDrop((drop) => pipeline.note({ kind: 'loss', ...drop }));
     devices.use(catalog);
     stops.push(() => devices.close(5000));
 

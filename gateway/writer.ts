@@ -4,11 +4,13 @@ import { workerData } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
 import { openStore } from './historian/embedded/store.ts';
 import { Committer } from './journal/commit.ts';
+import type { Drop } from './journal/consumers.ts';
 import { eventsSince } from './journal/events.ts';
 import { headsIn } from './journal/head.ts';
 import { MainJournal } from './journal/journal.ts';
 import type { Acknowledgement } from './journal/journal.ts';
 import type { Account, Settled } from './journal/log.ts';
+import { Losses } from './journal/losses.ts';
 import { pump, sourceOf } from './journal/pump.ts';
 import type { PumpHealth } from './journal/pump.ts';
 import { openSegments } from './journal/segments.ts';
@@ -51,8 +53,10 @@ export interface Writer {
   /** Takes the snapshot as holding everything appended so far. */
   saveAlarms(snapshot: unknown): Promise<void>;
   journal: Journal;
-  /** The sources' accounts as the journal had them at the start. */
+  /** Each source's account at the end of the run before, as of the last frame that came through. */
   ledgers: ReadonlyMap<string, SourceCounts>;
+  /** Hears, at most once a second for each consumer, of samples that it will never get; also of those before the call. */
+  onDrop(heard: (drop: Drop) => void): void;
   /** The tags whose samples come next; frames carry `revision` from now on. Call before the first append. */
   use(tags: readonly { index: number; id: string; type: ValueType }[], revision: number): Promise<void>;
   /**
@@ -95,10 +99,13 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   const { dataDir, clock = systemClock, journalCap: cap = CAP, durability = 'interval', retentionDays = 30 } = options;
   let journal: MainJournal | undefined;
   let latest: WriterStats | undefined;
+  const early: Drop[] = [];
+  let dropped = (drop: Drop): void => void early.push(drop);
   const shared = sharedEnds();
   const data = { dataDir, cap, durability, retentionDays, shared };
   const thread = startThread('writer', import.meta.url, data, (name, body) => {
     if (name === 'acknowledged') journal?.acknowledged(body as Acknowledgement);
+    if (name === 'dropped') for (const drop of body as Drop[]) dropped(drop);
     if (name === 'stats') latest = body as WriterStats;
   });
   await thread.ready;
@@ -117,6 +124,10 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   return {
     journal: main,
     ledgers,
+    onDrop(heard) {
+      dropped = heard;
+      for (const drop of early.splice(0)) heard(drop);
+    },
     assign: (tags) => thread.call('assign', tags),
     loadAlarms: () => thread.call('loadAlarms'),
     saveAlarms(body) {
@@ -210,7 +221,9 @@ function runWriter({ dataDir, cap, durability, retentionDays, shared }: Start): 
   const store = openStore(dataDir, clock, retentionDays);
   // A sequence that main gave away may have reached nobody but its caller: each start is remembered too.
   const known = Math.max(store.position, Number(state.get('sequence') ?? 0));
-  const log = openSegments({ dataDir, cap, durability, known, clock, shared });
+  const losses = new Losses();
+  const dropped = (drop: Drop): void => losses.add(drop);
+  const log = openSegments({ dataDir, cap, durability, known, clock, shared, dropped });
   const { start } = log;
   state.set('sequence', String(start));
   log.add(own, start, { own: { position: store.position, delivered: store.delivered } });
@@ -262,6 +275,8 @@ function runWriter({ dataDir, cap, durability, retentionDays, shared }: Start): 
     historian.wake();
     acknowledge();
     emit('stats', stats());
+    const drops = losses.take();
+    if (drops.length > 0) emit('dropped', drops);
   }, 1000);
   // What is left when time is up stays in the journal for the next start.
   const drained = async (): Promise<void> => {

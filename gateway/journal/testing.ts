@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { Batch } from '../model.ts';
+import type { Batch, SourceCounts } from '../model.ts';
 import { ByteReader } from './bytes.ts';
 import { diskFiles } from './files.ts';
 import type { Files } from './files.ts';
@@ -12,6 +12,7 @@ import { encodeFrame } from './frame.ts';
 import { readHead } from './head.ts';
 import type { FrameMeta } from './head.ts';
 import type { Log } from './log.ts';
+import type { SourceAccount } from './sources.ts';
 
 export function scratch(): { dir: string; journal: string; clear(): void } {
   const dir = fs.mkdtempSync(join(tmpdir(), 'penstock-journal-'));
@@ -53,12 +54,39 @@ export function asVersion1(bytes: Uint8Array): Buffer {
   old.writeUInt32LE(crc32(old.subarray(8)), 4);
   return old;
 }
-export function fill(log: Log, from: number, count: number, samples = 2): FrameMeta[] {
+/** A source that counts what it says, and now and then rejects a reading. */
+export class Line {
+  readonly counts: SourceCounts;
+  readonly #name: string;
+
+  constructor(name: string, before?: SourceCounts) {
+    this.#name = name;
+    const none = { received: 0, made: 0, rejected: 0, filtered: 0, shed: 0, journalled: 0, merged: 0 };
+    this.counts = { ...none, ...before };
+  }
+  next(seq: number, samples = 2): { bytes: Uint8Array; meta: FrameMeta } {
+    const { counts } = this;
+    counts.received += samples + (seq % 3);
+    counts.rejected += seq % 3;
+    counts.journalled += samples;
+    return numbered(seq, samples, { source: this.#name, counts: { ...counts } });
+  }
+}
+/** Appends frames with rising sequences: numbered ones, or in turn what these sources say next. */
+export function fill(log: Log, from: number, count: number, samples = 2, lines: readonly Line[] = []): FrameMeta[] {
   return Array.from({ length: count }, (_, i) => {
-    const { bytes, meta } = numbered(from + i, samples);
+    const line = lines[i % lines.length];
+    const { bytes, meta } = line ? line.next(from + i, samples) : numbered(from + i, samples);
     log.append(bytes, meta);
     return meta;
   });
+}
+/** What a log must know of its sources after these frames. */
+export function accountsOf(metas: readonly FrameMeta[]): Map<string, SourceAccount> {
+  const accounts = new Map<string, SourceAccount>();
+  for (const { source, counts, samples } of metas)
+    if (counts) accounts.set(source, { told: counts, counted: (accounts.get(source)?.counted ?? 0) + samples });
+  return accounts;
 }
 export const owedTo = (log: Log, name: string, below = Infinity): number[] =>
   log.read(name, 1e9, below).map(({ meta }) => meta.seq);

@@ -63,6 +63,8 @@ export interface Pipeline extends Present {
   file(origin: Exclude<Origin, 'live'>, readings: readonly Reading[], source: string): Filed;
   /** Counts readings that never became any: lines of a source that cannot be read. */
   reject(source: string, count: number): void;
+  /** Something that happened outside, to be journalled and shown with all else. */
+  note(event: Omit<LossEvent, 'id' | 'time'>): void;
   /** On: samples are shown and judged, but no more journalled, and counted as shed; events still are. */
   shed(on: boolean): void;
   use(catalog: Catalog): void;
@@ -83,6 +85,8 @@ export interface Pipeline extends Present {
   start(): void;
   close(): void;
 }
+
+export type LossEvent = Extract<GatewayEvent, { kind: 'loss' }>;
 
 /** What became of readings of history; `seq` is the journal's, when anything was journalled. */
 export interface Filed {
@@ -294,6 +298,10 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
 
     file,
     reject,
+    note(event) {
+      const time = Math.floor(now() / 1000);
+      send('gateway', { ...newOutgoing(), events: [{ ...event, id: alarms.id(), time }] });
+    },
     shed: (on) => (floor.shedding = on),
 
     use(next) {
