@@ -1,10 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
+import type { Stored } from '../model.ts';
+import type { Drop } from './consumers.ts';
 import type { FrameMeta } from './head.ts';
 import { HEADER } from './header.ts';
+import type { Found } from './log.ts';
 import { openSegments } from './segments.ts';
 import type { DiskLog } from './segments.ts';
-import { faulty, fill, forgetful, numbered, owedTo, scratch } from './testing.ts';
+import { Line, faulty, fill, forgetful, numbered, owedTo, scratch } from './testing.ts';
 import type { Call } from './testing.ts';
 
 let place: ReturnType<typeof scratch>;
@@ -14,9 +17,29 @@ const FRAME = numbered(1).bytes.length;
 /** Times beyond 2^16 take a byte more. */
 const LARGER = numbered(100).bytes.length;
 const segmentBytes = HEADER + FRAME * 4;
+/** The ledger: what was journalled for a consumer is all accounted for, and each source's account agrees with what was counted. */
 const holds = (log: DiskLog, name: string): void => {
-  const { journalled, delivered, dropped, backlog } = log.account(name);
-  expect(delivered + dropped + backlog.samples).toBe(journalled);
+  const { journalled, delivered, filtered, deadLettered, dropped, backlog } = log.account(name);
+  expect(delivered + filtered + deadLettered + dropped + backlog.samples).toBe(journalled);
+  for (const { told, counted } of log.sources().values()) {
+    expect(counted).toBe(told.journalled);
+    expect(told.rejected + told.journalled).toBe(told.received);
+  }
+};
+const lines = (log: DiskLog): Line[] => ['press', 'oven'].map((name) => new Line(name, log.sources().get(name)?.told));
+/** What a consumer makes of a write: some samples are filtered, some refused. */
+const stored = (frames: readonly Found[]): Stored => {
+  const samples = frames.reduce((sum, { meta }) => sum + meta.samples, 0);
+  const filtered = Math.floor(samples / 4);
+  const deadLettered = Math.floor(samples / 5);
+  return { delivered: samples - filtered - deadLettered, filtered, deadLettered };
+};
+/** Reads, and settles what was read. */
+const settle = (log: DiskLog, name: string, bytes: number, below = Infinity): number[] => {
+  const frames = log.read(name, bytes, below);
+  const metas = frames.map(({ meta }) => meta);
+  if (metas.length > 0) log.deliver(name, metas, stored(frames));
+  return metas.map(({ seq }) => seq);
 };
 /** mulberry32: the same faults at every run. */
 const seeded = (seed: number) => (): number => {
@@ -30,16 +53,12 @@ const seeded = (seed: number) => (): number => {
 async function work(log: DiskLog, clock: ManualClock): Promise<{ acknowledged: number; got: number[] }> {
   log.add('a', 1);
   const got: number[] = [];
+  const sources = lines(log);
   for (let round = 0; round < 6; round++) {
-    fill(log, log.start + round * 5, 5);
+    fill(log, log.start + round * 5, 5, 2, sources);
     await log.sync().catch(() => {});
     await clock.advance(1100);
-    const frames = log.read('a', FRAME * 3, log.durable);
-    log.deliver(
-      'a',
-      frames.map(({ meta }) => meta),
-    );
-    got.push(...frames.map(({ meta }) => meta.seq));
+    got.push(...settle(log, 'a', FRAME * 3, log.durable));
   }
   return { acknowledged: log.durable, got };
 }
@@ -84,6 +103,7 @@ describe.each([
         if (!lasting) expect([...new Set([...got, ...owed])].sort((a, b) => a - b)).toEqual(thirty);
         expect(owed).toEqual([...new Set(owed)].sort((a, b) => a - b));
         holds(again, 'a');
+        if (!lasting) expect(again.sources()).toEqual(log.sources());
         await again.close();
         await log.close();
         dir.clear();
@@ -100,7 +120,9 @@ test('a disk that takes nothing for long: memory stays bounded, what is forgotte
   const clock = new ManualClock();
   const fault = faulty({ calls: ['write'], nth: 12, lasting: true, code: 'ENOSPC' });
   const options = { dataDir: place.dir, cap: 1e6, segmentBytes };
-  const log = openSegments({ ...options, clock, files: fault.files, memoryBytes: LARGER * 9 });
+  const drops: Drop[] = [];
+  const dropped = (drop: Drop): void => void drops.push(drop);
+  const log = openSegments({ ...options, clock, files: fault.files, memoryBytes: LARGER * 9, dropped });
   log.add('a', 1);
   fill(log, 1, 5);
   await log.sync();
@@ -108,6 +130,8 @@ test('a disk that takes nothing for long: memory stays bounded, what is forgotte
     fill(log, seq, 1);
     await log.sync().catch(() => {});
   }
+  expect(drops.every(({ consumer, reason }) => consumer === 'a' && /took nothing/.test(reason))).toBe(true);
+  expect(drops.reduce((sum, { samples }) => sum + samples, 0)).toBe(log.account('a').dropped);
   const acknowledged = log.durable;
   expect(log.health()).toMatchObject({ waiting: LARGER * 9, trouble: expect.stringMatching(/ENOSPC/) as string });
   expect(log.account('a').dropped).toBe((105 - acknowledged + 1 - 9) * 2);
@@ -137,7 +161,7 @@ test('the power goes at any moment: nothing acknowledged is lost, no position is
     const dir = scratch();
     const options = { dataDir: dir.dir, cap: 1e6, segmentBytes };
     let acknowledged: number[] = [];
-    const stored = new Set<number>();
+    const delivered = new Set<number>();
     for (let run = 0; run < 4; run++) {
       const clock = new ManualClock();
       const disk = forgetful(random);
@@ -147,25 +171,21 @@ test('the power goes at any moment: nothing acknowledged is lost, no position is
       const present = new Set(reread(log, life * 10 + run));
       expect(acknowledged.filter((seq) => !present.has(seq))).toEqual([]);
       const owed = new Set(owedTo(log, 'a'));
-      expect(acknowledged.filter((seq) => !stored.has(seq) && !owed.has(seq))).toEqual([]);
+      expect(acknowledged.filter((seq) => !delivered.has(seq) && !owed.has(seq))).toEqual([]);
       const metas: FrameMeta[] = [];
+      const sources = lines(log);
       let next = log.start;
       let syncing: Promise<void> | undefined;
       for (let step = 0; step < random() * 30; step++) {
         const dice = random();
         if (dice < 0.5) {
           const more = 1 + Math.floor(random() * 4);
-          metas.push(...fill(log, next, more));
+          metas.push(...fill(log, next, more, 2, sources));
           next += more;
         } else if (dice < 0.7) syncing = log.sync();
         else if (dice < 0.8) await log.sync();
         else {
-          const frames = log.read('a', FRAME * 3);
-          for (const { meta } of frames) stored.add(meta.seq);
-          log.deliver(
-            'a',
-            frames.map(({ meta }) => meta),
-          );
+          for (const seq of settle(log, 'a', FRAME * 3)) delivered.add(seq);
           await clock.advance(1100);
         }
       }
