@@ -14,8 +14,9 @@ import type { FrameMeta } from './head.ts';
 import type { Log } from './log.ts';
 import type { SourceAccount } from './sources.ts';
 
+/** A folder in memory where there is one: thousands of syncs are nobody's disk's business. */
 export function scratch(): { dir: string; journal: string; clear(): void } {
-  const dir = fs.mkdtempSync(join(tmpdir(), 'penstock-journal-'));
+  const dir = fs.mkdtempSync(join(fs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'penstock-journal-'));
   return { dir, journal: join(dir, 'journal'), clear: () => fs.rmSync(dir, { recursive: true, force: true }) };
 }
 
