@@ -1,9 +1,9 @@
 // The egress thread over a real journal and a real file: what is appended on main arrives once, whatever dies in between.
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { openEgress } from './egress.ts';
 import type { Egress, EgressOptions } from './egress.ts';
+import { forwardToFile, forwarded } from './test/forward.ts';
 import { eventually, scratch } from './test/rig.ts';
 import { openWriter } from './writer.ts';
 import type { Writer } from './writer.ts';
@@ -13,9 +13,6 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-const said: string[] = [];
-const say = (_detail: object, message: string): void => void said.push(message);
-const log = { debug: say, info: say, warn: say, error: say };
 const id = 'north/pump-1/flow';
 const base = Date.UTC(2026, 5, 1) * 1000;
 
@@ -41,26 +38,14 @@ async function open(dataDir: string): Promise<{ writer: Writer; append(from: num
   };
 }
 async function forward(dataDir: string, writer: Writer, more: Partial<EgressOptions> = {}): Promise<Egress> {
-  const egress = await openEgress({
-    dataDir,
-    forward: { rate: 10_000, timeout: 5000, file: { path: 'out.ndjson' } },
-    names: ['file'],
-    tags: (await writer.tags()).map((tag) => ({ ...tag, site: '', asset: '', metric: '', unit: '' })),
-    writer,
-    log,
-    onDeath: (error) => expect.fail(error.message),
-    ...more,
-  });
+  const egress = await forwardToFile(dataDir, writer, { onDeath: (error) => expect.fail(error.message), ...more });
   cleanups.push(() => egress.close());
   return egress;
 }
 function numbersIn(path: string): number[] {
-  const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
-  return lines.map((line) => {
-    const { tag, value, timestamp } = JSON.parse(line) as { tag: string; value: number; timestamp: string };
-    expect([tag, timestamp]).toEqual([id, new Date(base / 1000 + value).toISOString()]);
-    return value;
-  });
+  const { numbers, wrong } = forwarded(path, base);
+  expect(wrong).toBe(0);
+  return numbers;
 }
 const upTo = (n: number, from = 0): number[] => Array.from({ length: n - from }, (_, i) => from + i);
 const settledAt = (writer: Writer, delivered: number) =>

@@ -3,7 +3,7 @@ import { killAgain } from './kill.ts';
 import { killGateway } from './lives.ts';
 
 test('killed ten times: nothing acknowledged is lost, nothing is stored twice, and the ledger holds', async () => {
-  const { missing, lost, twice, wrong, stored, rolledUp, acknowledged, stats } = await killAgain(10);
+  const { missing, lost, twice, wrong, stored, rolledUp, acknowledged, file, stats } = await killAgain(10);
   expect({ missing, lost, twice, wrong }).toEqual({ missing: 0, lost: 0, twice: 0, wrong: 0 });
   expect(acknowledged).toBeGreaterThan(100);
   expect(stored).toBeGreaterThanOrEqual(acknowledged);
@@ -12,6 +12,13 @@ test('killed ten times: nothing acknowledged is lost, nothing is stored twice, a
   expect(journalled).toBe(delivered + dropped + backlog.samples);
   expect(rolledUp).toBe(stored);
   expect(stats.journal.trouble).toBe('');
+  // The same in a store elsewhere: each number of the journal once.
+  expect({ ...file, account: undefined }).toEqual({ lines: stored, missing: 0, twice: 0, wrong: 0 });
+  const { owed: _owed, ...account } = file.account;
+  expect(account).toEqual({
+    ...{ journalled: stored, delivered: stored, filtered: 0, deadLettered: 0, dropped: 0 },
+    backlog: { frames: 0, samples: 0, bytes: 0 },
+  });
 }, 60_000);
 
 test('the whole gateway killed under load: devices and imports lose nothing, and every sum holds', async () => {

@@ -1,4 +1,5 @@
-// Kills the numbered writer at random moments, again and again on one data folder, and then asks what is left.
+// Kills the numbered writer at random moments, again and again on one data folder, while it stores and forwards, and then
+// asks what is left.
 // Called by the kill test (a few lives) and by the soak (many).
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -7,10 +8,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { decodeFrame } from '../journal/frame.ts';
+import type { Account } from '../journal/log.ts';
 import { openSegments } from '../journal/segments.ts';
 import { openReader } from '../reader.ts';
 import { openWriter } from '../writer.ts';
 import type { WriterStats } from '../writer.ts';
+import { drained, forwardToFile, forwarded } from './forward.ts';
 
 /** Numbers set aside for a life. */
 const GAP = 100_000;
@@ -27,6 +30,8 @@ export interface Aftermath {
   /** Frames of the journal that hold a number which another holds too, and acknowledged numbers in none of them. */
   twice: number;
   lost: number;
+  /** Lines of the forwarded file; the same faults there, numbers of the journal that it lacks, and the store's account. */
+  file: { lines: number; missing: number; twice: number; wrong: number; account: Account };
   stats: WriterStats;
 }
 
@@ -59,7 +64,8 @@ function live(
   const script = fileURLToPath(new URL('./numbered.ts', import.meta.url));
   const seed = Math.floor(random() * 2 ** 31);
   const env = { ...process.env, NODE_OPTIONS: '', VITEST: '' };
-  const child = spawn(process.execPath, [script, dir, String(first), String(seed), String(origin)], { env });
+  const args = [dir, String(first), String(seed), String(origin), 'interval', '0.3', 'forward'];
+  const child = spawn(process.execPath, [script, ...args], { env });
   return new Promise((resolve, reject) => {
     let text = '';
     let errors = '';
@@ -98,12 +104,11 @@ async function look(
     }
   }
   const lost = [...acknowledged].filter((n) => !seen.has(n)).length;
-  const writer = await openWriter({
-    dataDir: dir,
-    onDeath(error) {
-      throw error;
-    },
-  });
+  const onDeath = (error: Error): never => {
+    throw error;
+  };
+  const writer = await openWriter({ dataDir: dir, onDeath });
+  const egress = await forwardToFile(dir, writer, { onDeath });
   let stats = await writer.stats();
   for (let i = 0; i < 500 && stats.account.backlog.frames > 0; i++) {
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -118,8 +123,18 @@ async function look(
   const last = rows.reduce((newest, { t }) => Math.max(newest, t), origin);
   const [series] = await reader.buckets([rows[0]?.tag ?? 1], origin, last + 1, 60_000_000);
   const rolledUp = series?.n.reduce((sum, n) => sum + n, 0) ?? 0;
+  const account = await drained(writer);
+  const file = { ...lookAtFile(join(dir, 'out.ndjson'), origin, seen), account };
   await reader.close();
+  await egress.close();
   await writer.close();
   const missing = [...acknowledged].filter((n) => !held.has(n)).length;
-  return { missing, stored: rows.length, wrong, rolledUp, twice, lost, stats };
+  return { missing, stored: rows.length, wrong, rolledUp, twice, lost, file, stats };
+}
+
+function lookAtFile(path: string, origin: number, all: ReadonlySet<number>): Omit<Aftermath['file'], 'account'> {
+  const { numbers, wrong } = forwarded(path, origin);
+  const held = new Set(numbers);
+  const missing = [...all].filter((n) => !held.has(n)).length;
+  return { lines: numbers.length, missing, twice: numbers.length - held.size, wrong };
 }

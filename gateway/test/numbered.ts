@@ -1,22 +1,22 @@
 // A process to be killed: the real writer thread, fed with samples that carry a running number in value and time.
 // Run by the kill test, the power cut and the soak. Prints `up <first>` when it begins, `ack <n>` when all below n are
-// acknowledged, and `at <n> <ms>` when it begins to give n.
+// acknowledged, and `at <n> <ms>` when it begins to give n. Told so, it forwards them to a file through the egress thread.
 import { writeSync } from 'node:fs';
 import type { Durability } from '../journal/segments.ts';
 import { openWriter } from '../writer.ts';
+import { forwardToFile } from './forward.ts';
 
-const [dataDir = '', first = '0', seed = '1', , durability = 'interval', asking = '0.3'] = process.argv.slice(2);
-const writer = await openWriter({
-  dataDir,
-  durability: durability as Durability,
-  onDeath(error) {
-    writeSync(2, `${error.stack ?? error.message}\n`);
-    process.exit(3);
-  },
-});
+const [dataDir = '', first = '0', seed = '1', , durability = 'interval', asking = '0.3', forward = 'no'] =
+  process.argv.slice(2);
+const onDeath = (error: Error): never => {
+  writeSync(2, `${error.stack ?? error.message}\n`);
+  process.exit(3);
+};
+const writer = await openWriter({ dataDir, durability: durability as Durability, onDeath });
 const { indexes, revision } = await writer.assign([{ id: 'north/pump-1/flow', type: 'double' }]);
 const tag = indexes.get('north/pump-1/flow') as number;
 await writer.use([{ index: tag, id: 'north/pump-1/flow', type: 'double' }], revision);
+if (forward === 'forward') await forwardToFile(dataDir, writer, { onDeath });
 writeSync(1, `up ${first}\n`);
 
 let random = Number(seed);

@@ -18,13 +18,14 @@ const unless = (promises: Record<string, boolean>): string[] =>
 
 const soaks: Record<string, Soak> = {
   kill: {
-    what: 'kill -9 of the writer',
+    what: 'kill -9 of the writer and of the egress thread, while they store and forward',
     times: 100,
     async run(times) {
-      const { stats, ...found } = await killAgain(times);
+      const { stats, file, ...found } = await killAgain(times);
       const { journalled, delivered, dropped, backlog } = stats.account;
+      const { account, ...lines } = file;
       return {
-        found: { ...found, journalled, delivered, dropped, backlog: backlog.samples },
+        found: { ...found, journalled, delivered, dropped, backlog: backlog.samples, file: lines },
         broken: unless({
           'nothing acknowledged is lost': found.lost === 0 && found.missing === 0 && dropped === 0,
           'nothing is there twice': found.twice === 0,
@@ -32,6 +33,9 @@ const soaks: Record<string, Soak> = {
           'what was journalled is delivered and stored':
             backlog.samples === 0 && journalled === delivered && delivered === found.stored,
           'rollups count every sample': found.rolledUp === found.stored,
+          'what was journalled is in the forwarded file, once': lines.missing + lines.twice + lines.wrong === 0,
+          'the file has what its account says':
+            lines.lines === account.delivered && account.delivered === account.journalled,
         }),
       };
     },

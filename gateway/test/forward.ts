@@ -1,0 +1,45 @@
+// A writer's samples forwarded to a file of lines, and the numbers that stand in it. Used by the tests that kill.
+import { readFileSync } from 'node:fs';
+import { openEgress } from '../egress.ts';
+import type { Egress, EgressOptions } from '../egress.ts';
+import type { Account } from '../journal/log.ts';
+import type { Writer } from '../writer.ts';
+import { eventually } from './rig.ts';
+
+const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/** The thread, with `dataDir/out.ndjson` as its one store. */
+export async function forwardToFile(
+  dataDir: string,
+  writer: Writer,
+  more: Pick<EgressOptions, 'onDeath'> & Partial<EgressOptions>,
+): Promise<Egress> {
+  return openEgress({
+    dataDir,
+    forward: { rate: 1_000_000, timeout: 10_000, file: { path: 'out.ndjson' } },
+    names: ['file'],
+    tags: (await writer.tags()).map((tag) => ({ ...tag, site: '', asset: '', metric: '', unit: '' })),
+    writer,
+    log: silent,
+    ...more,
+  });
+}
+
+/** The account of `file`, once nothing is owed any more. */
+export async function drained(writer: Writer, within = 30_000): Promise<Account> {
+  const account = await eventually(
+    async () => (await writer.stats()).accounts.file,
+    (found) => found?.backlog.frames === 0 && found.owed.length === 1,
+    within,
+  );
+  return account as Account;
+}
+
+/** The values in the order of their lines; `wrong` are those that do not stand at `origin` + a millisecond for each. */
+export function forwarded(path: string, origin: number): { numbers: number[]; wrong: number } {
+  const lines = readFileSync(path, 'utf8').split('\n');
+  if (lines.pop() !== '') throw new Error(`${path} ends in the middle of a line`);
+  const rows = lines.map((line) => JSON.parse(line) as { value: number; timestamp: string });
+  const wrong = rows.filter(({ value, timestamp }) => Date.parse(timestamp) !== origin / 1000 + value).length;
+  return { numbers: rows.map(({ value }) => value), wrong };
+}
