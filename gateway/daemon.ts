@@ -10,6 +10,7 @@ import { forwardersOn } from './config/forward.ts';
 import { createDevices } from './drivers/supervise.ts';
 import { protocols } from './drivers/index.ts';
 import { forwardTags, openEgress } from './egress.ts';
+import { backlogs, reportJournal } from './figures.ts';
 import { reportForwards } from './forwards.ts';
 import { keepAlarms } from './keeping.ts';
 import { ledgerOf } from './ledger.ts';
@@ -25,7 +26,7 @@ import { createControl } from './web/control.ts';
 import { createWeb } from './web/web.ts';
 import type { WireLedger } from './web/wire.ts';
 import { counted } from './words.ts';
-import { backlogs, openWriter, reportJournal } from './writer.ts';
+import { openWriter } from './writer.ts';
 
 export interface DaemonOptions {
   config: LoadedConfig;

@@ -27,7 +27,8 @@ export async function readLedger(data: string): Promise<WireLedger> {
 
 /** Undefined when no daemon listens. */
 async function asked(data: string): Promise<WireLedger | undefined> {
-  const { answer } = toDaemon(data, '/ledger', { signal: AbortSignal.timeout(30_000) });
+  const { call, answer } = toDaemon(data, '/ledger', { signal: AbortSignal.timeout(30_000) });
+  call.end();
   try {
     return JSON.parse(await textOf(await answer)) as WireLedger;
   } catch (error) {

@@ -6,7 +6,7 @@ import { afterEach, expect, test } from 'vitest';
 import { Type } from 'typebox';
 import { Catalog } from '../catalog.ts';
 import type { Protocol } from '../model.ts';
-import { loadConfig } from './load.ts';
+import { dataFolderOf, loadConfig } from './load.ts';
 import { errorText } from './read.ts';
 import { exactScale, siteId } from './spec.ts';
 import { duration } from './settings.ts';
@@ -189,8 +189,11 @@ test.each<[unknown, number | undefined]>([
 
 test('the data folder: argument, then environment, then file, then the unit’s own state folder', () => {
   const data = (text: string | undefined, env: NodeJS.ProcessEnv, args: string[] = []) => {
-    const result = loadConfig(folder(text === undefined ? {} : { 'penstock.yaml': text }), protocols, env, args);
+    const config = folder(text === undefined ? {} : { 'penstock.yaml': text });
+    const result = loadConfig(config, protocols, env, args);
     if (!result.ok) throw new Error(result.errors.map(errorText).join('\n'));
+    // A command finds it without the rest.
+    expect(dataFolderOf(config, env, args)).toBe(result.config.settings.data);
     return result.config.settings.data;
   };
   const unit = { STATE_DIRECTORY: '/var/lib/north:/var/lib/other' };

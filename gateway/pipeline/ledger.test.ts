@@ -74,11 +74,19 @@ test('a batch that the journal refuses is shed, and an act is not said to be don
   const it = started();
   it.says(1, 2);
   const [alarm] = it.pipeline.alarms();
-  it.journal.push = () => {
-    throw new RangeError('too large');
+  const { push } = it.journal;
+  it.journal.push = (batch) => {
+    if (batch.samples.length > 0) throw new RangeError('too large');
+    return push.call(it.journal, batch);
   };
   it.says(LEVEL, 1);
   expect(it.pipeline.ledger().get(device)).toMatchObject({ received: 2, shed: 1, journalled: 1 });
+  it.says(1, 3);
+  expect(it.told()).toEqual(['raise north/pump-1/state.2', 'clear north/pump-1/state.2']);
+  expect(it.pipeline.ledger().get(device)).toMatchObject({ received: 3, shed: 2, journalled: 1 });
+  it.journal.push = () => {
+    throw new Error('the journal is closed');
+  };
   const { key, event } = alarm!;
   expect(it.pipeline.act({ kind: 'acknowledge', key, event, user: 'ann' })).toMatchObject({ reason: 'refused' });
 });

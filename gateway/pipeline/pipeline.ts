@@ -9,7 +9,6 @@ import type {
   ActResult,
   Alarm,
   AssetState,
-  Batch,
   Clock,
   GatewayEvent,
   Journal,
@@ -29,6 +28,7 @@ import { answers, batches, fileHistory, ingestLive, newOutgoing, remembered, rev
 import type { Floor, Outgoing } from './ingest.ts';
 import { Ledgers } from './ledger.ts';
 import type { Ledger } from './ledger.ts';
+import { Outlet } from './outlet.ts';
 import { makeLost, Silence } from './silence.ts';
 import { reachBack, tracksOf } from './track.ts';
 import type { LinkState, Track } from './track.ts';
@@ -97,8 +97,6 @@ export interface Filed {
   seq?: number;
 }
 
-/** ms between two accounts of a source that no batch has carried. */
-const TELL = 5000;
 /** A step back of the gateway's clock smaller than this is slewing, µs. */
 const STEP = 1_000_000;
 
@@ -108,9 +106,8 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
   const ledgerOf = (source: string): Ledger => ledgers.of(source);
   let tracks = tracksOf(catalog, [], links, ledgerOf);
   let lastNow: Micros = -Infinity;
-  let lastSeq = 0;
+  const outlet = new Outlet(journal, ledgers, status, clock);
   let closed = false;
-  let stopTelling = (): void => {};
 
   const alarms = new Alarms({
     catalog,
@@ -151,39 +148,13 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
     return micros;
   }
 
-  /** False when the journal cannot take the batch: its samples are shed. */
-  function append(batch: Batch): boolean {
-    const { source, samples } = batch;
-    const counts = ledgers.with(source, samples.length);
-    batch.counts = counts;
-    try {
-      lastSeq = journal.append(batch);
-    } catch (error) {
-      ledgers.of(source).shed += samples.length;
-      const message = `${samples.length} samples of ${source} are not stored: ${(error as Error).message}`;
-      status.report('error', 'penstock_journal_refused_total', message);
-      return false;
-    }
-    ledgers.told(source, counts);
-    return true;
-  }
-  /** An account that moved without a batch, by rejections or retransmissions, follows in one of its own. */
-  function tell(): void {
-    for (const source of ledgers.untold()) append({ origin: 'live', source, samples: [], events: [] });
-  }
-  function tellAgain(): void {
-    stopTelling = clock.after(TELL, () => {
-      tell();
-      tellAgain();
-    });
-  }
   function send(source: string, out: Outgoing): boolean {
     if (closed) return false;
     for (const event of out.events) if (event.kind === 'alarm' && event.alarm.asset) assets.touch(event.alarm.asset);
     if (assets.pending) assets.update(tracks, clock.now(), out.events);
     if (out.stored.length === 0 && out.live.length === 0 && out.events.length === 0) return true;
     const batch = batches(source, out);
-    const taken = (out.stored.length === 0 && out.events.length === 0) || append(batch.journal);
+    const taken = (out.stored.length === 0 && out.events.length === 0) || outlet.append(batch.journal);
     for (const path of live) path.offer(batch.live);
     return taken;
   }
@@ -208,8 +179,8 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
     if (rejected > 0) ledgers.complain(source, 'readings of an unknown tag or without a possible time are rejected');
     if (floor.shedding) ledger.shed += samples.length;
     else if (samples.length === 0) return { accepted: 0, rejected, shed: 0 };
-    else if (append({ origin, source, samples, events: [] }))
-      return { accepted: samples.length, rejected, shed: 0, seq: lastSeq };
+    else if (outlet.append({ origin, source, samples, events: [] }))
+      return { accepted: samples.length, rejected, shed: 0, seq: outlet.last };
     return { accepted: 0, rejected, shed: samples.length };
   }
 
@@ -293,7 +264,7 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
       if (!acted.ok) return acted;
       if (!send('gateway', out))
         return { ok: false, reason: 'refused', message: 'the journal takes nothing: the gateway is stopping' };
-      return { ok: true, seq: lastSeq };
+      return { ok: true, seq: outlet.last };
     },
 
     file,
@@ -344,12 +315,11 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
       alarms.start();
       silence.start();
       send('gateway', out);
-      tellAgain();
+      outlet.start();
     },
     close() {
       if (closed) return;
-      stopTelling();
-      tell();
+      outlet.close();
       closed = true;
       alarms.close();
       silence.close();

@@ -10,6 +10,7 @@ import { configFiles } from '../../simulators/configuration.ts';
 import { registerMap } from '../../simulators/modbus/map.ts';
 import { serveModbus } from '../../simulators/modbus/server.ts';
 import type { Plant, PlantSite } from '../../simulators/plant.ts';
+import { readLedger } from '../cli/ledger.ts';
 import type { AlarmList, WireAlarm } from '../web/wire.ts';
 import { drained, expectLedger } from './ledger.ts';
 import { eventually, get, listen, scratch, startGateway, stream } from './rig.ts';
@@ -207,7 +208,11 @@ test('what an operator was told is done stays done, killed before any snapshot',
   expect((await post('shelve', { key, minutes: 0 })).status).toBe(200);
   set(50);
   await eventually(alarms, (list) => list.length === 0);
-  await expectLedger(gateway.http);
+  const { sources } = await expectLedger(gateway.http);
+  // Over the control socket, as the command line asks: the accounts have gone on through every kill.
+  const { holds, sources: later } = await readLedger(data);
+  expect(holds).toBe(true);
+  expect(later.map(({ source }) => source)).toEqual(sources.map(({ source }) => source));
 });
 
 test('garbage from a device is never a good value', { timeout: 40_000 }, async () => {

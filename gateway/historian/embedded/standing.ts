@@ -17,6 +17,17 @@ export function standing(dataDir: string): Standing | undefined {
   if (!existsSync(path)) return undefined;
   const db = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
   try {
+    const tables = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all();
+    if (tables.some(({ name }) => name === 'account')) {
+      const row = db.prepare('SELECT position, delivered, filtered FROM account').get();
+      return (
+        row && {
+          position: Number(row.position),
+          delivered: Number(row.delivered),
+          filtered: Number(row.filtered),
+        }
+      );
+    }
     const read = db.prepare('SELECT value FROM kv WHERE key = ?');
     const position = read.get('position')?.value;
     return position === undefined

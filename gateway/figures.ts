@@ -1,0 +1,52 @@
+// How the journal and its consumers do, in words for /health and in figures for /metrics. Pure but for the Status it
+// fills; called by daemon with what the writer has said last.
+import type { Status } from './status.ts';
+import type { Backlog } from './web/health.ts';
+import type { WriterStats } from './writer.ts';
+
+const weakly =
+  'durability is os: what is acknowledged is written but not synced, and a power cut may lose the last half minute';
+
+export function reportJournal(status: Status, stats: WriterStats | undefined): void {
+  if (!stats) return;
+  const { account, accounts, journal, durability, garbled, historian } = stats;
+  const weak = durability === 'os' ? weakly : '';
+  const lost = account.lost;
+  const dropped = lost
+    ? `${account.dropped} samples between ${iso(lost.from)} and ${iso(lost.to)} never reached the history`
+    : '';
+  const reason = [journal.trouble, historian.lastError && `history: ${historian.lastError}`].filter(Boolean).join('; ');
+  status.set('journal', reason ? 'degraded' : 'ok', reason || [dropped, weak].filter(Boolean).join('; '));
+  status.gauge('penstock_journal_bytes', journal.bytes, {}, 'Bytes of segment files');
+  status.gauge('penstock_journal_waiting_bytes', journal.waiting, {}, 'Bytes of frames not acknowledged yet');
+  status.counter('penstock_journal_failures_total', journal.failures, {}, 'Writes and syncs that failed');
+  status.counter('penstock_journal_damaged_total', journal.damaged, {}, 'Places where frames could not be read back');
+  status.counter('penstock_journal_garbled_bytes_total', garbled, {}, 'Bytes that were no frames');
+  for (const [consumer, { journalled, delivered, filtered, deadLettered, dropped, backlog }] of Object.entries(
+    accounts,
+  )) {
+    const to = { consumer };
+    status.counter('penstock_journal_journalled_total', journalled, to, 'Samples owed to a consumer in all');
+    status.counter('penstock_journal_delivered_total', delivered, to, 'Samples a consumer has stored');
+    status.counter('penstock_journal_filtered_total', filtered, to, 'Samples left out on purpose');
+    status.counter(
+      'penstock_journal_dead_lettered_total',
+      deadLettered,
+      to,
+      'Samples refused for good, and kept aside',
+    );
+    status.counter('penstock_journal_dropped_total', dropped, to, 'Samples lost for a consumer');
+    status.gauge('penstock_journal_backlog_samples', backlog.samples, to, 'Samples a consumer is still owed');
+    status.gauge('penstock_journal_backlog_bytes', backlog.bytes, to, 'Bytes of frames a consumer is still owed');
+  }
+}
+
+/** What is still owed to each consumer. */
+export function backlogs(stats: WriterStats | undefined): Backlog[] {
+  return Object.entries(stats?.accounts ?? {}).map(([name, { backlog, dropped }]) => {
+    const { samples, bytes } = backlog;
+    return { name, samples, bytes, dropped };
+  });
+}
+
+const iso = (micros: number): string => new Date(Math.floor(micros / 1000)).toISOString();
