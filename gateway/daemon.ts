@@ -180,6 +180,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       path: controlPath,
       clock,
       catalog: () => catalog,
+      historian: reader,
       file: (origin, readings) => pipeline.file(origin, readings, origin),
       reject: (origin, lines) => pipeline.reject(origin, lines),
       ahead: settings.gateway.maxSkew,

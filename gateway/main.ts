@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startDemo } from './cli/demo.ts';
 import type { Demo } from './cli/demo.ts';
+import { exportCommand } from './cli/export-command.ts';
 import { importCommand } from './cli/import-command.ts';
 import { ledgerCommand } from './cli/ledger.ts';
 import { WrongUse } from './cli/wrong-use.ts';
@@ -38,8 +39,11 @@ const usage = `penstock ${version}: industrial edge gateway
       every error of a configuration, each with file, line and what to do
   penstock import FILE… [--data DIR]
       files readings (CSV or NDJSON) into the running daemon's history; penstock import --help has the rules
-  penstock ledger [--data DIR] [--json]
-      where every sample is, of a running daemon or of its data folder; exit code 1 if a sum does not hold
+const commands: Record<string, (args: string[]) => Promise<number>> = {
+  export: exportCommand,
+  import: importCommand,
+  ledger: ledgerCommand,
+};
   penstock docs
       writes config/REFERENCE.md and config/schema.json from the schemas
 `;
@@ -47,7 +51,11 @@ const usage = `penstock ${version}: industrial edge gateway
 const settingOptions = ['data', 'host', 'port', 'mqtt-host', 'mqtt-port', 'log-level'] as const;
 
 /** Commands with arguments of their own; each gives its exit code. */
-const commands: Record<string, (args: string[]) => Promise<number>> = { import: importCommand, ledger: ledgerCommand };
+const commands: Record<string, (args: string[]) => Promise<number>> = {
+  export: exportCommand,
+  import: importCommand,
+  ledger: ledgerCommand,
+};
 
 class WrongConfig extends Error {}
 

@@ -3,9 +3,12 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { importFile } from '../cli/import.ts';
 import { openReader } from '../reader.ts';
 import type { Dict } from '../web/wire.ts';
+import { utc } from '../web/zone.ts';
 import { eventually, get, root, scratch, startGateway } from './rig.ts';
 import type { Gateway } from './rig.ts';
 
@@ -176,4 +179,56 @@ test('an import stopped in the middle says how far it came and goes on from ther
       ([first]) => first?.[1] === 2,
     ),
   ).toHaveLength(shown);
+});
+
+test('what is sent to the API is in history when it answers, and goes out and in again to the same bits', async () => {
+  const at = day + 7 * 3_600_000;
+  const items = [
+    ...[0.1, -0, 1e-320, 5e300, 1 / 3].map((value, k) => ({ tag: 'north/pump/flow', value: k === 3 ? 5e2 : value, k })),
+    { tag: 'north/pump/count', value: '-9223372036854775808', k: 0 },
+    { tag: 'north/pump/count', value: '9007199254740993', k: 1 },
+    { tag: 'north/pump/on', value: true, k: 0 },
+    { tag: 'north/pump/note', value: '=1+1\r\n"Köln"\u2028', k: 0 },
+    { tag: 'north/pump/note', value: null, status: 0x80050000, k: 1 },
+    { tag: 'north/pump/nothing', value: 1, k: 0 },
+  ].map(({ k, ...item }) => ({ ...item, timestamp: utc.text(at * 1000 + k) }));
+  const send = (authorization: string) =>
+    fetch(`${gateway.http}/api/v1/ingest/batch`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization },
+      // JSON.stringify would make a plain zero of it.
+      body: JSON.stringify({ items }).replace('"value":0,', '"value":-0,'),
+    });
+  expect((await send('Bearer wrong')).status).toBe(401);
+  const answer = await send('Bearer secret');
+  expect(await answer.json()).toMatchObject({ accepted: 10, rejected: 1, reasons: { 'unknown tag': 1 } });
+  expect(answer.status).toBe(200);
+
+  const range = ['--from', iso(at), '--to', iso(at + 1000)];
+  const bits = async (): Promise<string[]> => {
+    const metrics = await Promise.all(['flow', 'count', 'on', 'note'].map((metric) => stored(metric, at * 1000)));
+    const rows = metrics.flatMap((list, k) => list.filter(([t]) => t < (at + 1000) * 1000).map((row) => [k, ...row]));
+    return rows.map((row) => inspect(row));
+  };
+  const before = await eventually(bits, (list) => list.length === 10);
+  expect(before[1]).toContain('-0');
+
+  for (const format of ['ndjson', 'csv'] as const) {
+    const out = join(folder.path, `out.${format}`);
+    const exported = await penstock(['export', '--facility', 'north', ...range, '--format', format, '--out', out]);
+    expect([exported.code, exported.out]).toEqual([0, '']);
+    // Everything is replaced by another value, and then by what was exported.
+    const other = readFileSync(out, 'utf8').split('\n').length;
+    expect(other).toBeGreaterThan(10);
+    const spoilt = items
+      .slice(0, 10)
+      .map(({ tag, timestamp }) => JSON.stringify({ tag, timestamp, value: null, quality: 'bad' }));
+    const file = fileOf('spoilt.ndjson', spoilt.join('\n'));
+    expect(await importFile({ data, file, origin: 'import' })).toMatchObject({ accepted: 10 });
+    await eventually(bits, (list) => list.length === 10 && list.every((row) => row.includes('null')));
+    expect((await penstock(['import', out])).out).toContain('10 accepted, 0 rejected');
+    expect(await eventually(bits, (list) => !list.slice(0, 9).some((row) => row.includes('null')))).toEqual(before);
+  }
+  const refused = await penstock(['export', 'north/pump/nothing']);
+  expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('there is no tag "north/pump/nothing"')]);
 });

@@ -111,6 +111,13 @@ export class Past implements Historian {
   /** Answers only when called off. */
   hangs = false;
   calledOff = 0;
+  async #asUsual(signal?: AbortSignal): Promise<void> {
+    if (this.fails) throw this.fails;
+    if (this.hangs)
+      await new Promise((_resolve, reject) =>
+        signal?.addEventListener('abort', () => (this.calledOff++, reject(signal.reason as Error))),
+      );
+  }
   async buckets(
     tags: readonly number[],
     from: number,
@@ -121,11 +128,7 @@ export class Past implements Historian {
     const first = Math.floor(from / width) * width;
     const count = Math.ceil((to - first) / width);
     this.asked.push({ tags: tags.length, count });
-    if (this.fails) throw this.fails;
-    if (this.hangs)
-      await new Promise((_resolve, reject) =>
-        signal?.addEventListener('abort', () => (this.calledOff++, reject(signal.reason as Error))),
-      );
+    await this.#asUsual(signal);
     const t = Array.from({ length: count }, (_none, i) => first + i * width);
     const filled = (value: (i: number) => number) => t.map((_t, i) => (i % 3 === 2 ? null : value(i)));
     return tags.map((tag) => ({
@@ -146,8 +149,22 @@ export class Past implements Historian {
       columns: series.map(({ min, avg, max }) => bytes(JSON.stringify({ min, avg, max }).slice(1, -1))),
     };
   }
-  async raw() {
-    return { tag: 0, t: [], value: [], status: [], more: false };
+  /** Of `raw`, ascending by time. */
+  readonly samples = new Map<number, { t: number; value: Sample['value']; status: number }[]>();
+  /** Every `raw` that was asked. */
+  pages: { tag: number; from: number; limit: number }[] = [];
+  async raw(tag: number, from: number, to: number, limit: number, signal?: AbortSignal) {
+    this.pages.push({ tag, from, limit });
+    await this.#asUsual(signal);
+    const within = (this.samples.get(tag) ?? []).filter(({ t }) => t >= from && t < to);
+    const shown = within.slice(0, limit);
+    return {
+      tag,
+      t: shown.map(({ t }) => t),
+      value: shown.map(({ value }) => value),
+      status: shown.map(({ status }) => status),
+      more: within.length > limit,
+    };
   }
   async latest() {
     return [];

@@ -8,6 +8,7 @@ import { Catalog } from '../catalog.ts';
 import type { Tag } from '../catalog.ts';
 import { ManualClock } from '../clock.ts';
 import type { ActResult, OperatorAct, Reading } from '../model.ts';
+import { Past } from './bed.ts';
 import { createControl } from './control.ts';
 import { longestLine } from './intake/lines.ts';
 
@@ -43,12 +44,14 @@ let unread: number;
 let durable: number[];
 let acts: OperatorAct[];
 let result: ActResult;
+let past: Past;
 let control: { close(): Promise<void> };
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'penstock-control-'));
   [filed, slices, rooms, unread, durable, acts] = [[], [], 0, 0, [], []];
   result = { ok: true, seq: 7 };
+  past = new Past();
   const catalog = plant();
   control = await createControl({
     path: join(folder, 'control.sock'),
@@ -62,6 +65,7 @@ beforeEach(async () => {
     reject: (_origin, lines) => (unread += lines),
     ahead: 300_000,
     retention: 30 * 86_400_000,
+    historian: past,
     room: async () => void rooms++,
     durable: async (seq) => void durable.push(seq),
     act: (act) => (acts.push(act), result),
@@ -79,12 +83,16 @@ interface Answer {
   body: Record<string, unknown>;
 }
 /** Sends the body in parts, so that lines and characters are cut anywhere. */
-function call(method: string, path: string, body = '', part = 65_536): Promise<Answer> {
+async function call(method: string, path: string, body = '', part = 65_536): Promise<Answer> {
+  const { code, text } = await ask(method, path, body, part);
+  return { code, body: JSON.parse(text) as Answer['body'] };
+}
+function ask(method: string, path: string, body = '', part = 65_536): Promise<{ code: number; text: string }> {
   return new Promise((resolve, reject) => {
     const asked = request({ socketPath: join(folder, 'control.sock'), method, path }, (answer) => {
       let text = '';
       answer.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-      answer.on('end', () => resolve({ code: answer.statusCode ?? 0, body: JSON.parse(text) as Answer['body'] }));
+      answer.on('end', () => resolve({ code: answer.statusCode ?? 0, text }));
     });
     asked.on('error', reject);
     const bytes = Buffer.from(body);
@@ -168,6 +176,24 @@ test('an origin that is none is refused, as is a path that is not there', async 
   expect(await call('GET', '/ledger')).toMatchObject({ code: 200, body: { holds: true } });
 });
 
+test('an export over the socket: many tags, and what is wrong in words', async () => {
+  const t = Date.UTC(2026, 4, 1) * 1000;
+  past.samples.set(0, [{ t, value: 1.5, status: 0 }]);
+  past.samples.set(3, [{ t, value: 'Köln', status: 0 }]);
+  const asked = `/export?tags=${encodeURIComponent(`${asset}/flow`)}&tags=${encodeURIComponent(`${asset}/batch`)}`;
+  const range = '&from=2026-05-01&to=2026-05-02';
+  const { code, text } = await ask('GET', `${asked}${range}&format=ndjson`);
+  expect(code).toBe(200);
+  expect(
+    text
+      .trim()
+      .split('\n')
+      .map((row) => (JSON.parse(row) as { value: unknown }).value),
+  ).toEqual([1.5, 'Köln']);
+  expect(await call('GET', '/export?tags=none')).toMatchObject({ code: 404, body: { field: 'tags' } });
+  expect(await call('GET', '/export?format=xml')).toMatchObject({ code: 400, body: { field: 'format' } });
+});
+
 describe('acts', () => {
   const act: OperatorAct = { kind: 'acknowledge', key: 'k', event: 'e', user: 'ada' };
 
@@ -217,8 +243,10 @@ test('only its user may open the socket; a dead daemon’s is replaced; close ta
   expect(() => statSync(path)).toThrow('ENOENT');
   writeFileSync(path, '');
   const none = async () => {};
-  const idle = { durable: none, room: none, reject: () => {}, ahead: 0, retention: 0, ledger: async () => ({}) };
-  const options = { clock: new ManualClock(now), catalog: plant, ...idle };
+  const options = {
+    ...{ clock: new ManualClock(now), catalog: plant, historian: past, durable: none, room: none, reject: () => {} },
+    ...{ ahead: 0, retention: 0, ledger: async () => ({}) },
+  };
   const act = (): ActResult => result;
   const file = () => ({ accepted: 0, rejected: 0, shed: 0 });
   control = await createControl({ ...options, path, act, file, status: () => ({ again: true }) });

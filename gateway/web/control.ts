@@ -1,10 +1,14 @@
 // The command line's way into a running daemon: an HTTP server on a Unix socket that only its user may open.
 // Made by daemon; what takes long is streamed in slices, so that nothing else waits for it.
 import { once } from 'node:events';
+import { pipeline } from 'node:stream/promises';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ActResult, OperatorAct } from '../model.ts';
+import type { ActResult, Historian, OperatorAct } from '../model.ts';
+import { answerTo, Refusal } from './errors.ts';
+import { exporter } from './export-route.ts';
+import type { OpenExport } from './export-route.ts';
 import { takeIn } from './intake/import.ts';
 import type { IntakeOptions } from './intake/import.ts';
 import type { Ask } from './intake/judge.ts';
@@ -12,6 +16,7 @@ import { zoneOf } from './zone.ts';
 
 export interface ControlOptions extends IntakeOptions {
   path: string;
+  historian: Historian;
   act(act: OperatorAct): ActResult;
   status(): object;
   ledger(): Promise<object>;
@@ -29,8 +34,9 @@ export async function createControl(options: ControlOptions): Promise<{ close():
       `${options.path} is too long for a socket (at most ${longestPath} bytes): choose a shorter data folder`,
     );
   rmSync(options.path, { force: true });
+  const open = exporter(options);
   const server = createServer((request, response) => {
-    serve(options, request, response).catch((error: Error) =>
+    serve(options, open, request, response).catch((error: Error) =>
       answer(response, 500, { error: 'internal error', message: error.message }),
     );
   });
@@ -53,12 +59,20 @@ export async function createControl(options: ControlOptions): Promise<{ close():
   };
 }
 
-async function serve(options: ControlOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+type Open = ReturnType<typeof exporter>;
+
+async function serve(
+  options: ControlOptions,
+  open: Open,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://control');
   if (request.method === 'GET' && url.pathname === '/status') return answer(response, 200, options.status());
   if (request.method === 'GET' && url.pathname === '/ledger') return answer(response, 200, await options.ledger());
   if (request.method === 'POST' && url.pathname === '/import')
     return importFile(options, request, response, url.searchParams);
+  if (request.method === 'GET' && url.pathname === '/export') return exportFile(open, url.searchParams, response);
   if (request.method === 'POST' && url.pathname === '/act') return carryOut(options, request, response);
   answer(response, 404, { error: 'not found', message: `there is nothing at ${url.pathname}` });
 }
@@ -167,6 +181,28 @@ function askOf(params: URLSearchParams): Ask | { field: string; message: string 
     allowOutOfRange: params.has('allowOutOfRange') || origin === 'seed',
     ...{ zone, before, dry: params.has('dry') },
   };
+}
+
+async function exportFile(open: Open, params: URLSearchParams, response: ServerResponse): Promise<void> {
+  const text = (name: string): string | undefined => params.get(name) ?? undefined;
+  const tags = params.has('tags') ? params.getAll('tags') : undefined;
+  const [asset, facility, from, to] = ['asset', 'facility', 'from', 'to'].map(text);
+  const [zone, width, format] = ['zone', 'width', 'format'].map(text);
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  let file: OpenExport;
+  try {
+    if (format !== undefined && format !== 'csv' && format !== 'ndjson')
+      throw new Refusal(400, 'format is csv or ndjson', 'format');
+    const bom = params.has('bom') ? 1 : 0;
+    file = await open({ tags, asset, facility, from, to, zone, width, format, bom }, gone.signal);
+  } catch (error) {
+    const { status, body } = answerTo(error as Error);
+    return answer(response, status, body);
+  }
+  response.writeHead(200, { 'content-type': file.type });
+  // A query that fails in the middle cuts the answer off, so that nobody takes it for whole.
+  await pipeline(file.stream, response).catch(() => response.destroy());
 }
 
 function answer(response: ServerResponse, code: number, body: object): void {

@@ -299,3 +299,26 @@ export const IngestSchema = Type.Object({
     description: 'the first hundred rejected items by their place in the request',
   }),
 });
+
+const tagNames = Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }))], {
+  description: 'tag ids, with commas between or one a parameter',
+});
+const within = {
+  from: Type.Optional(Type.String({ description: 'ISO 8601, ms, now or such as now-24h' })),
+  to: Type.Optional(Type.String({ description: 'the same; now when it is missing. The range is [from, to)' })),
+  zone: Type.Optional(
+    Type.String({ description: 'IANA name: of times without an offset, and of those answered; UTC' }),
+  ),
+};
+export const ExportQuery = Type.Object(
+  {
+    tags: Type.Optional(tagNames),
+    asset: Type.Optional(Type.String({ minLength: 1, description: 'path of an asset, or of a line or area' })),
+    facility: Type.Optional(Type.String({ minLength: 1 })),
+    ...within,
+    width: Type.Optional(Type.String({ description: 'buckets of 30s, 5m, 1h, day … instead of samples' })),
+    format: Type.Optional(literals(['csv', 'ndjson'] as const)),
+    bom: Type.Optional(Type.Integer({ minimum: 0, maximum: 1, description: '1 for spreadsheets that need it' })),
+  },
+  closed,
+);

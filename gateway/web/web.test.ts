@@ -309,6 +309,7 @@ test('OpenAPI lists every route, and what the server answers is what it says', a
   expect(Object.keys(spec.paths).sort()).toEqual(
     [
       ...Object.keys(asked),
+      `${api}/export.csv`,
       `${api}/ingest/batch`,
       `${api}/alarms/acknowledge`,
       `${api}/alarms/shelve`,

@@ -14,6 +14,7 @@ import type { Status } from '../status.ts';
 import { Dashboard } from './dashboard.ts';
 import { answerTo, Refusal } from './errors.ts';
 import { bindingFault, hostAllowed, originAllowed } from './guards.ts';
+import { exportRoute } from './export-route.ts';
 import { health } from './health.ts';
 import type { Backlog } from './health.ts';
 import { Hub } from './hub.ts';
@@ -219,6 +220,8 @@ export function createWeb(options: WebOptions): Web {
   void app.register(ingestRoute({ ...intake, clock, durable, catalog: () => catalog, tokenFile }), {
     prefix: '/api/v1',
   });
+  const { historian } = options;
+  void app.register(exportRoute({ catalog: () => catalog, clock, historian }), { prefix: '/api/v1' });
   void app.register(streamRoute({ hub, catalog: () => catalog }), { prefix: '/api/v1' });
   void app.register(
     health({

@@ -1,6 +1,7 @@
 // CSV to readings: the header says what the columns are. Pure; used by import.ts for each line.
 // Long: one reading a row (tag, timestamp, value and maybe status or quality). Wide: a time and a column for each tag.
 import type { Reading } from '../../model.ts';
+import { fromSafe } from '../cells.ts';
 import { zoneOf } from '../zone.ts';
 import { readingOf } from './item.ts';
 import type { Fault, Rules, skipped } from './item.ts';
@@ -108,7 +109,7 @@ export function* ofRow(line: string, layout: Layout, rules: Rules): Generator<Re
   if (layout.long) {
     const { tag, value, status, quality } = layout.long;
     const item = {
-      tag: cells[tag]?.trim(),
+      tag: fromSafe(cells[tag]?.trim() ?? ''),
       timestamp,
       value: cells[value],
       status: cells[status],

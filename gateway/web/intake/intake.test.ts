@@ -243,7 +243,14 @@ describe('lines', () => {
       for (let from = 0; from < bytes.length; from += width)
         lines.push(...cutter.push(bytes.subarray(from, from + width)));
       const last = cutter.end();
-      expect([...lines, last].map((line) => line?.text)).toEqual(['{"a":1}', '', '"two', 'lines",x', 'y "z', 'lä st']);
+      expect([...lines, last].map((line) => line?.text)).toEqual([
+        '{"a":1}\r',
+        '',
+        '"two',
+        'lines",x',
+        'y "z',
+        'lä st',
+      ]);
       expect(lines.map(({ number }) => number)).toEqual([4, 5, 6, 7, 8]);
       expect(last).toMatchObject({ number: 9, end: bytes.length });
       for (const { text: line, end } of lines.slice(1))

@@ -3,6 +3,7 @@
 import type { Catalog, Tag } from '../../catalog.ts';
 import { Status, quality } from '../../model.ts';
 import type { Reading, Value } from '../../model.ts';
+import { fromSafe } from '../cells.ts';
 import type { Zone } from '../zone.ts';
 import { instantOf } from './times.ts';
 
@@ -149,7 +150,7 @@ const no = new Set(['false', '0', 'off', 'no']);
 function fromText(tag: Tag, given: string, comma: boolean): Value | undefined {
   const text = given.trim();
   if (/^(null|n\/?a|none|-)?$/i.test(text) && (tag.type !== 'text' || text === '')) return null;
-  if (tag.type === 'text') return given;
+  if (tag.type === 'text') return fromSafe(given);
   const word = text.toLowerCase();
   if (tag.type === 'boolean') return yes.has(word) ? true : no.has(word) ? false : undefined;
   const number = comma && /^[+-]?\d*,\d+(e[+-]?\d+)?$/i.test(text) ? text.replace(',', '.') : text;

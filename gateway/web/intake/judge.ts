@@ -107,7 +107,8 @@ export class Judge {
     this.faults.push(fault);
   }
 
-  #read({ number, text, end }: Line): void {
+  #read({ number, text: whole, end }: Line): void {
+    const text = whole?.endsWith('\r') ? whole.slice(0, -1) : whole;
     this.account.lines = number;
     this.account.end = end;
     this.work++;

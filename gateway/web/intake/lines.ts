@@ -7,7 +7,7 @@ export const longestLine = 65_536;
 export interface Line {
   /** Of the line in the file, from 1 on; of the first one where quotes span several. */
   number: number;
-  /** Without its line break; undefined where it is too long. */
+  /** Without its line feed; undefined where it is too long. */
   text: string | undefined;
   /** Bytes from the start of what is sent to behind its line break. */
   end: number;
@@ -60,7 +60,7 @@ export class LineCutter {
     this.#rest = [];
     this.#held = 0;
     this.#skipping = false;
-    return { number: this.#number, text: text?.endsWith('\r') ? text.slice(0, -1) : text, end: this.#end };
+    return { number: this.#number, text, end: this.#end };
   }
 }
 
