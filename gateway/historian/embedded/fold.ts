@@ -60,12 +60,23 @@ export class Chunks {
   hourOver(now: Micros): boolean {
     return this.touched.keys().some((id) => timeOfRow(id) + HOUR <= now);
   }
-  /** Writes an hour's row from its chunks; `missing`: only if there is none. */
-  hour(id: number, missing = false): void {
-    if (missing && this.#hour.get(id)) return;
+  /** Writes an hour's row from its chunks; only if it is missing, or there, when told so. */
+  hour(id: number, only?: 'missing' | 'there'): void {
+    if (only && (only === 'there') !== (this.#hour.get(id) !== undefined)) return;
     let all = { ...nothing };
     for (const row of this.#figures.iterate(id, id + HOUR / SECOND)) all = joined(all, summaryOf(row));
     if (all.n > 0) this.#putHour.run(id, ...columnsOf(all));
+  }
+
+  /** Puts chunks that follow each other into one. */
+  join(ids: readonly number[]): void {
+    let whole: Series | undefined;
+    for (const id of ids) {
+      const { data } = this.#data.get(id) as { data: Uint8Array };
+      whole = whole ? merged(whole, decodeChunk(data)) : decodeChunk(data);
+      this.#delete.run(id);
+    }
+    if (whole) this.#put(tagOfRow(ids[0] as number), whole);
   }
 
   #window(tag: number, window: Micros, fresh: Series): void {
@@ -104,7 +115,7 @@ export class Chunks {
     const hours = new Set<number>();
     for (const { t0 } of this.#figures.iterate(from, to)) hours.add(rowId(tagOfRow(from), hourOf(Number(t0))));
     for (const id of hours) {
-      this.hour(id, true);
+      this.hour(id, 'missing');
       this.touched.delete(id);
     }
   }

@@ -1,0 +1,91 @@
+// What is asked of a history by hand: figures, a look at every chunk that finds any damage, and small chunks joined.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ManualClock } from '../../clock.ts';
+import { openStore } from './chunkstore.ts';
+import { rowId, tagOfRow } from './chunks.ts';
+import { decodeChunk, encodeChunk } from './codec.ts';
+import { openMemory } from './open.ts';
+import { columnsOf, figureColumns } from './rows.ts';
+import { part } from './series.ts';
+import { summarize } from './summary.ts';
+import { allHeld, faultsIn, frameOf, sampleOf } from './testing.ts';
+import { compact, stats } from './upkeep.ts';
+
+const { signal } = new AbortController();
+const clock = new ManualClock();
+const start = clock.micros();
+let dataDir = '';
+let db: DatabaseSync;
+
+/** Two tags of 400 samples in one window, stored in four pieces of which none is joined. */
+beforeEach(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), 'penstock-upkeep-'));
+  for (let piece = 0; piece < 4; piece++) {
+    const store = openStore({ dataDir, clock, memory: openMemory(1 << 20), durable: () => Infinity });
+    const samples = Array.from({ length: 800 }, (_, i) =>
+      sampleOf(i % 2, start + (piece * 200 + Math.floor(i / 4)) * 1e6 + (i % 4), i / 10, i === 7 ? 0x80000000 : 0),
+    );
+    await store.write([frameOf(piece + 1, samples)], signal);
+    await store.close();
+  }
+  db = new DatabaseSync(join(dataDir, 'history.db'));
+});
+afterEach(() => {
+  db.close();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+test('the figures of a file', () => {
+  const { bytes, data, minutes, perSample, ...rest } = stats(db);
+  expect(rest).toEqual({ tags: 2, chunks: 4, samples: 3200, from: start, to: start + 799e6 + 3, hours: 0, free: 0 });
+  expect(perSample).toBe(bytes / 3200);
+  expect(data).toBeGreaterThan(0);
+  expect(minutes).toBeGreaterThan(0);
+});
+
+test('damage of any kind is found, and nothing in a whole file', () => {
+  expect(faultsIn(dataDir)).toEqual([]);
+  db.exec('CREATE TABLE kept AS SELECT * FROM chunk ORDER BY id LIMIT 1');
+  const { id } = db.prepare('SELECT id FROM kept').get() as { id: number };
+  const cases: [string, RegExp][] = [
+    ['UPDATE chunk SET max = max + 1 WHERE id = ?', /other figures/],
+    ['UPDATE chunk SET n = n + 1 WHERE id = ?', /other figures/],
+    ['UPDATE chunk SET held = 2 WHERE id = ?', /other figures/],
+    ['UPDATE chunk SET id = id + 1 WHERE id = ?', /wrong place/],
+    ['UPDATE chunk SET data = substr(data, 1, 20) WHERE id = ?', /cannot be read/],
+    ['UPDATE chunk SET minutes = substr(minutes, 1, 20) WHERE id = ?', /cannot be read/],
+    ['UPDATE chunk SET minutes = (SELECT minutes FROM chunk ORDER BY id DESC LIMIT 1) WHERE id = ?', /minutes/],
+  ];
+  for (const [sql, said] of cases) {
+    db.prepare(sql).run(id);
+    expect(faultsIn(dataDir)).toEqual([expect.stringMatching(said)]);
+    db.prepare('DELETE FROM chunk WHERE id IN (?, ?)').run(id, id + 1);
+    db.exec('INSERT INTO chunk SELECT * FROM kept');
+  }
+  expect(faultsIn(dataDir)).toEqual([]);
+});
+
+test('chunks that fit into one are joined, and hold the same', () => {
+  const before = allHeld(dataDir);
+  const rows = db.prepare('SELECT id, data FROM chunk').all() as { id: number; data: Uint8Array }[];
+  const insert = db.prepare(`INSERT INTO chunk(id, ${figureColumns}, data) VALUES(${Array(14).fill('?').join(', ')})`);
+  db.exec('DELETE FROM chunk');
+  for (const { id, data } of rows) {
+    const series = decodeChunk(data);
+    for (let from = 0; from < series.n; from += 100) {
+      const piece = part(series, from, Math.min(series.n, from + 100));
+      const at = rowId(tagOfRow(id), piece.t[0] as number);
+      insert.run(at, ...columnsOf(summarize(piece), piece), encodeChunk(piece));
+    }
+  }
+  expect(allHeld(dataDir)).toEqual(before);
+  const steps = [...compact(db)];
+  expect(steps.at(-1)).toBe(stats(db).samples / 100 - 4);
+  expect(allHeld(dataDir)).toEqual(before);
+  expect(faultsIn(dataDir)).toEqual([]);
+  expect(stats(db).free).toBe(0);
+});
