@@ -93,6 +93,11 @@ test('a right folder becomes a plant', () => {
   expect(catalog.device('plc')?.addresses.get(7)).toEqual({ register: 4 });
 });
 
+test('a device is not called as a source of the gateway itself', () => {
+  const errors = errorsOf({ 'plant.yaml': plant, 'devices/plc.yaml': device.replace('device: plc', 'device: import') });
+  expect(errors).toEqual([expect.stringMatching(/^devices.plc\.yaml:1: device: is "import", as the ledger calls/)]);
+});
+
 test('every error is said at once, with its place and what to do', () => {
   const errors = errorsOf({
     'penstock.yaml': 'web:\n  prot: 80\n',

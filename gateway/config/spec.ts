@@ -113,6 +113,8 @@ export function buildSpec(
   for (const file of devices) {
     const { device, protocol: protocolName, tags, enabled = true, connection } = file.value;
     if (!deviceNames(file, ['device'], device)) continue;
+    if (ownSources.includes(device))
+      fault(file, ['device'], `is "${device}", as the ledger calls a source of the gateway's own; choose another name`);
     const protocol = protocols.get(protocolName);
     if (!protocol) continue;
     spec.devices.push({ name: device, protocol: protocolName, enabled, connection });
@@ -238,6 +240,9 @@ function checkMetric(file: ConfigFile, path: (string | number)[], metric: AssetM
 }
 
 /** Says a name that stands twice, also when only case or spaces differ: topics of both would be one. */
+/** Where samples come from that no device said: in the ledger they stand beside the devices. */
+const ownSources = ['gateway', 'import', 'ingest', 'seed'];
+
 function once(what: string, fault: Fault): (file: ConfigFile, path: (string | number)[], name: string) => boolean {
   const seen = new Map<string, string>();
   return (file, path, name) => {

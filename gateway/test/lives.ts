@@ -3,6 +3,7 @@
 // Called by the kill test (a few lives) and by the soak (many).
 import { request } from 'node:http';
 import { join } from 'node:path';
+import { readLedger } from '../cli/ledger.ts';
 import type { Dict, WireLedger } from '../web/wire.ts';
 import { noteTag, numbersIn, startCounter, writeCounterPlant } from './counter.ts';
 import type { Counter } from './counter.ts';
@@ -25,7 +26,7 @@ export interface Lives {
   /** Imported numbers answered as durable, and those of them that history does not hold. */
   acknowledged: number;
   lost: number;
-  /** Sums that do not hold. */
+  /** Sums that do not hold: after each kill by the files alone, at the end by the gateway's word. */
   ledger: string[];
   dropped: number;
 }
@@ -36,6 +37,7 @@ export async function killGateway(lives: number, random: () => number = Math.ran
   const counters: Counter[] = [];
   const kills: number[] = [];
   const acknowledged = new Set<number>();
+  const offline: string[] = [];
   let gateway: Gateway | undefined;
   try {
     for (let i = 0; i < COUNTERS; i++) counters.push(await startCounter());
@@ -54,6 +56,7 @@ export async function killGateway(lives: number, random: () => number = Math.ran
       over.abort();
       await gateway.exited;
       next = await importing;
+      offline.push(...brokenSums(await readLedger(data)));
     }
     gateway = await startGateway('run', ['--config', config], data);
     const begun = Date.now();
@@ -74,7 +77,7 @@ export async function killGateway(lives: number, random: () => number = Math.ran
       twice: seen.twice,
       acknowledged: acknowledged.size,
       lost: [...acknowledged].filter((n) => !seen.notes.has(n)).length,
-      ledger: brokenSums(ledger),
+      ledger: [...offline, ...brokenSums(ledger)],
       dropped: ledger.consumers.reduce((sum, { dropped }) => sum + dropped, 0),
     };
   } finally {

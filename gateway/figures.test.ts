@@ -1,0 +1,60 @@
+// What the journal's figures come to in words, and every term of every consumer in the metrics.
+import { expect, test } from 'vitest';
+import { backlogs, reportJournal } from './figures.ts';
+import type { Account } from './journal/log.ts';
+import { Status } from './status.ts';
+import type { WriterStats } from './writer.ts';
+
+const account = (given: Partial<Account> = {}): Account => ({
+  owed: [],
+  ...{ journalled: 15, delivered: 5, filtered: 4, deadLettered: 3, dropped: 0 },
+  backlog: { frames: 1, samples: 3, bytes: 40 },
+  ...given,
+});
+function stats(given: { durability?: WriterStats['durability']; trouble?: string; historian?: Account }): WriterStats {
+  const { durability = 'interval', trouble = '', historian = account() } = given;
+  return {
+    historian: { delivered: 0, backlog: 0, damaged: 0, failures: 0, tries: 0, lastError: '' },
+    account: historian,
+    accounts: { historian, store: account({ delivered: 3, dropped: 2 }) },
+    ...{ written: 0, durable: 0, durability, garbled: 0, pruneError: '' },
+    journal: { trouble, failures: 0, segments: 1, bytes: 100, waiting: 0, damaged: 0, truncated: 0 },
+  } as unknown as WriterStats;
+}
+function reported(given: Parameters<typeof stats>[0]): Status {
+  const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+  const status = new Status(quiet);
+  reportJournal(status, stats(given));
+  return status;
+}
+
+test.each<[string, Parameters<typeof stats>[0], { state: string; reason: string | RegExp }]>([
+  ['all well', {}, { state: 'ok', reason: '' }],
+  ['durability batch is well too', { durability: 'batch' }, { state: 'ok', reason: '' }],
+  ['os is not synced', { durability: 'os' }, { state: 'ok', reason: /acknowledged is written but not synced/ }],
+  ['frames wait', { trouble: 'the disk is full' }, { state: 'degraded', reason: 'the disk is full' }],
+  [
+    'samples were lost',
+    { historian: account({ dropped: 2, lost: { from: 0, to: 1e6 } }) },
+    { state: 'ok', reason: /2 samples between 1970-01-01T00:00:00.000Z and 1970-01-01T00:00:01.000Z never reached/ },
+  ],
+])('%s', (_what, given, { state, reason }) => {
+  const [component] = reported(given).components();
+  expect(component).toMatchObject({ name: 'journal', state });
+  expect(component?.reason).toMatch(typeof reason === 'string' ? new RegExp(`^${reason}$`) : reason);
+});
+
+test('each term of each consumer, as metrics and as backlogs', () => {
+  const metrics = reported({}).metrics();
+  for (const [term, value] of Object.entries({
+    ...{ journalled_total: 15, delivered_total: 3, filtered_total: 4, dead_lettered_total: 3, dropped_total: 2 },
+    ...{ backlog_samples: 3, backlog_bytes: 40 },
+  }))
+    expect(metrics).toContain(`penstock_journal_${term}{consumer="store"} ${value}\n`);
+  expect(metrics).toContain('penstock_journal_delivered_total{consumer="historian"} 5\n');
+  expect(backlogs(stats({}))).toEqual([
+    { name: 'historian', samples: 3, bytes: 40, dropped: 0 },
+    { name: 'store', samples: 3, bytes: 40, dropped: 2 },
+  ]);
+  expect(backlogs(undefined)).toEqual([]);
+});
