@@ -8,7 +8,7 @@ import { eventually } from './rig.ts';
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-/** The thread, with `dataDir/out.ndjson` as its one store. */
+/** The thread, with `dataDir/out.ndjson` as its one store unless told otherwise. */
 export async function forwardToFile(
   dataDir: string,
   writer: Writer,
@@ -25,10 +25,10 @@ export async function forwardToFile(
   });
 }
 
-/** The account of `file`, once nothing is owed any more. */
-export async function drained(writer: Writer, within = 30_000): Promise<Account> {
+/** The account of `file`, or of the store named, once nothing is owed any more. */
+export async function drained(writer: Writer, within = 30_000, store = 'file'): Promise<Account> {
   const account = await eventually(
-    async () => (await writer.stats()).accounts.file,
+    async () => (await writer.stats()).accounts[store],
     (found) => found?.backlog.frames === 0 && found.owed.length === 1,
     within,
   );

@@ -1,7 +1,9 @@
 // A process to be killed: the real writer thread, fed with samples that carry a running number in value and time.
 // Run by the kill test, the power cut and the soak. Prints `up <first>` when it begins, `ack <n>` when all below n are
-// acknowledged, and `at <n> <ms>` when it begins to give n. Told so, it forwards them to a file through the egress thread.
+// acknowledged, and `at <n> <ms>` when it begins to give n. Told so, it forwards them through the egress thread: to a file,
+// or to what the settings say that it is given as JSON.
 import { writeSync } from 'node:fs';
+import type { EgressOptions } from '../egress.ts';
 import type { Durability } from '../journal/segments.ts';
 import { openWriter } from '../writer.ts';
 import { forwardToFile } from './forward.ts';
@@ -17,6 +19,11 @@ const { indexes, revision } = await writer.assign([{ id: 'north/pump-1/flow', ty
 const tag = indexes.get('north/pump-1/flow') as number;
 await writer.use([{ index: tag, id: 'north/pump-1/flow', type: 'double' }], revision);
 if (forward === 'forward') await forwardToFile(dataDir, writer, { onDeath });
+else if (forward !== 'no')
+  await forwardToFile(dataDir, writer, {
+    onDeath,
+    ...(JSON.parse(forward) as Pick<EgressOptions, 'forward' | 'names'>),
+  });
 writeSync(1, `up ${first}\n`);
 
 let random = Number(seed);

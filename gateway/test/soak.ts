@@ -1,5 +1,7 @@
 // `npm run soak [name [times]]`: the fault tests of the ordinary run, for longer. Each says what it found as one line of
 // JSON; the exit code is 1 when a promise is broken. Without a name all run, one after the other.
+import { testServer } from '../historian/questdb/testing.ts';
+import { killForwarding } from './kill-forward.ts';
 import { killAgain } from './kill.ts';
 import { killGateway } from './lives.ts';
 import { cutPower } from './power.ts';
@@ -56,6 +58,27 @@ const soaks: Record<string, Soak> = {
           }),
         ],
       };
+    },
+  },
+  questdb: {
+    what: 'kill -9 of the gateway while it forwards to a QuestDB (needs Java and Maven)',
+    times: 20,
+    async run(times) {
+      const server = await testServer();
+      try {
+        const { account, ...found } = await killForwarding(times, server);
+        const { journalled, delivered, dropped, deadLettered, backlog } = account;
+        return {
+          found: { ...found, delivered, dropped, deadLettered, backlog: backlog.samples },
+          broken: unless({
+            'every sample of the journal is in QuestDB': found.missing === 0,
+            'once and at its time': found.stored === found.journalled && found.strange === 0,
+            'the ledger holds': journalled === delivered && dropped + deadLettered + backlog.samples === 0,
+          }),
+        };
+      } finally {
+        await server.remove();
+      }
     },
   },
   power: {

@@ -81,9 +81,11 @@ function create(settings: QuestdbSettings, context: ForwardContext): Forwarder {
     const answer = await server.request('POST', '/write', bytes, signal);
     took = clock.mono() - began;
     if (answer.status === 204) return { ok: true };
-    if (answer.status !== 400 && answer.status !== 413) throw refusal(server.host, answer);
     const { message, line } = jsonOf(answer.body);
-    const reason = typeof message === 'string' ? (message.split('\n').at(-1) ?? '') : `refused with ${answer.status}`;
+    if (answer.status === 413) return { ok: false, reason: 'the row is too long for the server (413)' };
+    // A 400 that is not QuestDB's own speaks of something on the way, and not of a row.
+    if (answer.status !== 400 || typeof message !== 'string') throw refusal(server.host, answer);
+    const reason = message.split('\n').at(-1) ?? '';
     return { ok: false, reason, ...(typeof line === 'number' ? { line } : {}) };
   };
 

@@ -66,6 +66,23 @@ describe('lines', () => {
     ]);
   });
 
+  test.each([0, 1, 999_999, 1_000_000, 1_000_001, 1_699_999_999_999_999, 1_700_000_000_000_000, 8_999_999_999_999_999])(
+    'a time of %d µs after another of the same and of another second',
+    (t) => {
+      const lines = new Lines<number>('readings_integer');
+      const encoder = new Encoder();
+      const times = [t, t + 1_234_567, t, t + 1];
+      for (const each of times) encoder.sample(lines, tagOf(0, 'a/b', 'integer'), { ...sample, t: each }, 1n, 0);
+      const found = [
+        ...lines
+          .slice()
+          .toString()
+          .matchAll(/ (-?\d+)t\n/g),
+      ].map((match) => Number(match[1]));
+      expect(found).toEqual(times);
+    },
+  );
+
   test('rows are cut where they end; a renamed tag that keeps its index gets its new name', () => {
     const encoder = new Encoder();
     const lines = new Lines<string>('readings_integer');

@@ -11,7 +11,8 @@ import type { Table } from './schema.ts';
 /** One request: lines of one table, with what each was made of. Row i ends at `ends[i]`. */
 export class Lines<Of> {
   readonly table: Table;
-  bytes = Buffer.allocUnsafe(16 * 1024);
+  bytes = Buffer.allocUnsafeSlow(16 * 1024);
+  #view = new DataView(this.bytes.buffer);
   length = 0;
   ends: number[] = [];
   of: Of[] = [];
@@ -38,17 +39,47 @@ export class Lines<Of> {
   }
   reserve(size: number): void {
     if (this.length + size <= this.bytes.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.length + size));
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.bytes.length * 2, this.length + size));
     this.bytes.copy(grown, 0, 0, this.length);
     this.bytes = grown;
+    this.#view = new DataView(grown.buffer);
   }
   end(of: Of): void {
     this.ends.push(this.length);
     this.of.push(of);
   }
+  /** ` value=` and a double. */
+  double(value: number): void {
+    this.put(doubleField);
+    this.reserve(8);
+    this.#view.setFloat64(this.length, value, true);
+    this.length += 8;
+  }
   /** Takes back what was put since the last end. */
   undo(): void {
     this.length = this.ends.at(-1) ?? 0;
+  }
+}
+
+/** The end of a row, ` 1700000000000001t` and a line feed: what is above a second is mostly what it was before. */
+class TimePart {
+  #second = NaN;
+  #bytes = Buffer.alloc(0);
+
+  of(t: number): Uint8Array {
+    if (!Number.isSafeInteger(t) || t < 1_000_000) return Buffer.from(` ${t}t\n`, 'latin1');
+    const second = Math.floor(t / 1_000_000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#bytes = Buffer.from(` ${second}000000t\n`, 'latin1');
+    }
+    const bytes = this.#bytes;
+    for (let at = bytes.length - 3, rest = t - second * 1_000_000; at > bytes.length - 9; at--) {
+      const next = Math.floor(rest / 10);
+      bytes[at] = 48 + rest - next * 10;
+      rest = next;
+    }
+    return bytes;
   }
 }
 
@@ -91,19 +122,15 @@ export class Encoder {
   /** Per table, by the tag's index; a renamed tag keeps its index. */
   readonly #heads = new Map<Table, { id: string; bytes: Uint8Array }[]>();
   readonly #client = createBuffer(client);
-  #time = NaN;
-  #timePart = Buffer.alloc(0);
+  readonly #time = new TimePart();
   #status = NaN;
   #statusPart = Buffer.alloc(0);
 
   /** Appends the sample's row to `lines`, of the table that `place` named. Throws when a text is too long for the client. */
   sample<Of>(lines: Lines<Of>, tag: ForwardTag, { t, status }: Sample, value: Placed['value'], of: Of): void {
     lines.put(this.#head(lines.table, tag));
-    if (typeof value === 'number') {
-      lines.put(doubleField);
-      lines.reserve(8);
-      lines.length = lines.bytes.writeDoubleLE(value, lines.length);
-    } else if (typeof value === 'bigint') lines.put(Buffer.from(` value=${value}i`, 'latin1'));
+    if (typeof value === 'number') lines.double(value);
+    else if (typeof value === 'bigint') lines.put(Buffer.from(` value=${value}i`, 'latin1'));
     else if (value !== null) lines.put(this.#text(value));
     if (status !== this.#status) {
       this.#status = status;
@@ -112,11 +139,7 @@ export class Encoder {
     const from = lines.length;
     lines.put(this.#statusPart);
     if (value === null) lines.bytes[from] = 32;
-    if (t !== this.#time) {
-      this.#time = t;
-      this.#timePart = Buffer.from(` ${t}t\n`, 'latin1');
-    }
-    lines.put(this.#timePart);
+    lines.put(this.#time.of(t));
     lines.end(of);
   }
 

@@ -105,15 +105,22 @@ export function frameOf(seq: number, samples: Partial<Sample>[], events: Gateway
 /** What the proxy does with a request: passes it on, answers itself, or fails it before or after the server has it. */
 export type Fault = 'pass' | 'refuse' | 'silent' | 'before' | 'after' | 'half' | { status: number; body?: string };
 
+export interface FaultProxy {
+  url: string;
+  /** Requests on their way just now. */
+  busy: number;
+  close(): Promise<void>;
+}
 /** A proxy on the way to `to`; `next` is asked for each request. */
 export async function faultProxy(
   to: string,
-  next: (incoming: IncomingMessage) => Fault,
-): Promise<{ url: string; seen: number; close(): Promise<void> }> {
+  next: (incoming: IncomingMessage) => Fault | Promise<Fault>,
+): Promise<FaultProxy> {
   const target = new URL(to);
-  const handle = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    self.seen++;
-    const fault = next(incoming);
+  const handle = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
+    self.busy++;
+    outgoing.on('close', () => self.busy--);
+    const fault = await next(incoming);
     if (typeof fault === 'object') {
       incoming.resume().on('end', () => outgoing.writeHead(fault.status).end(fault.body ?? ''));
       return;
@@ -139,11 +146,11 @@ export async function faultProxy(
     onward.on('error', () => incoming.socket.destroy());
     incoming.pipe(onward);
   };
-  const server = createServer(handle);
+  const server = createServer((incoming, outgoing) => void handle(incoming, outgoing));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const self = {
+  const self: FaultProxy = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    seen: 0,
+    busy: 0,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

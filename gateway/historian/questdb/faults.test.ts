@@ -1,0 +1,228 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../clock.ts';
+import { encodeFrame } from '../../journal/frame.ts';
+import { readHead } from '../../journal/head.ts';
+import { pump, sourceOf } from '../../journal/pump.ts';
+import { openSegments } from '../../journal/segments.ts';
+import type { Forwarder, Value } from '../../model.ts';
+import { killForwarding } from '../../test/kill-forward.ts';
+import { findProgram, needs } from '../../test/needs.ts';
+import { readDeadLetters } from '../dead-letters.ts';
+import { questdbForwarder } from './forwarder.ts';
+import { tables } from './schema.ts';
+import { contextOf, faultProxy, frameOf, tagOf, testServer } from './testing.ts';
+import type { Fault, FaultProxy, TestContext, TestServer } from './testing.ts';
+
+const test = needs('java', 'mvn');
+const able = (findProgram('java') && findProgram('mvn')) || process.env.PENSTOCK_REQUIRE === 'all';
+
+let server: TestServer;
+let dir: string;
+let proxy: FaultProxy | undefined;
+if (able) {
+  beforeAll(async () => void (server = await testServer({ settings: { QDB_DEV_MODE_ENABLED: 'true' } })), 60_000);
+  afterAll(() => server?.remove());
+}
+beforeEach(() => void (dir = mkdtempSync(join(tmpdir(), 'penstock-faults-'))));
+afterEach(async () => {
+  await proxy?.close();
+  proxy = undefined;
+  if (able) for (const table of tables) await server.sql(`DROP TABLE IF EXISTS ${table}`);
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const START = Date.UTC(2026, 4, 31, 23, 59) * 1000;
+const tags = [
+  tagOf(0, 'north/pump-1/flow'),
+  tagOf(1, 'south/pump-1/flow'),
+  tagOf(2, 'north/pump-1/parts', 'integer'),
+  tagOf(3, 'north/pump-1/note', 'text'),
+];
+const signal = (): AbortSignal => new AbortController().signal;
+function open(context: TestContext, url = proxy?.url ?? server.url): Forwarder {
+  const { user, passwordFile } = server;
+  return questdbForwarder.create({ url, user, passwordFile, passwordCommand: '' }, context);
+}
+
+/** What a plant sends: doubles of two sites with the same names, integers, texts; some bad. */
+function value(tag: number, n: number): Value {
+  return n % 53 === 0 ? null : tag === 2 ? 2n ** 53n + BigInt(n) : tag === 3 ? `note "${n}"\nand more` : n / 4 - 100;
+}
+
+test('each answer a network can give, and a server killed in mid-stream: everything is there once', async () => {
+  const write: Fault[] = [
+    ...['pass', { status: 500, body: 'out of order' }, 'after', 'pass', 'before', 'half', { status: 401 }],
+    ...[{ status: 403 }, 'pass', 'refuse', { status: 503 }, { status: 200, body: '<html>' }, 'pass', 'after'],
+    // A lie: no row is bad. It costs requests and no row.
+    ...[{ status: 400, body: '{"message":"error in line 3: x","line":3}' }, 'pass', 'pass', 'pass', { status: 413 }],
+    ...['pass', 'pass', 'pass', { status: 400, body: '<html>' }],
+  ] as Fault[];
+  let asked = 0;
+  let given = 0;
+  proxy = await faultProxy(server.url, ({ method }) =>
+    method === 'POST' && asked++ % 2 === 0 ? (write[given++] ?? 'pass') : 'pass',
+  );
+  const log = openSegments({ dataDir: dir, cap: 1e8 });
+  log.add('questdb', log.start);
+  const context = contextOf(dir, tags);
+  const forwarder = open(context);
+  const stop = new AbortController();
+  const pumping = pump({
+    source: sourceOf(log, 'questdb'),
+    consumer: forwarder,
+    clock: systemClock,
+    bytes: 2000,
+    pause: 0,
+    deadline: { write: 5000, grace: 500 },
+    backoff: { first: 5, most: 20 },
+  });
+  const running = pumping.run(stop.signal);
+  const sent: { tag: number; value: Value }[] = [];
+  const total = 300;
+  for (let seq = 0; seq < total; seq++) {
+    const samples = Array.from({ length: 20 }, (_, i) => {
+      const n = seq * 20 + i;
+      const tag = n % tags.length;
+      sent.push({ tag, value: value(tag, n) });
+      return { tag, t: START + n * 10_007, value: value(tag, n), status: n % 53 === 0 ? 0x80050000 : 0 };
+    });
+    const bytes = encodeFrame(frameOf(0, samples), log.start + seq, 1);
+    const head = readHead(bytes);
+    if (head.ok) log.append(bytes, head.meta);
+    await log.sync();
+    pumping.wake();
+    if (seq === 100) await server.kill();
+    if (seq === 110) await server.start();
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  await expect.poll(() => log.account('questdb').backlog.frames, { timeout: 15_000 }).toBe(0);
+  stop.abort();
+  await running;
+  await forwarder.close();
+  const account = log.account('questdb');
+  await log.close();
+  expect(given).toBeGreaterThan(write.length);
+  expect(pumping.health().failures).toBeGreaterThan(10);
+  expect(account).toMatchObject({ delivered: total * 20, deadLettered: 0, filtered: 0, dropped: 0 });
+  expect(context.rewound).toEqual([30 * 60_000]);
+
+  await server.applied();
+  const of = (tag: number): { n: number; known: number; sum: number; max: number } => {
+    const values = sent.filter((each) => each.tag === tag).map((each) => each.value);
+    const numbers = values.filter((each) => each !== null).map((each) => (typeof each === 'string' ? 0 : Number(each)));
+    const sum = numbers.reduce((total, each) => total + each, 0);
+    return { n: values.length, known: numbers.length, sum, max: numbers.reduce((a, b) => Math.max(a, b)) };
+  };
+  const figures = (table: string): Promise<Record<string, unknown>[]> =>
+    server.sql(
+      `SELECT tag, count() AS n, count(value) AS known, sum(value) AS sum, max(value) AS max FROM ${table} ORDER BY tag`,
+    );
+  expect(await figures('readings')).toEqual([
+    { tag: tags[0]?.id, ...of(0) },
+    { tag: tags[1]?.id, ...of(1) },
+  ]);
+  expect(await figures('readings_integer')).toMatchObject([{ n: of(2).n, known: of(2).known }]);
+  const [last] = await server.sql('SELECT max(value)::string AS max FROM readings_integer');
+  expect(last?.max).toBe(String(sent.filter(({ tag, value: each }) => tag === 2 && each !== null).at(-1)?.value));
+  const texts = await server.sql('SELECT value FROM readings_text WHERE value IS NOT NULL ORDER BY ts');
+  expect(texts.map((row) => row.value)).toEqual(
+    sent.filter(({ tag, value: each }) => tag === 3 && each !== null).map((each) => each.value),
+  );
+  const [bad] = await server.sql('SELECT count() AS n FROM readings WHERE status = 2147811328 AND value IS NULL');
+  expect(bad?.n).toBe(sent.filter(({ tag, value: each }) => tag < 2 && each === null).length);
+}, 60_000);
+
+test('a row that the server refuses is kept as a dead letter, counted, and said once; its neighbours get in', async () => {
+  const context = contextOf(dir, tags);
+  const forwarder = open(context);
+  const samples = Array.from({ length: 400 }, (_, n) => ({ t: n % 100 === 7 ? -n : START + n, value: n }));
+  const stored = await forwarder.write([frameOf(1, samples)], signal());
+  expect(stored).toEqual({ delivered: 396, filtered: 0, deadLettered: 4 });
+  await server.applied();
+  expect(await server.sql('SELECT count() AS n, sum(value) AS sum FROM readings')).toEqual([
+    { n: 396, sum: (400 * 399) / 2 - 7 - 107 - 207 - 307 },
+  ]);
+  const letters = [];
+  for await (const letter of readDeadLetters(dir, 'questdb')) letters.push(letter);
+  expect(letters.map(({ row, table }) => [row.tag, row.value, table])).toEqual(
+    [7, 107, 207, 307].map((n) => ['north/pump-1/flow', n, 'readings']),
+  );
+  expect(letters[0]?.reason).toMatch(/designated timestamp before 1970-01-01/);
+  expect(context.logged.filter((line) => line.startsWith('warn'))).toHaveLength(1);
+  await forwarder.close();
+});
+
+test('what was given up in a write that failed is not given up again', async () => {
+  let posts = 0;
+  // Whole, the first row, the bad one, and the last, which is tried on a new connection at once.
+  proxy = await faultProxy(server.url, ({ method }) =>
+    method === 'POST' && [4, 5].includes(++posts) ? 'after' : 'pass',
+  );
+  const forwarder = open(contextOf(dir, tags));
+  const frames = [
+    frameOf(1, [
+      { t: START, value: 1 },
+      { t: -1, value: 2 },
+      { t: START + 1, value: 3 },
+    ]),
+  ];
+  await expect(forwarder.write(frames, signal())).rejects.toThrow(/cannot be reached/);
+  expect(await forwarder.write(frames, signal())).toEqual({ delivered: 2, filtered: 0, deadLettered: 1 });
+  const letters = [];
+  for await (const letter of readDeadLetters(dir, 'questdb')) letters.push(letter.row.value);
+  expect(letters).toEqual([2]);
+  await server.applied();
+  expect(await server.sql('SELECT value FROM readings')).toEqual([{ value: 1 }, { value: 3 }]);
+  await forwarder.close();
+});
+
+test('credentials are read again after a refusal; a wrong password is said without showing it', async () => {
+  const secret = join(dir, 'password');
+  writeFileSync(secret, 'wrong\n');
+  const { url, user } = server;
+  const settings = { url, user, passwordFile: secret, passwordCommand: '' };
+  const forwarder = questdbForwarder.create(settings, contextOf(dir, tags));
+  const frames = [frameOf(1, [{ t: START }])];
+  await expect(forwarder.write(frames, signal())).rejects.toThrow(
+    /does not accept the user and password \(401\): correct them/,
+  );
+  writeFileSync(secret, `${server.password}\n`);
+  expect(await forwarder.write(frames, signal())).toMatchObject({ delivered: 1 });
+  await forwarder.close();
+});
+
+test('a suspended table is said; a restart of the server is noticed over one of the gateway', async () => {
+  const context = contextOf(dir, tags);
+  const forwarder = open(context);
+  await forwarder.write([frameOf(1, [{ t: START }])], signal());
+  expect([forwarder.trouble?.(), (forwarder.pressure?.() ?? 0) < 0.5]).toEqual(['', true]);
+  await server.sql('ALTER TABLE readings SUSPEND WAL');
+  const next = contextOf(dir, tags);
+  const again = open(next);
+  await again.write([frameOf(2, [{ t: START + 1 }])], signal());
+  expect(again.trouble?.()).toMatch(/readings is suspended in QuestDB.*RESUME WAL/);
+  expect(again.pressure?.()).toBe(1);
+  expect(next.rewound).toEqual([]);
+  await server.sql('ALTER TABLE readings RESUME WAL');
+  await server.applied();
+  expect(await server.sql('SELECT count() AS n FROM readings')).toEqual([{ n: 2 }]);
+  writeFileSync(join(dir, 'questdb-seen.json'), JSON.stringify({ started: '2020-01-01', taken: {} }));
+  const later = contextOf(dir, tags);
+  const third = open(later);
+  await third.write([frameOf(3, [{ t: START + 2 }])], signal());
+  await third.write([frameOf(4, [{ t: START + 3 }])], signal());
+  expect(later.rewound).toEqual([30 * 60_000]);
+  for (const each of [forwarder, again, third]) await each.close();
+});
+
+test('a gateway killed in the middle of its requests: what the journal holds is there, once', async () => {
+  const { amid, journalled, stored, missing, strange, account } = await killForwarding(4, server);
+  expect({ missing, strange }).toEqual({ missing: 0, strange: 0 });
+  expect(stored).toBe(journalled);
+  expect(amid).toBeGreaterThan(0);
+  expect(journalled).toBeGreaterThan(1000);
+  expect(account).toMatchObject({ journalled, delivered: journalled, filtered: 0, deadLettered: 0, dropped: 0 });
+}, 60_000);

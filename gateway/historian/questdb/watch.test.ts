@@ -1,0 +1,91 @@
+import { expect, test } from 'vitest';
+import type { Rows } from './http.ts';
+import { createStatement, shapes, tables } from './schema.ts';
+import { setBack } from './seen.ts';
+import { watch } from './watch.ts';
+
+const rows = (...records: Record<string, unknown>[]): Rows => ({
+  columns: Object.keys(records[0] ?? {}).map((name) => ({ name, type: '' })),
+  dataset: records.map((record) => Object.values(record)),
+});
+/** A server as its answers show it. */
+function serverWith(of: { mode?: string; made?: boolean; wal?: Record<string, unknown>[]; start?: string | Error }): {
+  query(statement: string): Promise<Rows>;
+  asked: string[];
+} {
+  const { mode = 'sync', wal = [], start = '2026-01-01T00:00:00Z' } = of;
+  let { made = true } = of;
+  const asked: string[] = [];
+  return {
+    asked,
+    query(statement) {
+      asked.push(statement);
+      if (statement.startsWith('CREATE')) made = true;
+      if (statement.startsWith('CREATE')) return Promise.resolve(rows());
+      if (statement.includes('postmaster'))
+        return start instanceof Error ? Promise.reject(start) : Promise.resolve(rows({ start }));
+      if (statement.includes('commit.mode')) return Promise.resolve(rows({ value: mode }));
+      if (statement.includes('wal_tables')) return Promise.resolve(rows(...wal));
+      if (statement.includes('FROM tables()'))
+        return Promise.resolve(
+          rows(...(made ? tables : []).map((table_name) => ({ table_name, walEnabled: true, dedup: true }))),
+        );
+      const table = tables.find((name) => statement.endsWith(` ${name}`));
+      const { columns, keys } = shapes[table ?? 'readings'];
+      return Promise.resolve(
+        rows(...columns.map(([column, type]) => ({ column, type, upsertKey: keys.includes(column) }))),
+      );
+    },
+  };
+}
+const signal = new AbortController().signal;
+const behind = (by: number): Record<string, unknown> => ({
+  ...{ name: 'readings', suspended: false, writerTxn: 100, sequencerTxn: 100 + by },
+  ...{ errorTag: '', errorMessage: '' },
+});
+
+test.each<[string, Parameters<typeof serverWith>[0], RegExp, number]>([
+  ['all well', {}, /^$/, 0],
+  ['no durable commits', { mode: 'nosync' }, /commit.mode is nosync.*power cut; set it to sync$/, 0],
+  ['a little behind', { wal: [behind(5)] }, /^$/, 0.1],
+  ['far behind', { wal: [behind(40)] }, /40 transactions behind/, 0.8],
+  [
+    'suspended',
+    { wal: [{ ...behind(3), suspended: true, errorTag: 'DISK FULL', errorMessage: 'no space' }] },
+    /readings is suspended in QuestDB \(DISK FULL: no space\).*ALTER TABLE readings RESUME WAL$/,
+    1,
+  ],
+  ['others behind', { wal: [{ ...behind(1e6), name: 'trades' }] }, /^$/, 0],
+])('%s', async (_name, of, trouble, pressure) => {
+  const care = watch(serverWith(of));
+  await care.prepare(signal);
+  expect(care.trouble()).toMatch(trouble);
+  expect(care.pressure()).toBeCloseTo(pressure);
+});
+
+test('makes every table that is missing, and none that is there', async () => {
+  const empty = serverWith({ made: false });
+  await watch(empty).prepare(signal);
+  expect(empty.asked.filter((statement) => statement.startsWith('CREATE'))).toEqual(tables.map(createStatement));
+  const full = serverWith({});
+  await watch(full).prepare(signal);
+  expect(full.asked.filter((statement) => statement.startsWith('CREATE'))).toEqual([]);
+});
+
+test('a version that does not say when it was started is used all the same; an unreachable one is not', async () => {
+  const old = watch(serverWith({ start: new Error('QuestDB at x answered 400: unknown function') }));
+  await old.prepare(signal);
+  expect(old.seen().started).toBe('');
+  const away = watch(serverWith({ start: new Error('QuestDB at x cannot be reached') }));
+  await expect(away.prepare(signal)).rejects.toThrow('cannot be reached');
+});
+
+test.each([
+  [{ started: 'a', taken: {} }, { started: 'a', taken: { readings: 5 } }, ''],
+  [{ started: 'a', taken: { readings: 5 } }, { started: 'b', taken: { readings: 5 } }, 'was started anew'],
+  [
+    { started: 'a', taken: { readings: 5 } },
+    { started: 'a', taken: { readings: 4 } },
+    'has lost transactions of the table readings',
+  ],
+])('%j then %j', (before, now, how) => expect(setBack(before, now)).toBe(how));
