@@ -11,7 +11,7 @@ import { createDevices } from './drivers/supervise.ts';
 import { protocols } from './drivers/index.ts';
 import { forwardTags, openEgress } from './egress.ts';
 import { backlogs, reportJournal } from './figures.ts';
-import { reportForwards } from './forwards.ts';
+import { forwardFigures, reportForwards } from './forwards.ts';
 import { keepAlarms } from './keeping.ts';
 import { ledgerOf } from './ledger.ts';
 import type { Batch, GatewayEvent, Live } from './model.ts';
@@ -167,7 +167,10 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       },
       devices: () => devices.states(),
       ledger,
-      backlogs: () => backlogs(writer.latest()),
+      backlogs() {
+        const forwards = egress?.health().forwards ?? {};
+        return backlogs(writer.latest()).map((backlog) => ({ ...backlog, ...forwardFigures(forwards[backlog.name]) }));
+      },
       ready: () => ({ ready: true, reasons: [] }),
       settings: { ...settings.web, assets, version, gatewayId: settings.gateway.id },
     });

@@ -113,7 +113,12 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
     });
   };
 
-  await start();
+  try {
+    await start();
+  } catch (error) {
+    closed = true;
+    throw error;
+  }
   const watch = setInterval(() => {
     if (down || performance.now() - heard < silence) return;
     thread.kill(new Error(`the egress thread said nothing for ${silence / 1000} s`));

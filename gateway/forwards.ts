@@ -26,8 +26,30 @@ export function reportForwards(
     const age = oldest === undefined ? 0 : Math.max(0, now - oldest / 1000) / 1000;
     status.gauge('penstock_forward_backlog_seconds', age, to, 'Age of the oldest samples that wait');
     if (lastSuccess !== undefined)
-      status.gauge('penstock_forward_last_success_seconds', lastSuccess / 1000, to, 'Time of the last success');
+      status.gauge(
+        'penstock_forward_last_success_timestamp_seconds',
+        lastSuccess / 1000,
+        to,
+        'Time of the last success',
+      );
   }
+}
+
+/** The same for a page: of the stores elsewhere, what the figures of the journal do not say. */
+export function forwardFigures(health: ForwardHealth | undefined): {
+  oldest?: string;
+  tries?: number;
+  lastSuccess?: string;
+  lastError?: string;
+} {
+  if (!health) return {};
+  const { oldest, tries, lastSuccess, lastError } = health;
+  return {
+    tries,
+    ...(oldest === undefined ? {} : { oldest: iso(oldest / 1000) }),
+    ...(lastSuccess === undefined ? {} : { lastSuccess: iso(lastSuccess) }),
+    ...(lastError ? { lastError } : {}),
+  };
 }
 
 /** Without figures that change while nothing else does: each sentence is logged once. */
@@ -38,7 +60,7 @@ export function inWords(
 ): { state: 'ok' | 'degraded'; reason: string } {
   const { dropped = 0, deadLettered = 0, lost } = account ?? {};
   const failing = tries >= TROUBLED;
-  const since = lastSuccess === undefined ? `tried since ${iso(failingSince)}` : `since ${iso(lastSuccess)}`;
+  const since = lastSuccess === undefined ? `yet, tried since ${iso(failingSince)}` : `since ${iso(lastSuccess)}`;
   const wrong = [
     down && `the forwarding thread died and is started again: ${down}`,
     hangingSince !== undefined &&

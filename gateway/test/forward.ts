@@ -35,11 +35,21 @@ export async function drained(writer: Writer, within = 30_000, store = 'file'): 
   return account as Account;
 }
 
-/** The values in the order of their lines; `wrong` are those that do not stand at `origin` + a millisecond for each. */
-export function forwarded(path: string, origin: number): { numbers: number[]; wrong: number } {
+export interface Line {
+  tag: string;
+  timestamp: string;
+  value: number | null;
+  status?: number;
+}
+export function linesIn(path: string): Line[] {
   const lines = readFileSync(path, 'utf8').split('\n');
   if (lines.pop() !== '') throw new Error(`${path} ends in the middle of a line`);
-  const rows = lines.map((line) => JSON.parse(line) as { value: number; timestamp: string });
-  const wrong = rows.filter(({ value, timestamp }) => Date.parse(timestamp) !== origin / 1000 + value).length;
-  return { numbers: rows.map(({ value }) => value), wrong };
+  return lines.map((line) => JSON.parse(line) as Line);
+}
+
+/** The values in the order of their lines; `wrong` are those that do not stand at `origin` + a millisecond for each. */
+export function forwarded(path: string, origin: number): { numbers: number[]; wrong: number } {
+  const rows = linesIn(path).map(({ value, timestamp }) => ({ number: value ?? NaN, at: Date.parse(timestamp) }));
+  const wrong = rows.filter(({ number, at }) => at !== origin / 1000 + number).length;
+  return { numbers: rows.map(({ number }) => number), wrong };
 }

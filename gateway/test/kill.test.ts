@@ -23,7 +23,16 @@ test('killed ten times: nothing acknowledged is lost, nothing is stored twice, a
 
 test('the whole gateway killed under load: devices and imports lose nothing, and every sum holds', async () => {
   const { given, stored, acknowledged, ...broken } = await killGateway(4);
-  expect(broken).toEqual({ lives: 4, missing: 0, twice: 0, lost: 0, ledger: [], dropped: 0 });
+  expect(broken).toEqual({
+    lives: 4,
+    missing: 0,
+    twice: 0,
+    lost: 0,
+    notForwarded: 0,
+    forwardedTwice: 0,
+    ledger: [],
+    dropped: 0,
+  });
   expect(given).toBeGreaterThanOrEqual(stored);
   expect(stored).toBeGreaterThan(100);
   expect(acknowledged).toBeGreaterThan(100);

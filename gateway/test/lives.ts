@@ -1,12 +1,15 @@
 // Kills the whole gateway again and again under load: devices that number their own readings, and a client that imports
-// numbered lines and counts a batch as stored only when it was answered. Then asks history what is there.
+// numbered lines and counts a batch as stored only when it was answered. Then asks history, and the file that everything is
+// forwarded to, what is there.
 // Called by the kill test (a few lives) and by the soak (many).
+import { writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { readLedger } from '../cli/ledger.ts';
 import type { Dict, WireLedger } from '../web/wire.ts';
-import { noteTag, numbersIn, startCounter, writeCounterPlant } from './counter.ts';
+import { counterTag, noteTag, numbersIn, startCounter, writeCounterPlant } from './counter.ts';
 import type { Counter } from './counter.ts';
+import { linesIn } from './forward.ts';
 import { eventually, get, scratch, startGateway } from './rig.ts';
 import type { Gateway } from './rig.ts';
 import { brokenSums } from './sums.ts';
@@ -26,6 +29,9 @@ export interface Lives {
   /** Imported numbers answered as durable, and those of them that history does not hold. */
   acknowledged: number;
   lost: number;
+  /** Of what history holds, numbers that the forwarded file lacks, and lines of it for the same tag and time. */
+  notForwarded: number;
+  forwardedTwice: number;
   /** Sums that do not hold: after each kill by the files alone, at the end by the gateway's word. */
   ledger: string[];
   dropped: number;
@@ -45,6 +51,7 @@ export async function killGateway(lives: number, random: () => number = Math.ran
       config,
       counters.map(({ port }) => port),
     );
+    writeFileSync(join(config, 'penstock.yaml'), 'forward: { file: { path: out.ndjson } }\n');
     let next = 0;
     for (let life = 0; life < lives; life++) {
       gateway = await startGateway('run', ['--config', config], data);
@@ -65,10 +72,24 @@ export async function killGateway(lives: number, random: () => number = Math.ran
       () => get<WireLedger>(`${http}/api/v1/ledger`),
       ({ consumers }) => consumers.every(({ backlog }) => backlog < 1000),
     );
+    const asked = Date.now() - IN_FLIGHT;
+    const owed = ledger.consumers.find(({ consumer }) => consumer === 'file')?.journalled ?? Infinity;
+    await eventually(
+      async () => (await get<WireLedger>(`${http}/api/v1/ledger`)).consumers.find((row) => row.consumer === 'file'),
+      (row) => row !== undefined && row.journalled - row.backlog >= owed,
+    );
     const ids = new Map((await get<Dict>(`${http}/api/v1/dict`)).tags.map(({ id, i }) => [id, i]));
     await gateway.stop();
     const seen = await numbersIn(data, counters.length, ids);
     const missing = seen.counters.flatMap((numbers, i) => lostOf(counters[i] as Counter, numbers, kills, begun));
+    const sent = (numbers: ReadonlySet<number>, i: number): number[] =>
+      [...numbers].filter((n) => (counters[i]?.given[n] ?? Infinity) < asked);
+    const owedLines = [
+      ...seen.counters.flatMap((numbers, i) => sent(numbers, i).map((n) => `${counterTag(i)} ${n}`)),
+      ...[...acknowledged].map((n) => `${noteTag} ${n}`),
+    ];
+    const lines = linesIn(join(data, 'out.ndjson'));
+    const forwarded = new Set(lines.map(({ tag, value }) => `${tag} ${value}`));
     return {
       lives,
       given: counters.reduce((sum, { given }) => sum + given.length, 0),
@@ -77,6 +98,8 @@ export async function killGateway(lives: number, random: () => number = Math.ran
       twice: seen.twice,
       acknowledged: acknowledged.size,
       lost: [...acknowledged].filter((n) => !seen.notes.has(n)).length,
+      notForwarded: owedLines.filter((line) => !forwarded.has(line)).length,
+      forwardedTwice: lines.length - new Set(lines.map(({ tag, timestamp }) => `${tag} ${timestamp}`)).size,
       ledger: [...offline, ...brokenSums(ledger)],
       dropped: ledger.consumers.reduce((sum, { dropped }) => sum + dropped, 0),
     };

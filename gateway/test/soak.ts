@@ -55,6 +55,7 @@ const soaks: Record<string, Soak> = {
             'nothing answered as durable is lost': found.lost === 0,
             'no reading given well before a kill is missing': found.missing === 0 && found.dropped === 0,
             'nothing is there twice': found.twice === 0,
+            'what history holds is in the forwarded file, once': found.notForwarded + found.forwardedTwice === 0,
           }),
         ],
       };

@@ -12,8 +12,18 @@ const Health = Type.Object({
   ),
   consumers: Type.Array(
     Type.Object(
-      { name: Type.String(), samples: Type.Integer(), bytes: Type.Integer(), dropped: Type.Integer() },
-      { description: 'what the journal still owes each consumer, and samples lost for it' },
+      {
+        ...{ name: Type.String(), samples: Type.Integer(), bytes: Type.Integer(), dropped: Type.Integer() },
+        oldest: Type.Optional(Type.String()),
+        tries: Type.Optional(Type.Integer()),
+        lastSuccess: Type.Optional(Type.String()),
+        lastError: Type.Optional(Type.String()),
+      },
+      {
+        description:
+          'what the journal still owes each consumer, and samples lost for it; of a store elsewhere also when the gateway ' +
+          'got the oldest samples that wait, failed writes since the last success, when that was, and why they failed',
+      },
     ),
   ),
 });
@@ -24,6 +34,11 @@ export interface Backlog {
   samples: number;
   bytes: number;
   dropped: number;
+  /** Of a store elsewhere; times as ISO 8601. */
+  oldest?: string;
+  tries?: number;
+  lastSuccess?: string;
+  lastError?: string;
 }
 
 export function health({

@@ -1,0 +1,73 @@
+// How a forwarder does, in words: said when somebody must know, without figures that would be logged each second.
+import { expect, test } from 'vitest';
+import type { ForwardHealth } from './egress.ts';
+import { forwardFigures, inWords, reportForwards } from './forwards.ts';
+import type { Account } from './journal/log.ts';
+import { Status } from './status.ts';
+
+const noon = Date.UTC(2026, 5, 1, 12);
+const well: ForwardHealth = { damaged: 0, failures: 0, tries: 0, lastError: '', behind: false, trouble: '' };
+const failing: ForwardHealth = { ...well, tries: 2, failures: 9, lastError: 'connection refused', failingSince: noon };
+const account: Account = {
+  ...{ owed: [], journalled: 90, delivered: 80, filtered: 0, deadLettered: 0, dropped: 0 },
+  backlog: { frames: 1, samples: 10, bytes: 100 },
+};
+const lossy: Account = { ...account, dropped: 7, lost: { from: noon * 1000, to: noon * 1000 + 1e6 } };
+
+const cases: [string, ForwardHealth, Account | undefined, string, 'ok' | 'degraded', string][] = [
+  ['all well', well, account, '', 'ok', ''],
+  ['before the writer has said anything', well, undefined, '', 'ok', ''],
+  ['one failure is made up for', { ...failing, tries: 1 }, account, '', 'ok', ''],
+  [
+    'never a success',
+    ...([failing, account, '', 'degraded'] as const),
+    'nothing stored yet, tried since 2026-06-01T12:00:00.000Z: connection refused; samples wait in the journal',
+  ],
+  [
+    'a success long ago, and a journal that was full',
+    ...([{ ...failing, lastSuccess: noon }, lossy, '', 'degraded'] as const),
+    'nothing stored since 2026-06-01T12:00:00.000Z: connection refused; samples wait in the journal; the journal was full, and its oldest samples are lost for this store',
+  ],
+  [
+    'a write that heeds nothing',
+    ...([{ ...failing, hangingSince: noon }, account, '', 'degraded'] as const),
+    'the write of 2026-06-01T12:00:00.000Z was given up and has not ended; nothing is sent until it does',
+  ],
+  [
+    'trouble of its own',
+    { ...well, trouble: 'commits are not synced' },
+    lossy,
+    '',
+    'degraded',
+    'commits are not synced',
+  ],
+  [
+    'a dead thread',
+    ...([well, account, 'out of memory', 'degraded'] as const),
+    'the forwarding thread died and is started again: out of memory',
+  ],
+  ['catching up', { ...well, behind: true }, account, '', 'ok', 'sends what waited behind what is live'],
+  [
+    'after a loss',
+    ...([well, { ...lossy, deadLettered: 3 }, '', 'ok'] as const),
+    '7 samples between 2026-06-01T12:00:00.000Z and 2026-06-01T12:00:01.000Z were lost for this store; samples that the store refused for good are kept as dead letters',
+  ],
+];
+test.each(cases)('%s', (_case, health, books, down, state, reason) => {
+  expect(inWords(health, books, down)).toEqual({ state, reason });
+});
+
+test('in figures, by store', () => {
+  const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+  const status = new Status(log);
+  const health = { ...failing, lastSuccess: noon, hangingSince: noon, oldest: noon * 1000 };
+  reportForwards(status, { forwards: { far: health }, down: '' }, { far: account }, noon + 90_000);
+  const value = (name: string): number => status.value(`penstock_forward_${name}`, { consumer: 'far' });
+  expect(value('backlog_seconds')).toBe(90);
+  expect(value('last_success_timestamp_seconds')).toBe(noon / 1000);
+  expect([value('tries'), value('failures_total'), value('hanging')]).toEqual([2, 9, 1]);
+  expect(status.components()).toMatchObject([{ name: 'forward.far', state: 'degraded' }]);
+  const at = '2026-06-01T12:00:00.000Z';
+  expect(forwardFigures(health)).toEqual({ tries: 2, oldest: at, lastSuccess: at, lastError: 'connection refused' });
+  expect([forwardFigures(well), forwardFigures(undefined)]).toEqual([{ tries: 0 }, {}]);
+});
