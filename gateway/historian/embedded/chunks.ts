@@ -20,6 +20,7 @@ export const SCHEMA_VERSION = 1;
  * stands in `data`. `minutes` are the same figures per minute (minutes.ts), NULL where decoding is as quick.
  * `hour` holds the figures of a tag's UTC hour that is over. A row that is there is true of all chunks of its hour, and
  * stays when they are gone; as long as it is missing, the chunks say it.
+ * `damaged`: chunks that could not be read when late samples were to go into them.
  * `merged`: all of a tag's samples of frames before sequence `seq`, and those of that frame up to time `until`, are in
  * chunks, by the tag's last row; rows below the position are removed.
  * `account`, one row: what is below `position` is stored, in samples; nothing before `floor` is kept any more.
@@ -32,6 +33,7 @@ export const schema = `
   CREATE TABLE IF NOT EXISTS hour(id INTEGER PRIMARY KEY, t0 INTEGER NOT NULL, t1 INTEGER NOT NULL, n INTEGER NOT NULL,
     good INTEGER NOT NULL, min REAL, max REAL, sum REAL NOT NULL, area REAL NOT NULL, known INTEGER NOT NULL,
     first REAL, last REAL, held INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS damaged(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS merged(id INTEGER PRIMARY KEY, tag INTEGER NOT NULL, seq INTEGER NOT NULL,
     until INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS account(id INTEGER PRIMARY KEY CHECK(id = 1), position INTEGER NOT NULL,

@@ -5,18 +5,18 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Clock, Consumer, Frame, Micros, Sample, Stored, ValueType } from '../../model.ts';
 import { Account } from './account.ts';
 import type { Settled } from './account.ts';
-import { keepable, windowOf } from './chunks.ts';
+import { keepable } from './chunks.ts';
 import { openFile } from './file.ts';
-import { Filling } from './filling.ts';
 import { Chunks } from './fold.ts';
-import { Field, MAX_TAGS, PER_BLOCK, TEXT_BYTES } from './open.ts';
+import { Merged } from './merged.ts';
+import { MAX_TAGS } from './open.ts';
 import type { OpenMemory } from './open.ts';
+import { OpenChunks } from './openchunks.ts';
 import { Retention } from './retention.ts';
 import { seriesOf } from './series.ts';
 import type { Kept } from './series.ts';
-import { Merged } from './merged.ts';
-import { EVER, addLate, addToRun, closed, closing, countOf, firstOf, nothingWaits, overBy } from './waiting.ts';
-import type { Closing, Waiting } from './waiting.ts';
+import { EVER } from './waiting.ts';
+import type { Closing } from './waiting.ts';
 
 export interface StoreOptions {
   dataDir: string;
@@ -39,6 +39,8 @@ export interface StoreStats {
   samples: number;
   filtered: number;
   crowded: number;
+  /** Chunks that could not be read when more was to go into them: kept aside in the table `damaged`. */
+  damaged: number;
   /** Chunks removed by retention. */
   removed: number;
   /** Samples in memory, and bytes of blocks in use. */
@@ -69,10 +71,6 @@ const GRACE = 15_000_000;
 /** ms between two rounds of closing; a round closes a sixtieth of the open tags, but not fewer than so many. */
 const ROUND = 5000;
 const BATCH = 64;
-/** Samples packed in one transaction, about 15 ms of work. */
-const SLICE = 40_000;
-/** Stragglers of a tag that do not wait for their window's end. */
-const LATE = 4096;
 /** Shares of memory, and of the journal's cap, at which the oldest are closed early, and down to which. */
 const FULL = { from: 7 / 8, to: 3 / 4 };
 const PINNED = { from: 0.45, to: 0.35 };
@@ -88,16 +86,13 @@ class ChunkStore implements Store {
   readonly #db: DatabaseSync;
   readonly #chunks: Chunks;
   readonly #retention: Retention;
-  readonly #filling: Filling;
+  readonly #open: OpenChunks;
   readonly #account: Account;
-  readonly #tags = new Map<number, Waiting>();
   readonly #merged: Merged;
   readonly #putAccount: StatementSync;
   readonly #putTag: StatementSync;
   /** Frames of a write that failed half way: what became of their samples. */
   readonly #partial = new Map<number, Stored>();
-  /** Tags with too many stragglers. */
-  readonly #urgent = new Set<number>();
   readonly #counts = { samples: 0, filtered: 0, commits: 0, commitMs: 0, trouble: '' };
   #newest = -Infinity;
   #roundAt = -Infinity;
@@ -111,7 +106,7 @@ class ChunkStore implements Store {
     const { db, aside } = openFile(dataDir);
     this.#db = db;
     this.#chunks = new Chunks(db);
-    this.#filling = new Filling(memory);
+    this.#open = new OpenChunks(memory);
     db.prepare('INSERT OR IGNORE INTO account VALUES(1, ?, ?, 0, 0)').run(aside?.position ?? 0, aside?.delivered ?? 0);
     if (aside) say(`the history of an earlier version is no longer read; it was moved to ${aside.name}`);
     const { floor, ...settled } = db.prepare('SELECT position, delivered, filtered, floor FROM account').get() as {
@@ -144,7 +139,7 @@ class ChunkStore implements Store {
     try {
       const floor = this.#floor();
       for (const frame of frames) if (frame.seq > this.#account.taken) this.#take(frame, floor);
-      if (this.#urgent.size > 0) this.#closeSlice([...this.#urgent], () => Infinity);
+      if (this.#open.urgent.size > 0) this.#close([...this.#open.urgent], Infinity);
       const sum = { delivered: 0, filtered: 0, deadLettered: 0 };
       for (const { seq, samples } of frames) {
         const { delivered, filtered } = this.#partial.get(seq) ?? { delivered: samples.length, filtered: 0 };
@@ -172,15 +167,13 @@ class ChunkStore implements Store {
     this.#retention.shrink(this.#now());
   }
   stats(): StoreStats {
-    let open = 0;
-    for (const waiting of this.#tags.values()) open += countOf(waiting);
-    const { used, columns } = this.#filling;
     return {
       ...this.#counts,
       crowded: this.#chunks.crowded,
+      damaged: this.#chunks.damaged,
       removed: this.#retention.chunksRemoved,
-      open,
-      memory: (used / columns.blocks) * columns.u8.length,
+      open: this.#open.samples,
+      memory: this.#open.bytes,
       bytes: this.#closed ? 0 : this.#retention.used(),
     };
   }
@@ -221,44 +214,23 @@ class ChunkStore implements Store {
         continue;
       }
       stored.delivered++;
+      if (t > this.#newest) this.#newest = t;
       if (!this.#merged.has(tag, seq, t)) fresh.push(sample);
     }
-    if (this.#makeRoom(fresh)) for (const sample of fresh) this.#add(seq, sample);
+    if (this.#makeRoom(fresh)) for (const sample of fresh) this.#open.add(seq, sample);
     else this.#direct(seq, fresh);
     this.#counts.samples += samples.length;
     this.#counts.filtered += stored.filtered;
     this.#partial.set(seq, stored);
     this.#account.take(seq, stored.delivered, stored.filtered);
   }
-  #add(seq: number, sample: Sample): void {
-    const { tag, t } = sample;
-    const run = this.#filling.count(tag, Field.run);
-    if (!this.#filling.add(sample)) throw new Error('the memory for open chunks is full');
-    let waiting = this.#tags.get(tag);
-    if (!waiting) this.#tags.set(tag, (waiting = nothingWaits()));
-    if (this.#filling.count(tag, Field.run) > run) addToRun(waiting, windowOf(t), seq);
-    else {
-      addLate(waiting, seq);
-      if (waiting.late >= LATE) this.#urgent.add(tag);
-    }
-    if (t > this.#newest) this.#newest = t;
-  }
-  /** Blocks for all these samples are free; false when they would not even fit into empty memory. */
+  /** True once memory is free for all these samples; false when it is empty and they do not fit even so. */
   #makeRoom(samples: readonly Sample[]): boolean {
-    const { blocks } = this.#filling;
-    const free = (): number => blocks - this.#filling.used;
-    let needed = samples.length;
-    for (const { value } of samples)
-      if (typeof value === 'string' || typeof value === 'bigint')
-        needed += 1 + Math.ceil((3 * String(value).length) / TEXT_BYTES);
-    if (needed <= free()) return true;
-    // Closer: a block per 64 samples, and two begun ones per tag.
-    const tags = new Set(samples.map(({ tag }) => tag)).size;
-    needed += Math.ceil(samples.length / PER_BLOCK) + 2 * tags - samples.length;
-    while (needed > free() && this.#closeOldest());
-    if (needed <= free()) return true;
-    if (this.#tags.size > 0) throw new Error('the memory for open chunks is full until the journal is synced');
-    return false;
+    while (!this.#open.fits(samples)) {
+      if (this.#open.tags === 0) return false;
+      if (!this.#closeOldest()) throw new Error('the memory for open chunks is full until the journal is synced');
+    }
+    return true;
   }
   /** A frame too large for memory goes straight into chunks; nothing else is open then. */
   #direct(seq: number, samples: readonly Sample[]): void {
@@ -282,21 +254,13 @@ class ChunkStore implements Store {
   async #tend(): Promise<void> {
     if (this.#closed) return;
     const { clock, pinned = () => 0 } = this.#options;
-    const { blocks } = this.#filling;
-    if (this.#filling.used > blocks * FULL.from)
-      while (this.#filling.used > blocks * FULL.to && this.#closeOldest()) await yielded();
+    if (this.#open.fullness > FULL.from) while (this.#open.fullness > FULL.to && this.#closeOldest()) await yielded();
     if (pinned() > PINNED.from) while (pinned() > PINNED.to && this.#closeOldest()) await yielded();
     if (clock.mono() - this.#roundAt >= ROUND) {
       this.#roundAt = clock.mono();
-      const now = clock.micros() - GRACE;
-      const due = [...this.#tags].filter(([tag, waiting]) => this.#urgent.has(tag) || overBy(waiting, now) > 0);
-      due.sort((a, b) => (a[1].parts[0]?.window ?? 0) - (b[1].parts[0]?.window ?? 0) || a[0] - b[0]);
-      let tags = due.slice(0, Math.max(BATCH, Math.ceil(this.#tags.size / 60))).map(([tag]) => tag);
-      while (tags.length > 0) {
-        if (!this.#closeSlice(tags, (waiting) => overBy(waiting, now))) break;
-        await yielded();
-        tags = tags.filter((tag) => overBy(this.#tags.get(tag) ?? nothingWaits(), now) > 0);
-      }
+      const over = clock.micros() - GRACE;
+      const tags = this.#open.due(over).slice(0, Math.max(BATCH, Math.ceil(this.#open.tags / 60)));
+      while (this.#close(tags, over)) await yielded();
     }
     if (clock.mono() - this.#minuteAt >= MINUTE) {
       this.#minuteAt = clock.mono();
@@ -308,42 +272,28 @@ class ChunkStore implements Store {
 
   /** Closes tags that began first, all they have; false when nothing can be closed. */
   #closeOldest(): boolean {
-    const oldest = [...this.#tags].sort((a, b) => firstOf(a[1]) - firstOf(b[1]));
-    return this.#closeSlice(
-      oldest.map(([tag]) => tag),
-      () => Infinity,
-    );
+    return this.#close(this.#open.oldest(), Infinity);
   }
-  /** Closes what one transaction bears of these tags; `parts`: how many windows of each. False when there is nothing. */
-  #closeSlice(tags: readonly number[], parts: (waiting: Waiting) => number): boolean {
-    const durable = this.#options.durable();
-    const closings: Closing[] = [];
-    let samples = 0;
-    for (const tag of tags) {
-      const waiting = this.#tags.get(tag);
-      if (!waiting || (waiting.parts.length === 0 && waiting.late === 0)) continue;
-      const each = closing(tag, waiting, parts(waiting), SLICE / 2);
-      if (each.parts === 0 || each.seq >= durable) continue;
-      closings.push(each);
-      samples += each.n + (each.whole ? waiting.late : 0);
-      if (samples >= SLICE) break;
-    }
-    if (closings.length === 0) return false;
-    this.#commit(closings);
-    return true;
+  /** Closes what one transaction bears of these tags' windows over by `over`; false when there is nothing. */
+  #close(tags: readonly number[], over: Micros): boolean {
+    const closings = this.#open.closings(tags, over, this.#options.durable());
+    if (closings.length > 0) this.#commit(closings);
+    return closings.length > 0;
   }
 
   /** Chunks and position in one transaction; memory and counts follow only when it is stored. */
   #commit(closings: readonly Closing[]): void {
-    const settled = this.#account.at(this.#positionAfter(closings));
+    const settled = this.#account.at(
+      Math.min(this.#account.taken + 1, this.#options.durable(), this.#open.first(closings)),
+    );
     const now = this.#options.clock.micros() - GRACE;
     if (closings.length === 0 && settled.position === this.settled.position && !this.#chunks.hourOver(now)) return;
     const began = performance.now();
     this.#transaction(() => {
-      for (const { tag, whole, n, seq, until } of closings) {
-        const series = whole ? this.#filling.all(tag) : this.#filling.run(tag, n);
-        if (series) this.#chunks.fold(tag, series);
-        this.#merged.note(tag, seq, until);
+      for (const each of closings) {
+        const series = this.#open.series(each);
+        if (series) this.#chunks.fold(each.tag, series);
+        this.#merged.note(each.tag, each.seq, each.until);
       }
       this.#chunks.settleHours(now);
       this.#merged.forget(settled.position);
@@ -352,26 +302,12 @@ class ChunkStore implements Store {
     this.#counts.commits++;
     this.#counts.commitMs = performance.now() - began;
     this.#account.settle(settled);
-    for (const each of closings) {
-      const { tag, n, whole } = each;
-      this.#filling.remove(tag, n, whole);
-      const waiting = this.#tags.get(tag);
-      if (waiting) closed(waiting, each);
-      if (whole) this.#tags.delete(tag);
-      this.#urgent.delete(tag);
-    }
-  }
-  /** The first sequence of which anything is in memory alone, once these are closed. */
-  #positionAfter(closings: readonly Closing[]): number {
-    const rest = new Map(closings.map(({ tag, rest }) => [tag, rest]));
-    let position = this.#account.taken + 1;
-    for (const [tag, waiting] of this.#tags) position = Math.min(position, rest.get(tag) ?? firstOf(waiting));
-    return Math.min(position, this.#options.durable());
+    this.#open.closed(closings);
   }
   /** All or nothing; throws when it is nothing. */
   #transaction(act: () => void): void {
     const touched = [...this.#chunks.touched.keys()];
-    const { crowded } = this.#chunks;
+    const { crowded, damaged } = this.#chunks;
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       act();
@@ -380,7 +316,7 @@ class ChunkStore implements Store {
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       this.#merged.rollback();
-      this.#chunks.crowded = crowded;
+      Object.assign(this.#chunks, { crowded, damaged });
       for (const id of touched) this.#chunks.touched.set(id, false);
       throw error;
     }

@@ -3,7 +3,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Micros } from '../../model.ts';
 import { CHUNK_SAMPLES, HOUR, SECOND, WINDOW, hourOf, rowId, tagOfRow, timeOfRow, windowOf } from './chunks.ts';
-import { MOST, decodeChunk, encodeChunk } from './codec.ts';
+import { Damaged, MOST, decodeChunk, encodeChunk } from './codec.ts';
 import { packMinutes } from './minutes.ts';
 import { columnsOf, figureColumns, pieces, summaryOf } from './rows.ts';
 import { indexOf, merged, part } from './series.ts';
@@ -17,6 +17,9 @@ export class Chunks {
   readonly touched = new Map<number, boolean>();
   /** Samples left out because their second holds more than a chunk can. */
   crowded = 0;
+  /** Chunks that cannot be read any more: set aside, so that what comes after them can be stored. */
+  damaged = 0;
+  readonly #aside: StatementSync;
   readonly #inWindow: StatementSync;
   readonly #data: StatementSync;
   readonly #insert: StatementSync;
@@ -29,6 +32,7 @@ export class Chunks {
     this.#inWindow = db.prepare('SELECT id, t1, n FROM chunk WHERE id >= ? AND id < ? ORDER BY id');
     this.#data = db.prepare('SELECT data FROM chunk WHERE id = ?');
     this.#insert = db.prepare(`INSERT INTO chunk(id, ${figureColumns}, minutes, data) VALUES(${marks(15)})`);
+    this.#aside = db.prepare('INSERT OR REPLACE INTO damaged SELECT id, data FROM chunk WHERE id = ?');
     this.#delete = db.prepare('DELETE FROM chunk WHERE id = ?');
     this.#figures = db.prepare(`SELECT ${figureColumns} FROM chunk WHERE id >= ? AND id < ? ORDER BY id`);
     this.#hour = db.prepare('SELECT 1 FROM hour WHERE id = ?');
@@ -91,11 +95,22 @@ export class Chunks {
       const behind = Math.floor((mine.t[0] as number) / SECOND) > Math.floor(t1 / SECOND);
       if (behind && n + mine.n > CHUNK_SAMPLES) this.#put(tag, mine);
       else {
-        const { data } = this.#data.get(id) as { data: Uint8Array };
-        const whole = merged(decodeChunk(data), mine);
+        const stored = this.#read(id);
         this.#delete.run(id);
-        this.#put(tag, whole);
+        this.#put(tag, stored ? merged(stored, mine) : mine);
       }
+    }
+  }
+  /** A chunk's samples; undefined when they cannot be read: then its bytes are kept where nothing is in their way. */
+  #read(id: number): Series | undefined {
+    const { data } = this.#data.get(id) as { data: Uint8Array };
+    try {
+      return decodeChunk(data);
+    } catch (error) {
+      if (!(error instanceof Damaged)) throw error;
+      this.#aside.run(id);
+      this.damaged++;
+      return undefined;
     }
   }
   #put(tag: number, series: Series): void {

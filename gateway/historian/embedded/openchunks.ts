@@ -1,0 +1,115 @@
+// The chunks that are open: each tag's samples in shared memory, with the sequences they came with. Owned by the store,
+// which asks what is to be closed next and says what has been.
+import type { Micros, Sample } from '../../model.ts';
+import { windowOf } from './chunks.ts';
+import { Filling } from './filling.ts';
+import { Field, PER_BLOCK, TEXT_BYTES } from './open.ts';
+import type { OpenMemory } from './open.ts';
+import type { Series } from './series.ts';
+import { addLate, addToRun, closed, closing, countOf, firstOf, nothingWaits, overBy } from './waiting.ts';
+import type { Closing, Waiting } from './waiting.ts';
+
+/** Stragglers of a tag that do not wait for their window's end. */
+const LATE = 4096;
+/** Samples packed in one transaction, about 15 ms of work. */
+const SLICE = 40_000;
+
+export class OpenChunks {
+  readonly #filling: Filling;
+  readonly #tags = new Map<number, Waiting>();
+  /** Tags with too many stragglers. */
+  readonly urgent = new Set<number>();
+
+  constructor(memory: OpenMemory) {
+    this.#filling = new Filling(memory);
+  }
+
+  /** Tags that have any. */
+  get tags(): number {
+    return this.#tags.size;
+  }
+  get samples(): number {
+    return this.#tags.values().reduce((sum, waiting) => sum + countOf(waiting), 0);
+  }
+  /** Share of the memory in use, and bytes. */
+  get fullness(): number {
+    return this.#filling.used / this.#filling.blocks;
+  }
+  get bytes(): number {
+    return this.fullness * this.#filling.columns.u8.length;
+  }
+
+  add(seq: number, sample: Sample): void {
+    const { tag, t } = sample;
+    const run = this.#filling.count(tag, Field.run);
+    if (!this.#filling.add(sample)) throw new Error('the memory for open chunks is full');
+    let waiting = this.#tags.get(tag);
+    if (!waiting) this.#tags.set(tag, (waiting = nothingWaits()));
+    if (this.#filling.count(tag, Field.run) > run) addToRun(waiting, windowOf(t), seq);
+    else {
+      addLate(waiting, seq);
+      if (waiting.late >= LATE) this.urgent.add(tag);
+    }
+  }
+  /** Whether all these samples fit into what is free. */
+  fits(samples: readonly Sample[]): boolean {
+    const free = this.#filling.blocks - this.#filling.used;
+    let texts = 0;
+    for (const { value } of samples)
+      if (typeof value === 'string' || typeof value === 'bigint')
+        texts += 1 + Math.ceil((3 * String(value).length) / TEXT_BYTES);
+    if (samples.length + texts <= free) return true;
+    // Closer: a block for 64 samples, and two begun ones for each tag.
+    const tags = new Set(samples.map(({ tag }) => tag)).size;
+    return Math.ceil(samples.length / PER_BLOCK) + 2 * tags + texts <= free;
+  }
+
+  /** Tags with windows over by `now`, or too many stragglers, in the order of their windows. */
+  due(now: Micros): number[] {
+    return [...this.#tags]
+      .filter(([tag, waiting]) => this.urgent.has(tag) || overBy(waiting, now) > 0)
+      .sort((a, b) => (a[1].parts[0]?.window ?? 0) - (b[1].parts[0]?.window ?? 0) || a[0] - b[0])
+      .map(([tag]) => tag);
+  }
+  /** Tags in the order in which they began. */
+  oldest(): number[] {
+    return [...this.#tags].sort((a, b) => firstOf(a[1]) - firstOf(b[1])).map(([tag]) => tag);
+  }
+  /** What one transaction bears of these tags: windows over by `over`, of sequences below `durable` alone. */
+  closings(tags: readonly number[], over: Micros, durable: number): Closing[] {
+    const closings: Closing[] = [];
+    let samples = 0;
+    for (const tag of tags) {
+      const waiting = this.#tags.get(tag);
+      const parts = waiting ? overBy(waiting, over) : 0;
+      if (!waiting || (parts === 0 && waiting.late < LATE)) continue;
+      const each = closing(tag, waiting, parts, SLICE / 2);
+      if (each.seq >= durable) continue;
+      closings.push(each);
+      samples += each.n + (each.whole ? waiting.late : 0);
+      if (samples >= SLICE) break;
+    }
+    return closings;
+  }
+  series({ tag, whole, n }: Closing): Series | undefined {
+    return whole ? this.#filling.all(tag) : this.#filling.run(tag, n);
+  }
+  /** The first sequence of which anything is here; Infinity without any. `closings` count as closed. */
+  first(closings: readonly Closing[] = []): number {
+    const rest = new Map(closings.map(({ tag, rest }) => [tag, rest]));
+    let first = Infinity;
+    for (const [tag, waiting] of this.#tags) first = Math.min(first, rest.get(tag) ?? firstOf(waiting));
+    return first;
+  }
+  /** These are in chunks, for good. */
+  closed(closings: readonly Closing[]): void {
+    for (const each of closings) {
+      const { tag, n, whole } = each;
+      this.#filling.remove(tag, n, whole);
+      const waiting = this.#tags.get(tag);
+      if (waiting) closed(waiting, each);
+      if (whole) this.#tags.delete(tag);
+      this.urgent.delete(tag);
+    }
+  }
+}
