@@ -86,7 +86,12 @@ export class Unpacker {
   }
   /** A whole number of at most `most`. */
   uint(most = 2 ** 53): number {
-    let value = 0;
+    let value = this.bytes[this.at] as number;
+    if (value < 128 && value <= most) {
+      this.at++;
+      return value;
+    }
+    value = 0;
     for (let factor = 1, count = 0; ; factor *= 128, count++) {
       const next = this.byte();
       value += (next & 127) * factor;

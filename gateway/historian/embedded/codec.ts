@@ -75,8 +75,7 @@ function packTimes({ t, n }: Series): void {
   }
 }
 
-function unpackTimes(from: Unpacker, n: number): Float64Array {
-  const t = new Float64Array(n);
+function unpackTimes(from: Unpacker, n: number, t: Float64Array): void {
   const unit = from.byte();
   if (unit === UNEVEN) for (let i = 0; i < n; i++) t[i] = from.double();
   else if (unit <= SECOND) {
@@ -85,7 +84,6 @@ function unpackTimes(from: Unpacker, n: number): Float64Array {
     unpackIntegers(from, n, t);
     for (let i = 0; i < n; i++) t[i] = first + (t[i] as number) * step;
   } else throw new Damaged(`the chunk has times in a unit ${unit}, which this version does not know`);
-  return t;
 }
 
 function packColumn({ kind, v, has }: Numbers, n: number): void {
@@ -106,20 +104,29 @@ function packColumn({ kind, v, has }: Numbers, n: number): void {
   packNumbers(body, column, n);
 }
 
-function unpackColumn(from: Unpacker, head: number, n: number): Numbers {
+function unpackColumn(from: Unpacker, head: number, n: number, v: Float64Array): Numbers {
   const kind = head % NULLS === Kind.boolean ? 'boolean' : 'number';
   let has: Uint8Array | undefined;
   if (head >= NULLS) {
     has = new Uint8Array(n);
     unpackIntegers(from, n, has);
   }
-  const v = unpackNumbers(from, n);
+  unpackNumbers(from, n, v);
   if (has) for (let i = 0; i < n; i++) if (has[i] === 0) v[i] = 0;
   return { kind, v, has };
 }
 
-/** The samples of a chunk; throws `Damaged` when the bytes are not what `encodeChunk` gave. */
-export function decodeChunk(bytes: Uint8Array): Series {
+/** Columns that chunks are decoded into, one after the other, so that a long scan leaves no garbage. */
+export type Scratch = Pick<Series, 't' | 'status' | 'flags'> & { v: Float64Array };
+export function scratchOf(n: number): Scratch {
+  return { t: new Float64Array(n), status: new Uint32Array(n), flags: new Uint8Array(n), v: new Float64Array(n) };
+}
+
+/**
+ * The samples of a chunk, in new columns or, if they are large enough, in `scratch`. Throws `Damaged` when the bytes are
+ * not what `encodeChunk` gave.
+ */
+export function decodeChunk(bytes: Uint8Array, scratch?: Scratch): Series {
   const end = bytes.length - 4;
   if (end < 4) throw new Damaged('the chunk ends too early');
   const sum = new DataView(bytes.buffer, bytes.byteOffset).getUint32(end, true);
@@ -130,16 +137,15 @@ export function decodeChunk(bytes: Uint8Array): Series {
   const form = head.byte();
   const n = head.uint(MOST);
   const from = form === 1 ? new Unpacker(inflated(head, end)) : head;
-  const t = unpackTimes(from, n);
-  const status = new Uint32Array(n);
+  const { t, status, flags, v } = scratch && scratch.t.length >= n ? scratch : scratchOf(n);
+  unpackTimes(from, n, t);
   unpackIntegers(from, n, status);
-  const flags = new Uint8Array(n);
   unpackIntegers(from, n, flags);
   const kind = from.byte();
   if (kind === 3 || kind > Kind.boolean + NULLS)
     throw new Damaged(`the chunk has values of kind ${kind}, which this version does not know`);
   const values: Series['values'] =
-    kind === Kind.any ? { kind: 'any', v: unpackAnything(from, n) } : unpackColumn(from, kind, n);
+    kind === Kind.any ? { kind: 'any', v: unpackAnything(from, n) } : unpackColumn(from, kind, n, v);
   from.end();
   return { n, t, status, flags, values };
 }

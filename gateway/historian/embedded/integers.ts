@@ -118,28 +118,45 @@ export function unpackIntegers(from: Unpacker, n: number, out: Column): void {
   const runs = head >= RUNS;
   const first = from.int();
   const slope = guess === Guess.line ? slopeOf(0, from.int(), n) : 0;
-  const { bytes } = from;
+  if (guess === Guess.last && !runs) return unpackSteps(from, n, first, out);
   let x = first;
   let d = 0;
   for (let i = 0; i < n; i++) {
-    let residual: number;
-    const next = bytes[from.at] as number;
-    if (next < 128 && (next > 0 || !runs)) {
-      from.at++;
-      residual = (next >>> 1) ^ -(next & 1);
-    } else residual = unzigzag(from.uint());
+    const residual = unzigzag(from.uint());
     if (guess === Guess.last) x += residual;
     else if (guess === Guess.step) x += d += residual;
     else if (guess === Guess.mean) x = first + residual;
     else x = first + Math.round(i * slope) + residual;
     out[i] = x;
     if (!runs || residual !== 0) continue;
-    for (let left = from.uint(n - 1 - i); left > 0; left--) {
-      i++;
-      if (guess === Guess.step) x += d;
-      else if (guess === Guess.mean) x = first;
-      else if (guess === Guess.line) x = first + Math.round(i * slope);
-      out[i] = x;
-    }
+    const end = i + 1 + from.uint(n - 1 - i);
+    if (guess === Guess.last || guess === Guess.mean) out.fill(x, i + 1, end);
+    else for (let k = i + 1; k < end; k++) out[k] = x = guess === Guess.step ? x + d : first + Math.round(k * slope);
+    i = end - 1;
   }
+}
+
+/** The most frequent column, and the one that queries wait for: differences in a byte or two each. */
+function unpackSteps(from: Unpacker, n: number, first: number, out: Column): void {
+  const { bytes } = from;
+  let { at } = from;
+  let x = first;
+  for (let i = 0; i < n; i++) {
+    const low = bytes[at] as number;
+    const high = bytes[at + 1] as number;
+    if (low < 128) {
+      x += (low >>> 1) ^ -(low & 1);
+      at++;
+    } else if (high < 128) {
+      const z = (low & 127) | (high << 7);
+      x += (z >>> 1) ^ -(z & 1);
+      at += 2;
+    } else {
+      from.at = at;
+      x += unzigzag(from.uint());
+      at = from.at;
+    }
+    out[i] = x;
+  }
+  from.at = at;
 }

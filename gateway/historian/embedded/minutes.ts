@@ -115,16 +115,26 @@ export function packMinutes(series: Series): Uint8Array | undefined {
   return packer.bytes.slice(0, packer.length);
 }
 
-/** What `packMinutes` gave; throws `Damaged` for anything else. */
+const scratch = { ...empty(64), ends: new Float64Array(256), size: 64 };
+
+/** What `packMinutes` gave, valid until the next call; throws `Damaged` for anything else. */
 export function unpackMinutes(bytes: Uint8Array): Minutes {
   const from = new Unpacker(bytes);
   const count = from.uint(MOST);
-  const [n, bad, known] = [new Float64Array(count), new Float64Array(count), new Float64Array(count)];
-  for (const column of [n, bad, known]) unpackIntegers(from, count, column);
-  const ends = unpackNumbers(from, 4 * count);
-  const end = (i: number): Float64Array => ends.subarray(i * count, (i + 1) * count);
-  const [sum, area] = [unpackNumbers(from, count), unpackNumbers(from, count)];
+  if (count > scratch.size) Object.assign(scratch, empty(count), { ends: new Float64Array(4 * count), size: count });
+  const { n, good, known, ends, first, last, min, max, sum, area } = scratch;
+  for (const column of [n, good, known]) unpackIntegers(from, count, column);
+  for (let i = 0; i < count; i++) good[i] = (n[i] as number) - (good[i] as number);
+  unpackNumbers(from, 4 * count, ends);
+  for (let i = 0; i < count; i++) {
+    first[i] = ends[i] as number;
+    last[i] = ends[count + i] as number;
+    min[i] = ends[2 * count + i] as number;
+    max[i] = ends[3 * count + i] as number;
+  }
+  unpackNumbers(from, count, sum);
+  unpackNumbers(from, count, area);
   from.end();
-  const good = n.map((each, i) => each - (bad[i] as number));
-  return { count, n, good, known, first: end(0), last: end(1), min: end(2), max: end(3), sum, area };
+  scratch.count = count;
+  return scratch;
 }

@@ -120,13 +120,12 @@ function packPlanes(packer: Packer, n: number, width: 1 | 2): void {
   }
 }
 
-/** Reads `n` doubles as they were written. */
-export function unpackNumbers(from: Unpacker, n: number): Float64Array {
-  const v = new Float64Array(n);
+/** Reads `n` doubles as they were written; `v` holds at least `n`. */
+export function unpackNumbers(from: Unpacker, n: number, v: Float64Array): void {
   const mode = from.byte();
   if (mode === Mode.planes32 || mode === Mode.planes64) {
     unpackPlanes(from, n, mode === Mode.planes32 ? 1 : 2, v);
-    return v;
+    return;
   }
   if (mode !== Mode.decimal && mode !== Mode.float32)
     throw new Damaged(`the chunk has numbers of kind ${mode}, which this version does not know`);
@@ -135,18 +134,16 @@ export function unpackNumbers(from: Unpacker, n: number): Float64Array {
   unpackIntegers(from, n, v);
   if (mode === Mode.float32) for (let i = 0; i < n; i++) v[i] = Math.fround((v[i] as number) / power);
   else if (power !== 1) for (let i = 0; i < n; i++) v[i] = (v[i] as number) / power;
-  const bytes = new Uint8Array(v.buffer);
   let at = 0;
   for (let left = from.uint(n); left > 0; left--) {
     at += from.uint(n - 1 - at);
-    bytes.set(from.raw(8), at * 8);
+    new Uint8Array(v.buffer, v.byteOffset + at * 8, 8).set(from.raw(8));
   }
-  return v;
 }
 
 function unpackPlanes(from: Unpacker, n: number, width: 1 | 2, v: Float64Array): void {
   const narrow = new Float32Array(width === 1 ? n : 0);
-  const bits = bitsOf(width === 1 ? narrow : v);
+  const bits = bitsOf(width === 1 ? narrow : v.fill(0, 0, n));
   const planes = from.raw(4 * n * width);
   for (let plane = 0; plane < 4 * width; plane++) {
     const shift = (plane & 3) * 8;

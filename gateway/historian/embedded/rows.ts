@@ -11,8 +11,9 @@ const Held = { no: 0, exactly: 1, decoded: 2 } as const;
 /** The columns; `series` is what the figures were made of, and absent for an hour. NaN becomes NULL. */
 export function columnsOf(summary: Summary, series?: Series): number[] {
   const { t0, t1, n, good, min, max, sum, area, known, first, last, held } = summary;
-  const number = series === undefined || typeof valueAt(series, series.n - 1) === 'number';
-  const holds = Number.isNaN(held) ? Held.no : number ? Held.exactly : Held.decoded;
+  const exact =
+    series === undefined || (series.status[series.n - 1] === 0 && typeof valueAt(series, series.n - 1) === 'number');
+  const holds = Number.isNaN(held) ? Held.no : exact ? Held.exactly : Held.decoded;
   return [t0, t1, n, good, min, max, sum, area, known, first, last, holds];
 }
 
@@ -37,7 +38,17 @@ export function summaryOf(row: Record<string, unknown>): Summary {
   };
 }
 
-/** What the row says of the last sample: its value exactly if it is a good number, else undefined: then decode. */
+/** The same of a row as an array that begins with `figureColumns`. */
+export function summaryIn(row: readonly unknown[]): Summary {
+  const [t0, t1, n, good, min, max, sum, area, known, first, last, held] = row as (number | null)[];
+  return {
+    ...{ n: n as number, good: good as number, min: min ?? NaN, max: max ?? NaN, sum: sum ?? NaN, area: area ?? NaN },
+    ...{ known: known as number, t0: t0 as number, t1: t1 as number, first: first ?? NaN, last: last ?? NaN },
+    held: held === Held.no ? NaN : (last ?? NaN),
+  };
+}
+
+/** What the row says of the last sample: its value exactly if it is a number of status 0, else undefined: then decode. */
 export function lastOf(row: Record<string, unknown>): number | undefined {
   return row.held === Held.exactly ? figure(row.last) : undefined;
 }

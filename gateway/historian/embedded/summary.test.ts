@@ -81,7 +81,8 @@ test('minutes hold the figures of their samples, and add up to the whole', () =>
         if (good > 0) expect([all.min[i], all.max[i], all.first[i], all.last[i]]).toEqual([min, max, begin, last]);
       }
       const whole = summarize(series);
-      const total = (column: Float64Array): number => column.reduce((sum, each) => sum + each, 0);
+      const total = (column: Float64Array): number =>
+        column.subarray(0, all.count).reduce((sum, each) => sum + each, 0);
       expect(total(all.known)).toBe(whole.known);
       expect(total(all.area)).toBeCloseTo(whole.area, 2);
     }),
@@ -91,8 +92,8 @@ test('minutes hold the figures of their samples, and add up to the whole', () =>
 test('the held value is shared out among the minutes it reaches over', () => {
   const dense = Array.from({ length: 40 }, (_none, i) => at(i / 2, i % 2 ? 5 : 1));
   const all = unpackMinutes(packMinutes(seriesOf([...dense, at(150, 7)])) ?? new Uint8Array());
-  expect([...all.known]).toEqual([60e6, 60e6, 30e6]);
-  expect([...all.area]).toEqual([60 + 4 * 9.5 + 4 * 40.5, 300, 150]);
+  expect([...all.known.subarray(0, all.count)]).toEqual([60e6, 60e6, 30e6]);
+  expect([...all.area.subarray(0, all.count)]).toEqual([60 + 4 * 9.5 + 4 * 40.5, 300, 150]);
 });
 
 test('sparse samples have no minutes, damaged minutes are refused', () => {

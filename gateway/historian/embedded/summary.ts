@@ -5,6 +5,8 @@ import { figureAt } from './series.ts';
 import type { Series } from './series.ts';
 
 const SECOND = 1_000_000;
+/** The severity of a status from here on is not good. */
+const NOT_GOOD = 0x40000000;
 
 /**
  * Figures of samples in time order; only good, finite values count but for `n`. NaN where there is none.
@@ -50,32 +52,40 @@ export const nothing: Readonly<Summary> = {
 
 /** The figures of the samples from index `from` to before `to`. */
 export function summarize(series: Series, from = 0, to = series.n): Summary {
-  const { t } = series;
+  const { t, status, values } = series;
   if (from >= to) return { ...nothing };
-  const all: Summary = { ...nothing, n: to - from, t0: t[from] as number, t1: t[to - 1] as number };
-  let { good, sum, area, known } = all;
-  let min = Infinity;
-  let max = -Infinity;
+  const [v, has] = values.kind === 'any' ? [figuresOf(series, from, to), undefined] : [values.v, values.has];
+  const offset = values.kind === 'any' ? from : 0;
+  let [good, sum, area, known] = [0, 0, 0, 0];
+  let [min, max, first, last] = [Infinity, -Infinity, NaN, NaN];
   let held = NaN;
   let since = 0;
   for (let i = from; i < to; i++) {
-    const value = figureAt(series, i);
     const now = t[i] as number;
     if (held === held) {
-      area += (held * (now - since)) / SECOND;
+      area += held * (now - since);
       known += now - since;
     }
-    held = value;
     since = now;
-    if (value !== value) continue;
-    if (good++ === 0) all.first = value;
-    all.last = value;
+    const value = v[i - offset] as number;
+    if ((status[i] as number) >= NOT_GOOD || value - value !== 0 || (has !== undefined && has[i] === 0)) {
+      held = NaN;
+      continue;
+    }
+    held = last = value;
+    if (good++ === 0) first = value;
     sum += value;
     if (value < min) min = value;
     if (value > max) max = value;
   }
-  if (good > 0) Object.assign(all, { min, max });
-  return Object.assign(all, { good, sum, area, known, held });
+  if (good === 0) min = max = NaN;
+  area /= SECOND;
+  const [t0, t1] = [t[from] as number, t[to - 1] as number];
+  return { n: to - from, good, min, max, sum, area, known, t0, t1, first, last, held };
+}
+
+function figuresOf(series: Series, from: number, to: number): Float64Array {
+  return Float64Array.from({ length: to - from }, (_none, i) => figureAt(series, from + i));
 }
 
 /** Both runs as one: `later` begins after `earlier` ends, and what `earlier` ends with holds until then. */
