@@ -68,6 +68,12 @@ test.each<[string, AlarmSnapshot | undefined, GatewayEvent[], AlarmSnapshot]>([
     [event('e3', 'clear', { ...shelf, active: false, unacked: false })],
     { last: 'e3', alarms: [held({ ...shelf, active: false, unacked: false }, true)] },
   ],
+  [
+    'ids out of order',
+    nothing,
+    [event('e5', 'raise', { key: 'n/b', event: 'e5' }), event('e4', 'raise', { event: 'e4' })],
+    { last: 'e5', alarms: [held({ key: 'n/b', event: 'e5' }), held({ event: 'e4' })] },
+  ],
   ['twice the same', nothing, [raise, raise], raised],
   [
     'other events move the id on',

@@ -8,10 +8,12 @@ import { normalBits, stateOf } from './machine.ts';
 /** @param events in the order of the journal; those the snapshot has are passed over by their ids */
 export function replay(snapshot: AlarmSnapshot | undefined, events: readonly GatewayEvent[]): AlarmSnapshot {
   const entries = new Map((snapshot?.alarms ?? []).map((entry) => [entry.alarm.key, entry]));
-  let last = snapshot?.last ?? '';
+  const held = snapshot?.last ?? '';
+  let last = held;
   for (const event of events) {
-    if (event.id <= last) continue;
-    last = event.id;
+    // Against the snapshot's alone: what two devices cause at once is journalled device by device, not by id.
+    if (event.id <= held) continue;
+    if (event.id > last) last = event.id;
     if (event.kind !== 'alarm') continue;
     const { alarm } = event;
     const { active, unacked, shelvedUntil } = alarm;
