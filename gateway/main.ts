@@ -39,11 +39,10 @@ const usage = `penstock ${version}: industrial edge gateway
       every error of a configuration, each with file, line and what to do
   penstock import FILE… [--data DIR]
       files readings (CSV or NDJSON) into the running daemon's history; penstock import --help has the rules
-const commands: Record<string, (args: string[]) => Promise<number>> = {
-  export: exportCommand,
-  import: importCommand,
-  ledger: ledgerCommand,
-};
+  penstock export [TAG…] [--data DIR]
+      history of tags as CSV or NDJSON; penstock export --help has the options
+  penstock ledger [--data DIR] [--json]
+      where every sample is, of a running daemon or of its data folder; exit code 1 if a sum does not hold
   penstock docs
       writes config/REFERENCE.md and config/schema.json from the schemas
 `;
