@@ -10,6 +10,8 @@ import type { Tag } from '../catalog.ts';
 import { systemClock } from '../clock.ts';
 import type {
   ActResult,
+  AggregateQuery,
+  AggregateSeries,
   Alarm,
   Batch,
   BucketSeries,
@@ -18,6 +20,7 @@ import type {
   Present,
   Reading,
   Sample,
+  StateSeries,
 } from '../model.ts';
 import { Status } from '../status.ts';
 import { createWeb } from './web.ts';
@@ -165,6 +168,31 @@ export class Past implements Historian {
       status: shown.map(({ status }) => status),
       more: within.length > limit,
     };
+  }
+  /** Buckets of whole microseconds, the same figures as `buckets` gives; days are those of UTC. */
+  async aggregate({ tags, from, to, width }: AggregateQuery, signal?: AbortSignal): Promise<AggregateSeries[]> {
+    const size = typeof width === 'number' ? width : { hour: 3600e6, day: 86_400e6, week: 0, month: 0, year: 0 }[width];
+    const series = await this.buckets(tags, from, to, size, signal);
+    return series.map(({ tag, t, n, min, avg, max }) => ({
+      ...{ tag, t, end: (t.at(-1) ?? from) + size, count: n, good: n, share: n.map((count) => (count > 0 ? 1 : 0)) },
+      ...{ min, max, first: min, last: max, avg, mean: avg },
+    }));
+  }
+  /** Each sample holds until the next; nothing is known before the first. */
+  async states(tags: readonly number[], from: number, to: number, limit: number): Promise<StateSeries[]> {
+    await this.#asUsual();
+    return tags.map((tag) => {
+      const samples = (this.samples.get(tag) ?? []).filter(({ t }) => t < to);
+      const spans = samples
+        .map(({ t, value }, i) => ({ from: Math.max(from, t), to: Math.min(to, samples[i + 1]?.t ?? to), value }))
+        .filter((span) => span.to > from)
+        .map((span) => ({ ...span, quality: 'good' as const }));
+      const durations = [...new Set(spans.map(({ value }) => value))].map((value) => {
+        const of = spans.filter((span) => span.value === value);
+        return { value, time: of.reduce((sum, span) => sum + span.to - span.from, 0), times: of.length };
+      });
+      return { tag, spans: spans.slice(0, limit), durations, more: spans.length > limit };
+    });
   }
   async latest() {
     return [];

@@ -1,6 +1,5 @@
 // Every error answer of the web server in one shape: what is wrong, which field, what is allowed. Used by web.ts and routes.ts.
 import type { FastifyError, FastifySchemaValidationError } from 'fastify';
-import type { Catalog, Site } from '../catalog.ts';
 import type { ErrorBody } from './wire.ts';
 
 /** A request that is understood and refused; its message is for the caller. */
@@ -12,15 +11,6 @@ export class Refusal extends Error {
     this.statusCode = statusCode;
     this.field = field;
   }
-}
-
-/** The facility of an id as it was typed (accents composed or not); 404 with those there are. */
-export function facilityOf(catalog: Catalog, id: string): Site {
-  const site = catalog.site(id) ?? catalog.site(id.normalize('NFC')) ?? catalog.site(id.normalize('NFD'));
-  if (site) return site;
-  const known = catalog.sites.map((each) => each.id).join(', ');
-  const there = known ? `there are: ${known}` : 'none is configured';
-  throw new Refusal(404, `there is no facility "${id}"; ${there}`, 'facility');
 }
 
 const names: Record<number, string> = {

@@ -10,7 +10,8 @@ import { Refusal } from './errors.ts';
 import { exported } from './export.ts';
 import { rangeOf, widthOf } from './range.ts';
 import { everything, namesOf, tagsOf } from './scope.ts';
-import { ExportQuery, failures } from './schema.ts';
+import { ExportQuery } from './history-schema.ts';
+import { failures } from './schema.ts';
 
 export interface ExportOptions {
   catalog(): Catalog;

@@ -6,7 +6,7 @@ import type { Catalog, Site } from '../catalog.ts';
 import type { ActResult, Clock, OperatorAct, Present } from '../model.ts';
 import type { Dashboard } from './dashboard.ts';
 import { release } from './timeseries.ts';
-import { facilityOf, Refusal } from './errors.ts';
+import { Refusal } from './errors.ts';
 import {
   AcknowledgeSchema,
   AlarmSchema,
@@ -24,6 +24,7 @@ import {
   TimeseriesSchema,
 } from './schema.ts';
 import { Dicts } from './dict.ts';
+import { everything, facilityOf, sitesOf } from './scope.ts';
 import { wireAlarm, wireFacility } from './values.ts';
 import type { Dict, Timeseries, WireLedger } from './wire.ts';
 
@@ -44,7 +45,7 @@ export function routes(options: RoutesOptions): FastifyPluginAsyncTypebox {
   const { clock, present, dashboard } = options;
   const dicts = new Dicts();
 
-  const siteOf = (id: string): Site => facilityOf(options.catalog(), id);
+  const siteOf = (id: string): Site => facilityOf(options.catalog(), everything, id);
   const carryOut = async (act: OperatorAct) => {
     const result = options.act(act);
     if (!result.ok) {
@@ -59,7 +60,7 @@ export function routes(options: RoutesOptions): FastifyPluginAsyncTypebox {
     app.get(
       '/facilities',
       { schema: { summary: 'Sites of this gateway', response: { 200: Type.Array(FacilitySchema) } } },
-      () => options.catalog().sites.map(wireFacility),
+      () => sitesOf(options.catalog(), everything).map(wireFacility),
     );
 
     app.get(

@@ -2,15 +2,17 @@
 // handlers are typed by them, so that they and wire.ts cannot disagree.
 import { Type } from 'typebox';
 
-const literals = <const T extends readonly string[]>(values: T) =>
+export const literals = <const T extends readonly string[]>(values: T) =>
   Type.Unsafe<T[number]>({ type: 'string', enum: [...values] });
 // One schema with two types and not a union of two: the serialiser would try each value of a column against both.
-const nullableNumber = Type.Unsafe<number | null>({ type: ['number', 'null'] });
-const nullableText = Type.Unsafe<string | null>({ type: ['string', 'null'] });
+export const nullableNumber = Type.Unsafe<number | null>({ type: ['number', 'null'] });
+export const nullableText = Type.Unsafe<string | null>({ type: ['string', 'null'] });
 
 const SeveritySchema = literals(['low', 'medium', 'high', 'critical'] as const);
 const StatusSchema = literals(['operational', 'warning', 'down', 'maintenance', 'offline'] as const);
-const ValueSchema = Type.Unsafe<number | boolean | string | null>({ type: ['number', 'boolean', 'string', 'null'] });
+export const ValueSchema = Type.Unsafe<number | boolean | string | null>({
+  type: ['number', 'boolean', 'string', 'null'],
+});
 const RangeSchema = Type.Object({ low: Type.Number(), high: Type.Number() });
 const LimitsSchema = Type.Object({
   ll: Type.Optional(Type.Number()),
@@ -218,7 +220,7 @@ export const LedgerSchema = Type.Object({
 
 export const FacilityParams = Type.Object({ facility: Type.String({ minLength: 1 }) });
 /** A misspelt parameter is said to be one, and not passed over. */
-const closed = { additionalProperties: false };
+export const closed = { additionalProperties: false };
 export const FacilityQuery = Type.Object({ facility: Type.Optional(Type.String({ minLength: 1 })) }, closed);
 export const SummaryQuery = Type.Object(
   {
@@ -271,54 +273,3 @@ export const ShelveSchema = Type.Object(
   closed,
 );
 export const DoneSchema = Type.Object({ ok: Type.Boolean() });
-
-/** Items of one request to ingest. */
-export const mostItems = 5000;
-const ItemSchema = Type.Object({
-  tag: Type.String({ description: 'id of the tag' }),
-  value: ValueSchema,
-  timestamp: Type.Optional(
-    Type.Unsafe<string | number>({
-      type: ['string', 'number'],
-      description: 'ISO 8601 with Z or an offset, or ms since the epoch; now when it is missing',
-    }),
-  ),
-  status: Type.Optional(Type.Integer({ minimum: 0, maximum: 0xffff_ffff, description: 'OPC UA StatusCode' })),
-  quality: Type.Optional(literals(['good', 'uncertain', 'bad'] as const)),
-});
-export const IngestBody = Type.Object({ items: Type.Array(ItemSchema, { maxItems: mostItems }) }, closed);
-export const IngestSchema = Type.Object({
-  accepted: Type.Integer({ description: 'durable when this is read' }),
-  rejected: Type.Integer(),
-  reasons: Type.Unsafe<Record<string, number>>({
-    type: 'object',
-    additionalProperties: { type: 'integer' },
-    description: 'rejected items by reason',
-  }),
-  errors: Type.Array(Type.Object({ index: Type.Integer(), reason: Type.String(), message: Type.String() }), {
-    description: 'the first hundred rejected items by their place in the request',
-  }),
-});
-
-const tagNames = Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }))], {
-  description: 'tag ids, with commas between or one a parameter',
-});
-const within = {
-  from: Type.Optional(Type.String({ description: 'ISO 8601, ms, now or such as now-24h' })),
-  to: Type.Optional(Type.String({ description: 'the same; now when it is missing. The range is [from, to)' })),
-  zone: Type.Optional(
-    Type.String({ description: 'IANA name: of times without an offset, and of those answered; UTC' }),
-  ),
-};
-export const ExportQuery = Type.Object(
-  {
-    tags: Type.Optional(tagNames),
-    asset: Type.Optional(Type.String({ minLength: 1, description: 'path of an asset, or of a line or area' })),
-    facility: Type.Optional(Type.String({ minLength: 1 })),
-    ...within,
-    width: Type.Optional(Type.String({ description: 'buckets of 30s, 5m, 1h, day … instead of samples' })),
-    format: Type.Optional(literals(['csv', 'ndjson'] as const)),
-    bom: Type.Optional(Type.Integer({ minimum: 0, maximum: 1, description: '1 for spreadsheets that need it' })),
-  },
-  closed,
-);

@@ -1,13 +1,28 @@
 // Which tags a query may see and is about. The one place where a query's names become tags: every site until there are
-// users, and what is outside of the scope does not exist. Used by the history routes and the export.
-import type { Catalog, Tag } from '../catalog.ts';
-import { facilityOf, Refusal } from './errors.ts';
+// users, and what is outside of the scope does not exist. Used by every route that is asked for a facility, an asset or tags.
+import type { Catalog, Site, Tag } from '../catalog.ts';
+import { Refusal } from './errors.ts';
 
 /** Site ids; undefined: all of them. */
 export type Scope = ReadonlySet<string> | undefined;
 
 /** Everybody's, until there are users. */
 export const everything: Scope = undefined;
+
+export function sitesOf(catalog: Catalog, scope: Scope): Site[] {
+  return catalog.sites.filter(({ id }) => scope === undefined || scope.has(id));
+}
+
+/** The facility of an id as it was typed (accents composed or not); 404 with those there are. */
+export function facilityOf(catalog: Catalog, scope: Scope, id: string): Site {
+  const sites = sitesOf(catalog, scope);
+  const site = [id, id.normalize('NFC'), id.normalize('NFD')]
+    .map((form) => sites.find((each) => each.id === form))
+    .find((each) => each !== undefined);
+  if (site) return site;
+  const there = sites.length > 0 ? `there are: ${sites.map((each) => each.id).join(', ')}` : 'none is configured';
+  throw new Refusal(404, `there is no facility "${id.slice(0, 200)}"; ${there}`, 'facility');
+}
 
 export interface Asked {
   /** Tag ids. */
@@ -44,9 +59,7 @@ export function tagsOf(catalog: Catalog, scope: Scope, asked: Asked): Tag[] {
     );
   }
   if (asked.facility === undefined) return visible;
-  const { id } = facilityOf(catalog, asked.facility);
-  if (scope !== undefined && !scope.has(id))
-    throw new Refusal(404, `there is no facility "${asked.facility.slice(0, 200)}"`, 'facility');
+  const { id } = facilityOf(catalog, scope, asked.facility);
   return visible.filter(({ site }) => site === id);
 }
 

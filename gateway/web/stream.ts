@@ -2,7 +2,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Catalog } from '../catalog.ts';
-import { facilityOf, Refusal } from './errors.ts';
+import { Refusal } from './errors.ts';
+import { everything, facilityOf } from './scope.ts';
 import type { Hub } from './hub.ts';
 import { failures, StreamQuery } from './schema.ts';
 
@@ -31,7 +32,9 @@ export function streamRoute({ hub, catalog }: { hub: Hub; catalog(): Catalog }):
       (request, reply) => {
         const { hz } = request.query;
         const facility =
-          request.query.facility === undefined ? undefined : facilityOf(catalog(), request.query.facility).id;
+          request.query.facility === undefined
+            ? undefined
+            : facilityOf(catalog(), everything, request.query.facility).id;
         if (hub.full) {
           void reply.header('retry-after', '10');
           throw new Refusal(

@@ -16,6 +16,7 @@ import { answerTo, Refusal } from './errors.ts';
 import { bindingFault, hostAllowed, originAllowed } from './guards.ts';
 import { exportRoute } from './export-route.ts';
 import { health } from './health.ts';
+import { historyRoutes } from './history-routes.ts';
 import type { Backlog } from './health.ts';
 import { Hub } from './hub.ts';
 import { ingestRoute } from './intake/ingest.ts';
@@ -220,8 +221,9 @@ export function createWeb(options: WebOptions): Web {
   void app.register(ingestRoute({ ...intake, clock, durable, catalog: () => catalog, tokenFile }), {
     prefix: '/api/v1',
   });
-  const { historian } = options;
-  void app.register(exportRoute({ catalog: () => catalog, clock, historian }), { prefix: '/api/v1' });
+  const past = { catalog: () => catalog, clock, historian: options.historian };
+  void app.register(exportRoute(past), { prefix: '/api/v1' });
+  void app.register(historyRoutes(past), { prefix: '/api/v1' });
   void app.register(streamRoute({ hub, catalog: () => catalog }), { prefix: '/api/v1' });
   void app.register(
     health({

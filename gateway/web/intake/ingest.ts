@@ -9,7 +9,8 @@ import type { IntakeOptions } from './import.ts';
 import { skipped } from './item.ts';
 import type { Reason, Rules } from './item.ts';
 import { ofObject } from './ndjson.ts';
-import { failures, IngestBody, IngestSchema, mostItems } from '../schema.ts';
+import { failures } from '../schema.ts';
+import { IngestBody, IngestSchema, mostItems } from '../history-schema.ts';
 
 export type IngestOptions = Pick<IntakeOptions, 'clock' | 'catalog' | 'room' | 'durable' | 'ahead'> & {
   file(readings: readonly Reading[]): { accepted: number; rejected: number; shed: number; seq?: number };

@@ -1,0 +1,181 @@
+// Answers of the history routes out of the historian: a page at a time, small enough that making one holds nothing up,
+// with a cursor for the rest. Used by history-routes.ts.
+import { Buffer } from 'node:buffer';
+import type { Tag } from '../catalog.ts';
+import type { AggregateSeries, BucketWidth, Historian, Micros, StateSeries, Value } from '../model.ts';
+import { Refusal } from './errors.ts';
+import type { Range } from './range.ts';
+import { wireValue } from './values.ts';
+import type { WireValue } from './wire.ts';
+
+export interface Question extends Range {
+  tags: readonly Tag[];
+  signal: AbortSignal;
+}
+
+/** Where the next page begins: that tag of the list, at that time, in the range of the first page. */
+export interface Cursor {
+  tag: number;
+  at: Micros;
+  from: Micros;
+  to: Micros;
+}
+
+export function cursorText(cursor: Cursor): string {
+  return Buffer.from(JSON.stringify(Object.values(cursor))).toString('base64url');
+}
+
+/** Throws a Refusal for what no answer gave. */
+export function cursorOf(text: string): Cursor {
+  try {
+    const fields = JSON.parse(Buffer.from(text, 'base64url').toString('utf8')) as unknown;
+    if (Array.isArray(fields) && fields.length === 4 && fields.every((field) => Number.isSafeInteger(field))) {
+      const [tag, at, from, to] = fields as [number, number, number, number];
+      if (from <= at && at < to) return { tag, at, from, to };
+    }
+  } catch {
+    // Refused below.
+  }
+  throw new Refusal(400, 'cursor is none that an answer gave: begin again without it', 'cursor');
+}
+
+/** The tags from the cursor's on; throws when its tag is no longer asked for. */
+function onwards({ tags }: Question, cursor: Cursor | undefined): readonly Tag[] {
+  if (!cursor) return tags;
+  const at = tags.findIndex(({ index }) => index === cursor.tag);
+  if (at < 0) throw new Refusal(400, 'cursor belongs to another list of tags: begin again without it', 'cursor');
+  return tags.slice(at);
+}
+
+/** What a page of each tag in turn gave, until the rows of the answer are used up. */
+async function inTurn<T extends { tag: string }>(
+  question: Question,
+  cursor: Cursor | undefined,
+  rows: number,
+  ask: (tag: Tag, from: Micros, left: number) => Promise<{ series: T; rows: number; next?: Micros }>,
+): Promise<{ series: T[]; next: string | null }> {
+  const { from, to } = question;
+  const series: T[] = [];
+  let left = rows;
+  for (const tag of onwards(question, cursor)) {
+    const at = tag.index === cursor?.tag ? cursor.at : from;
+    if (left <= 0) return { series, next: cursorText({ tag: tag.index, at, from, to }) };
+    const page = await ask(tag, at, left);
+    left -= page.rows;
+    series.push(page.series);
+    if (page.next !== undefined) return { series, next: cursorText({ tag: tag.index, at: page.next, from, to }) };
+  }
+  return { series, next: null };
+}
+
+export interface RawAnswer {
+  tag: string;
+  unit: string;
+  t: string[];
+  value: WireValue[];
+  status: number[];
+}
+
+/** Samples of each tag in turn, at most `rows` in all. */
+export function raw(historian: Historian, question: Question, rows: number, cursor?: Cursor) {
+  const { to, zone, signal } = question;
+  return inTurn<RawAnswer>(question, cursor, rows, async (tag, from, left) => {
+    const { t, value, status, more } = await historian.raw(tag.index, from, to, left, signal);
+    const last = t.at(-1);
+    return {
+      series: { tag: tag.id, unit: tag.unit, t: t.map(zone.text), value: value.map(wireValue), status },
+      rows: t.length,
+      ...(more && last !== undefined ? { next: last + 1 } : {}),
+    };
+  });
+}
+
+export interface StatesAnswer {
+  tag: string;
+  spans: { from: string; to: string; value: WireValue; text?: string; quality: string }[];
+  durations: { value: WireValue; text?: string; seconds: number; times: number }[];
+}
+
+/** How long each value held, of each tag in turn, at most `rows` spans in all; the durations are those of the page. */
+export function states(historian: Historian, question: Question, rows: number, cursor?: Cursor) {
+  const { to, zone, signal } = question;
+  return inTurn<StatesAnswer>(question, cursor, rows, async (tag, from, left) => {
+    const [found] = (await historian.states?.([tag.index], from, to, left, signal)) ?? [];
+    const { spans, durations, more }: StateSeries = found ?? { tag: tag.index, spans: [], durations: [], more: false };
+    const named = (value: Value) => {
+      const text = typeof value === 'number' || typeof value === 'boolean' ? tag.names?.[Number(value)] : undefined;
+      return { value: wireValue(value), ...(text === undefined ? {} : { text }) };
+    };
+    const last = spans.at(-1);
+    return {
+      series: {
+        tag: tag.id,
+        spans: spans.map((span) => ({
+          ...{ from: zone.text(span.from), to: zone.text(span.to), quality: span.quality },
+          ...named(span.value),
+        })),
+        durations: durations.map(({ value, time, times }) => ({ ...named(value), seconds: time / 1e6, times })),
+      },
+      rows: spans.length,
+      ...(more && last !== undefined && last.to < to ? { next: last.to } : {}),
+    };
+  });
+}
+
+export const figures = ['count', 'good', 'share', 'min', 'max', 'first', 'last', 'avg', 'mean'] as const;
+export type Figure = (typeof figures)[number];
+
+export type BucketsAnswer = { tag: string; unit: string } & Partial<Record<Figure, readonly (number | null)[]>>;
+
+/** Cells of an answer: tags × buckets. */
+export const mostCells = 5000;
+
+/** Buckets of all tags side by side; a page is a stretch of time. Throws a Refusal when the tags alone are too many. */
+export async function buckets(
+  historian: Historian,
+  question: Question,
+  width: BucketWidth,
+  wanted: readonly Figure[],
+  cursor?: Cursor,
+): Promise<{ t: string[]; end: string; series: BucketsAnswer[]; next: string | null }> {
+  const { tags, to, zone, signal } = question;
+  const from = cursor?.at ?? question.from;
+  const most = Math.floor(mostCells / 3);
+  if (tags.length > most)
+    throw new Refusal(400, `${tags.length} tags are too many for one answer; ask for at most ${most}`, 'tags');
+  // One more than the page holds shows where the next page begins, whatever the calendar does in between.
+  const count = Math.floor(mostCells / Math.max(1, tags.length)) - 1;
+  const until = Math.min(to, from + count * roughly(width));
+  const indexes = tags.map(({ index }) => index);
+  const answer =
+    tags.length === 0 || !historian.aggregate
+      ? []
+      : await historian.aggregate({ tags: indexes, from, to: until, width, zone: zone.name }, signal);
+  const [first] = answer;
+  const all = first?.t.length ?? 0;
+  const cut = until < to && all > 1;
+  const shown = cut ? all - 1 : all;
+  const start = first?.t[shown];
+  const byTag = new Map(answer.map((series) => [series.tag, series]));
+  const next = until < to ? cursorText({ tag: indexes[0] ?? 0, at: start ?? until, from: question.from, to }) : null;
+  return {
+    t: (first?.t ?? []).slice(0, shown).map(zone.text),
+    end: zone.text(cut && start !== undefined ? start : (first?.end ?? until)),
+    series: tags.map((tag) => ({ tag: tag.id, unit: tag.unit, ...columnsOf(byTag.get(tag.index), wanted, shown) })),
+    next,
+  };
+}
+
+function columnsOf(series: AggregateSeries | undefined, wanted: readonly Figure[], shown: number) {
+  const column = (figure: Figure) => (series?.[figure] ?? []).slice(0, shown).map((value) => wireValue(value));
+  return Object.fromEntries(wanted.map((figure) => [figure, column(figure)])) as Partial<
+    Record<Figure, readonly (number | null)[]>
+  >;
+}
+
+/** µs that a bucket lasts at most. */
+function roughly(width: BucketWidth): Micros {
+  if (typeof width === 'number') return width;
+  const days = { hour: 1 / 24, day: 1, week: 7, month: 28, year: 365 }[width];
+  return days * 86_400e6;
+}
