@@ -75,6 +75,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       dataDir: settings.data,
       journalCap: settings.journal.cap,
       durability: settings.journal.durability,
+      profile: settings.journal.profile,
       retentionDays: settings.history.retention / 86_400_000,
       onDeath: (error) => fail(error),
     });
@@ -197,6 +198,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
     stops.push(() => control.close());
 
     pipeline.start();
+    writer.onDisk((step) => pipeline.shed(step === 'stop'));
     writer.onDrop((drop) => pipeline.note({ kind: 'loss', ...drop }));
     devices.use(catalog);
     stops.push(() => devices.close(5000));

@@ -9,7 +9,7 @@ const weakly =
 
 export function reportJournal(status: Status, stats: WriterStats | undefined): void {
   if (!stats) return;
-  const { account, accounts, journal, durability, garbled, historian } = stats;
+  const { account, accounts, journal, disk, durability, garbled, historian } = stats;
   const weak = durability === 'os' ? weakly : '';
   const lost = account.lost;
   const dropped = lost
@@ -17,6 +17,10 @@ export function reportJournal(status: Status, stats: WriterStats | undefined): v
     : '';
   const reason = [journal.trouble, historian.lastError && `history: ${historian.lastError}`].filter(Boolean).join('; ');
   status.set('journal', reason ? 'degraded' : 'ok', reason || [dropped, weak].filter(Boolean).join('; '));
+  const full = [disk.reason, disk.trouble].filter(Boolean).join('; ');
+  status.set('disk', disk.step === 'stop' ? 'failed' : full ? 'degraded' : 'ok', full);
+  status.gauge('penstock_disk_free_bytes', disk.free, {}, 'Bytes free where the data lies');
+  status.gauge('penstock_disk_size_bytes', disk.total, {}, 'Bytes in all where the data lies');
   status.gauge('penstock_journal_bytes', journal.bytes, {}, 'Bytes of segment files');
   status.gauge('penstock_journal_waiting_bytes', journal.waiting, {}, 'Bytes of frames not acknowledged yet');
   status.counter('penstock_journal_failures_total', journal.failures, {}, 'Writes and syncs that failed');

@@ -1,11 +1,17 @@
 // The writer thread: the journal's log and its pumps, the embedded historian's file and state.db, each with one owner.
 // `openWriter` is how the daemon starts it from main; the lower half is what runs inside the thread.
+import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
 import { openStore } from './historian/embedded/store.ts';
-import { Committer } from './journal/commit.ts';
+import { Committer, intervals } from './journal/commit.ts';
+import type { Profile } from './journal/commit.ts';
 import type { Drop } from './journal/consumers.ts';
+import type { DiskStep } from './journal/disk.ts';
 import { eventsSince } from './journal/events.ts';
+import { diskFiles } from './journal/files.ts';
+import { DiskGuard } from './journal/guard.ts';
+import type { DiskState } from './journal/guard.ts';
 import { headsIn } from './journal/head.ts';
 import { MainJournal } from './journal/journal.ts';
 import type { Acknowledgement } from './journal/journal.ts';
@@ -34,6 +40,7 @@ export interface WriterStats {
   /** Bytes from main that were no frames: nothing of them could be journalled. */
   garbled: number;
   journal: LogHealth;
+  disk: DiskState;
   /** Why old samples could not be removed; empty when they could. */
   pruneError: string;
 }
@@ -55,6 +62,8 @@ export interface Writer {
   ledgers: ReadonlyMap<string, SourceCounts>;
   /** Hears, at most once a second for each consumer, of samples that it will never get; also of those before the call. */
   onDrop(heard: (drop: Drop) => void): void;
+  /** Hears the disk's step, now and whenever it is another; in the last, samples are to be shed. */
+  onDisk(heard: (step: DiskStep) => void): void;
   /** The tags whose samples come next; frames carry `revision` from now on. Call before the first append. */
   use(tags: readonly { index: number; id: string; type: ValueType }[], revision: number): Promise<void>;
   /**
@@ -84,6 +93,8 @@ export interface WriterOptions {
   journalCap?: number;
   /** When frames count as acknowledged; `interval` (a sync each second) by default. */
   durability?: Durability;
+  /** The storage, by how much it wears: how often samples that nobody waits for are synced; `ssd` by default. */
+  profile?: Profile;
   /** Days of samples kept; 30 by default. */
   retentionDays?: number;
   /** The thread is gone unasked: nothing can be stored any more, the process should end non-zero. */
@@ -95,15 +106,19 @@ const CAP = 256 * 1024 * 1024;
 /** Starts the thread; rejects when a database cannot be opened. */
 export async function openWriter(options: WriterOptions): Promise<Writer> {
   const { dataDir, clock = systemClock, journalCap: cap = CAP, durability = 'interval', retentionDays = 30 } = options;
+  const { profile = 'ssd' } = options;
   let journal: MainJournal | undefined;
   let latest: WriterStats | undefined;
   const early: Drop[] = [];
   let dropped = (drop: Drop): void => void early.push(drop);
   const shared = sharedEnds();
-  const data = { dataDir, cap, durability, retentionDays, shared };
+  let step: DiskStep = 'ok';
+  let entered = (next: DiskStep): void => void (step = next);
+  const data = { dataDir, cap, durability, profile, retentionDays, shared } satisfies Start;
   const thread = startThread('writer', import.meta.url, data, (name, body) => {
     if (name === 'acknowledged') journal?.acknowledged(body as Acknowledgement);
     if (name === 'dropped') for (const drop of body as Drop[]) dropped(drop);
+    if (name === 'disk') entered(body as DiskStep);
     if (name === 'stats') latest = body as WriterStats;
   });
   await thread.ready;
@@ -125,6 +140,10 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     onDrop(heard) {
       dropped = heard;
       for (const drop of early.splice(0)) heard(drop);
+    },
+    onDisk(heard) {
+      entered = heard;
+      heard(step);
     },
     assign: (tags) => thread.call('assign', tags),
     loadAlarms: () => thread.call('loadAlarms'),
@@ -161,6 +180,7 @@ interface Start {
   dataDir: string;
   cap: number;
   durability: Durability;
+  profile: Profile;
   retentionDays: number;
   shared: SharedArrayBuffer;
 }
@@ -168,7 +188,7 @@ interface Start {
 /** The consumer inside this thread; the others are in the egress thread. */
 const own = 'historian';
 
-function runWriter({ dataDir, cap, durability, retentionDays, shared }: Start): void {
+function runWriter({ dataDir, cap, durability, profile, retentionDays, shared }: Start): void {
   const clock = systemClock;
   const state = openState(dataDir, clock.now());
   const store = openStore(dataDir, clock, retentionDays);
@@ -199,11 +219,25 @@ function runWriter({ dataDir, cap, durability, retentionDays, shared }: Start): 
     log,
     clock,
     durability,
-    done() {
+    interval: intervals[profile],
+    done(error) {
+      if (error) guard.look(true);
       historian.wake();
       acknowledge();
     },
   });
+  const guard = new DiskGuard({
+    files: diskFiles,
+    folder: join(dataDir, 'journal'),
+    clock,
+    log,
+    cap,
+    least: Math.min(2 * 8 * 1024 * 1024, cap / 4),
+    // The store of an embedded historian may know how to do with less.
+    shrink: () => 'shrink' in store && (store.shrink as () => void)(),
+    entered: (step) => emit('disk', step),
+  });
+  guard.look();
   const accounts = (): WriterStats['accounts'] =>
     Object.fromEntries(log.consumers().map((name) => [name, log.account(name)]));
   const stats = (): WriterStats => ({
@@ -215,6 +249,7 @@ function runWriter({ dataDir, cap, durability, retentionDays, shared }: Start): 
     durability,
     garbled,
     journal: log.health(),
+    disk: guard.state,
     pruneError,
   });
   const ticks = setInterval(() => {
@@ -225,6 +260,7 @@ function runWriter({ dataDir, cap, durability, retentionDays, shared }: Start): 
       // A full disk must not end the thread: samples still queue, and the next second tries again.
       pruneError = error instanceof Error ? error.message : String(error);
     }
+    guard.look();
     historian.wake();
     acknowledge();
     emit('stats', stats());

@@ -179,6 +179,12 @@ export const settingsSchema = {
       default: 'interval',
       env: 'PENSTOCK_JOURNAL_DURABILITY',
     },
+    profile: {
+      doc: 'The storage, by how much it wears: with durability interval, samples that nobody waits for are synced every second (ssd), 5 seconds (emmc) or 15 seconds (sd); a power cut may lose that much, and history follows as late. Whoever waits, an operator or a program that sends readings, has a sync of its own',
+      format: ['ssd', 'emmc', 'sd'],
+      default: 'ssd',
+      env: 'PENSTOCK_JOURNAL_PROFILE',
+    },
   },
   forward: forwardSchema,
   history: {
@@ -198,7 +204,7 @@ export interface Settings {
   log: { level: 'debug' | 'info' | 'warn' | 'error' };
   web: { host: string; port: number; hosts: string[]; insecure: boolean; ingest: { tokenFile: string } };
   mqtt: { host: string; port: number; prefix: string; qos: 0 | 1; insecure: boolean };
-  journal: { cap: number; durability: 'batch' | 'interval' | 'os' };
+  journal: { cap: number; durability: 'batch' | 'interval' | 'os'; profile: 'ssd' | 'emmc' | 'sd' };
   forward: ForwardSettings;
   history: { retention: number };
 }

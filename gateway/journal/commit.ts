@@ -3,11 +3,15 @@
 import type { Clock } from '../model.ts';
 import type { DiskLog, Durability } from './segments.ts';
 
+/** Storage by how much it wears: ms between two syncs that nobody waits for. */
+export const intervals = { ssd: 1000, emmc: 5000, sd: 15_000 } as const;
+export type Profile = keyof typeof intervals;
+
 export interface CommitOptions {
   log: Pick<DiskLog, 'sync' | 'waiting'>;
   clock: Clock;
   durability: Durability;
-  /** ms between two syncs that nobody waits for. */
+  /** One of `intervals`, ms. */
   interval?: number;
   /** After each sync; `error` when frames still wait in memory. It is tried again by itself. */
   done(error?: Error): void;
@@ -32,7 +36,7 @@ export class Committer {
 
   /** Frames have been taken in; `urgent`: somebody waits for them to be durable. */
   taken(urgent: boolean): void {
-    const { log, clock, durability, interval = 1000 } = this.#options;
+    const { log, clock, durability, interval = intervals.ssd } = this.#options;
     const now = clock.mono();
     if (durability !== 'interval') this.#at(now);
     else

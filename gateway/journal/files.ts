@@ -6,6 +6,8 @@ export interface Files {
   /** Creates the folder, durably, if it is not there. */
   makeFolder(path: string): void;
   list(folder: string): string[];
+  /** Bytes free for this process on the file system of a folder, and in all. */
+  space(folder: string): { free: number; total: number };
   /** `create` empties what is there; `update` and `read` need the file to exist. */
   open(path: string, how: 'create' | 'update' | 'read'): number;
   size(fd: number): number;
@@ -31,6 +33,11 @@ export const diskFiles: Files = {
     fs.mkdirSync(path, { recursive: true });
   },
   list: (folder) => fs.readdirSync(folder),
+  space(folder) {
+    const { bsize, blocks, bfree, bavail } = fs.statfsSync(folder);
+    // As df does it: what is reserved for root belongs to neither.
+    return { free: bavail * bsize, total: (blocks - bfree + bavail) * bsize };
+  },
   open: (path, how) => fs.openSync(path, flags[how], 0o640),
   size: (fd) => fs.fstatSync(fd).size,
   read: (fd, into, position) => fs.readSync(fd, into, 0, into.length, position),

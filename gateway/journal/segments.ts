@@ -60,6 +60,8 @@ export interface DiskLog extends Log {
   readonly waiting: number;
   /** Each source's account, as its last frame told it and as the journal counted it. */
   sources(): Map<string, SourceAccount>;
+  /** Keeps to fewer bytes than the cap, and to no margin of delivered segments, until told otherwise. */
+  limit(bytes: number | undefined): void;
   health(): LogHealth;
   /** A consumer that keeps its own position has stored so much by now: what it would need again after a kill stays. */
   hold(consumer: string, own: Own): void;
@@ -138,8 +140,9 @@ export function openSegments(options: SegmentsOptions): DiskLog {
     publish({ written, durable, generation, first: segments[0]?.base ?? next });
   };
 
-  const bound = (spare = margin): void => {
-    const { delivered, owed } = surplus(segments, consumers.all(), clock.now(), { cap, margin: spare });
+  let bounds: Bounds = { cap, margin };
+  const bound = (spare = bounds.margin): void => {
+    const { delivered, owed } = surplus(segments, consumers.all(), clock.now(), { ...bounds, margin: spare });
     for (const segment of [...delivered, ...owed]) {
       consumers.removing(segment, 'the journal was full');
       segments.splice(segments.indexOf(segment), 1);
@@ -191,7 +194,7 @@ export function openSegments(options: SegmentsOptions): DiskLog {
   const put = (): void => {
     if (appender.tail.unplaced === 0) return;
     appender.flush();
-    if (shelf.bytes > cap) bound();
+    if (shelf.bytes > bounds.cap) bound();
     tell();
   };
   let putting = false;
@@ -277,6 +280,13 @@ export function openSegments(options: SegmentsOptions): DiskLog {
     account: (consumer): Account => (put(), consumers.of(consumer).account(appender.tail.taken.samples)),
     sources: () => appender.tail.taken.sources.all(),
     backlog: () => consumers.all().reduce((most, books) => Math.max(most, books.backlog.bytes), 0),
+    limit(bytes) {
+      bounds = bytes === undefined ? { cap, margin } : { cap: bytes, margin: { bytes: 0, ms: 0 } };
+      if (bytes === undefined) return;
+      bound();
+      // The files go with the next commit, which nothing else may bring about.
+      if (condemned.length > 0) log.sync().catch(() => {});
+    },
     health: () => ({
       trouble: appender.trouble || saveTrouble,
       failures: appender.failures,
