@@ -104,6 +104,7 @@ test('a store that cannot take anything is said, keeps what it is owed, and hold
   writeFileSync(join(dataDir, 'taken'), '');
   const egress = await forward(dataDir, writer, {
     forward: { rate: 10_000, timeout: 5000, file: { path: 'taken/out.ndjson' } },
+    names: ['file', 'nowhere'],
   });
   await append(0, 100);
   const health = await eventually(
@@ -111,6 +112,7 @@ test('a store that cannot take anything is said, keeps what it is owed, and hold
     (found) => (found?.tries ?? 0) > 0,
   );
   expect(health?.lastError).toMatch(/^ENOTDIR/);
+  expect(egress.health().forwards.nowhere?.trouble).toMatch(/knows no forwarder "nowhere"; correct forward.nowhere/);
   expect((await writer.stats()).accounts.file).toMatchObject({ delivered: 0, backlog: { samples: 100 } });
   await eventually(
     async () => (await writer.stats()).account.delivered,

@@ -5,40 +5,18 @@ import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import type { Catalog } from './catalog.ts';
 import { systemClock } from './clock.ts';
-import type { ForwardSettings } from './config/forward.ts';
-import { Debt } from './journal/debt.ts';
+import { forwardTo } from './forwarders.ts';
+import type { ForwardHealth, ForwardSections, Forwarding, Told } from './forwarders.ts';
 import { diskFiles } from './journal/files.ts';
 import { Follower } from './journal/follow.ts';
-import { Pace } from './journal/pace.ts';
-import { pump } from './journal/pump.ts';
-import type { PumpHealth } from './journal/pump.ts';
 import type { Range } from './journal/ranges.ts';
 import { readEnds } from './journal/shared.ts';
-import type { ForwardContext, ForwardKind, ForwardTag, Forwarder, Micros, ValueType } from './model.ts';
+import type { ForwardTag, ValueType } from './model.ts';
 import type { Log } from './status.ts';
 import { emit, serve, startThread, startedAs } from './threads.ts';
 import type { Thread } from './threads.ts';
 import type { SettledWrite, Writer } from './writer.ts';
 
-/**
- * The kinds of forwarders, a line each; the key is the kind's section of `forward` in the settings, and a kind is on when
- * its `path` or `url` is not empty. Loaded in the thread alone, and only what is on.
- */
-const kinds: Record<string, () => Promise<ForwardKind<never>>> = {
-  file: async () => (await import('./historian/file/file.ts')).fileForwarder,
-  postgres: async () => (await import('./historian/postgres/forwarder.ts')).postgresForwarder,
-  questdb: async () => (await import('./historian/questdb/forwarder.ts')).questdbForwarder,
-};
-
-/** How one forwarder does. */
-export interface ForwardHealth extends PumpHealth {
-  /** When the gateway got the oldest samples that wait; undefined when none do. */
-  oldest?: Micros;
-  /** Live samples go first, a backlog behind them. */
-  behind: boolean;
-  /** In words, what else is wrong; empty when nothing is. */
-  trouble: string;
-}
 export interface Egress {
   /** Of at most a second ago, by forwarder; `down` says why the thread does not run just now. */
   health(): { forwards: Record<string, ForwardHealth>; down: string };
@@ -47,11 +25,9 @@ export interface Egress {
   /** Gives up writes on their way and ends the thread within `ms` (3 s). Idempotent. */
   close(ms?: number): Promise<void>;
 }
-/** The sections of the kinds that are on are enough. */
-type Forwarding = Pick<ForwardSettings, 'rate' | 'timeout'> & Partial<ForwardSettings>;
 export interface EgressOptions {
   dataDir: string;
-  forward: Forwarding;
+  forward: ForwardSections;
   /** Kinds that are on. */
   names: readonly string[];
   tags: readonly ForwardTag[];
@@ -156,87 +132,29 @@ export function forwardTags(
 
 interface Start {
   dataDir: string;
-  forward: Forwarding;
+  forward: ForwardSections;
   owed: Record<string, Range[]>;
   tags: ForwardTag[];
   shared: SharedArrayBuffer;
 }
-interface Running {
-  health(): ForwardHealth;
-  wake(): void;
-  end(): Promise<void>;
-}
-
 /** ms between two looks at how far the journal is written. */
 const LOOK = 100;
 const REPORT = 1000;
-/** Bytes of frames per write, and ms between two writes when there is less. */
-const WRITE = 256 * 1024;
-const PAUSE = 250;
-/** ms in which an aborted write must end. */
-const GRACE = 2000;
-/** ms between two words to the writer about one consumer's damaged frames. */
-const EXAMINE = 10_000;
 
 async function runEgress({ dataDir, forward, owed, tags, shared }: Start): Promise<void> {
   const clock = systemClock;
   const known = new Map(tags.map((tag) => [tag.index, tag]));
   const ends = () => readEnds(shared);
   const follower = new Follower({ files: diskFiles, folder: join(dataDir, 'journal'), ends });
-  const running = new Map<string, Running>();
-  for (const [name, ranges] of Object.entries(owed))
-    running.set(name, await begin(name, ranges).catch((error: Error) => refused(name, error)));
-
-  async function begin(name: string, ranges: readonly Range[]): Promise<Running> {
-    let examined = -Infinity;
-    const debt = new Debt({
-      follower,
-      clock,
-      owed: ranges,
-      settled: (frames, stored) => emit('settled', { consumer: name, frames, stored } satisfies SettledWrite),
-      suspect() {
-        if (clock.mono() - examined < EXAMINE) return;
-        examined = clock.mono();
-        emit('suspect', name);
-      },
-    });
-    const log: ForwardContext['log'] = (level, message, detail = {}) =>
+  const running = new Map<string, Forwarding>();
+  for (const [name, ranges] of Object.entries(owed)) {
+    const settled: Told['settled'] = (frames, stored) =>
+      emit('settled', { consumer: name, frames, stored } satisfies SettledWrite);
+    const log: Told['log'] = (level, message, detail = {}) =>
       emit('log', { level, message: `${name}: ${message}`, detail: { forward: name, ...detail } } satisfies Said);
-    const kind = await kinds[name]?.();
-    if (!kind) throw new Error(`this program knows no forwarder "${name}"`);
-    const context = { tag: (index: number) => known.get(index), clock, dataDir, log };
-    const consumer: Forwarder = kind.create(forward[name as 'file'] as never, {
-      ...context,
-      rewind(ms) {
-        debt.rewind(ms);
-        pumping.wake();
-      },
-    });
-    const pumping = pump({
-      source: debt,
-      consumer,
-      clock,
-      bytes: WRITE,
-      pause: PAUSE,
-      pace: new Pace({ clock, rate: forward.rate, pressure: () => consumer.pressure?.() ?? 0 }),
-      deadline: { write: forward.timeout, grace: GRACE },
-    });
-    const stop = new AbortController();
-    const ended = pumping.run(stop.signal);
-    return {
-      health: () => ({
-        ...pumping.health(),
-        oldest: debt.oldest,
-        behind: debt.behind,
-        trouble: consumer.trouble?.() ?? '',
-      }),
-      wake: () => pumping.wake(),
-      async end() {
-        stop.abort();
-        await ended;
-        await consumer.close().catch((error: Error) => log('warn', `did not close: ${error.message}`));
-      },
-    };
+    const told = { settled, suspect: () => emit('suspect', name), log };
+    const context = { tag: (index: number) => known.get(index), clock, dataDir, forward, follower, owed: ranges };
+    running.set(name, await forwardTo(name, { ...context, ...told }));
   }
 
   let written = 0;
@@ -263,13 +181,6 @@ async function runEgress({ dataDir, forward, owed, tags, shared }: Start): Promi
       await Promise.all([...running.values()].map(({ end }) => end()));
     },
   });
-}
-
-/** One that cannot even be made: what it is owed waits, and the others go on. */
-function refused(name: string, error: Error): Running {
-  const trouble = `${error.message}; correct forward.${name} in the settings and start again`;
-  const health = { damaged: 0, failures: 0, tries: 0, lastError: '', behind: false, trouble };
-  return { health: () => health, wake: () => {}, end: () => Promise.resolve() };
 }
 
 if (startedAs() === 'egress') await runEgress(workerData as Start);

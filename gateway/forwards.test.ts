@@ -1,6 +1,6 @@
 // How a forwarder does, in words: said when somebody must know, without figures that would be logged each second.
 import { expect, test } from 'vitest';
-import type { ForwardHealth } from './egress.ts';
+import type { ForwardHealth } from './forwarders.ts';
 import { forwardFigures, inWords, reportForwards } from './forwards.ts';
 import type { Account } from './journal/log.ts';
 import { Status } from './status.ts';

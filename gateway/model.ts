@@ -260,7 +260,7 @@ export interface ForwardContext {
   rewind(ms: number): void;
 }
 
-/** A kind of forwarder as the registry in egress.ts knows it; `Settings` is its section of `forward` in the settings. */
+/** A kind of forwarder as the registry in forwarders.ts knows it; `Settings` is its section of `forward` in the settings. */
 export interface ForwardKind<Settings> {
   kind: string;
   /** Does no I/O: the first `write` connects. Throws in words when the settings cannot be right. */
