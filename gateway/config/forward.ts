@@ -51,6 +51,10 @@ export const forwardSchema = {
       'Every sample and event is kept in this QuestDB (9 or newer), the address of its HTTP port, http://host:9000; empty: off',
       'QUESTDB_URL',
     ),
+    wire: address(
+      'Its PostgreSQL wire, from where history older than what is kept here is read, postgres://host:8812/qdb; empty: port 8812 of the same host',
+      'QUESTDB_WIRE',
+    ),
     ...login('QUESTDB', 'QuestDB'),
     tokenFile: text('File with a token in place of user and password', 'QUESTDB_TOKEN_FILE'),
     tokenCommand: text('Shell command that prints the token', 'QUESTDB_TOKEN_COMMAND'),
@@ -68,7 +72,7 @@ export interface ForwardSettings {
   timeout: number;
   file: { path: string };
   postgres: Login & { url: string; tls: 'off' | 'require' | 'verify'; tlsCa: string };
-  questdb: Login & { url: string; tokenFile: string; tokenCommand: string };
+  questdb: Login & { url: string; wire: string; tokenFile: string; tokenCommand: string };
 }
 
 /** The kinds of forwarders that are on. */

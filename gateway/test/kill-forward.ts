@@ -36,7 +36,8 @@ export async function killForwarding(
   const slow = (): Promise<'pass'> => new Promise((resolve) => setTimeout(() => resolve('pass'), random() * 60));
   const proxy = await faultProxy(server.url, slow);
   const { user, passwordFile } = server;
-  const questdb = { url: proxy.url, user, passwordFile, passwordCommand: '', tokenFile: '', tokenCommand: '' };
+  const secrets = { passwordFile, passwordCommand: '', tokenFile: '', tokenCommand: '' };
+  const questdb = { url: proxy.url, wire: '', user, ...secrets };
   const settings = { names: ['questdb'], forward: { rate: 1_000_000, timeout: 30_000, questdb } };
   let amid = 0;
   try {

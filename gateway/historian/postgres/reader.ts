@@ -5,11 +5,9 @@ import type { Credentials } from '../credentials.ts';
 import type { RemoteBuckets, RemoteHistory, RemoteLatest, RemoteRaw, RemoteTag } from '../remote.ts';
 import type { PostgresAddress } from './address.ts';
 import type { SampleTable } from './schema.ts';
+import { questions } from './questions.ts';
 import { connect } from './session.ts';
-import type { Session } from './session.ts';
 
-/** Connections, and questions at work, at most. */
-const CONNECTIONS = 2;
 /** Rows and cells of an answer at most: the bounds of local queries. */
 const MOST = 100_000;
 
@@ -26,41 +24,11 @@ function tablesOf({ type }: RemoteTag): SampleTable[] {
 }
 
 export function postgresHistory(address: PostgresAddress, credentials: Credentials): RemoteHistory {
-  const idle: Session[] = [];
-  const waiting: (() => void)[] = [];
-  let busy = 0;
-  let closed = false;
-
-  /** One question on a connection of its own; a signal ends it by closing that connection. */
-  const ask = async (text: string, values: unknown[], signal?: AbortSignal): Promise<Record<string, unknown>[]> => {
-    signal?.throwIfAborted();
-    while (busy >= CONNECTIONS) await new Promise<void>((resolve) => waiting.push(resolve));
-    busy++;
-    let session: Session | undefined;
-    const abort = (): void => session?.close();
-    try {
-      if (closed) throw new Error('the PostgreSQL reader is closed');
-      signal?.throwIfAborted();
-      session = idle.pop();
-      if (!session?.sound) {
-        session = await connect(address, credentials, signal);
-        await session.query('SET default_transaction_read_only = on');
-      }
-      signal?.addEventListener('abort', abort, { once: true });
-      const rows = await session.query(text, values);
-      if (session.sound && !closed) idle.push(session);
-      return rows;
-    } catch (error) {
-      session?.close();
-      signal?.throwIfAborted();
-      throw error;
-    } finally {
-      signal?.removeEventListener('abort', abort);
-      if (closed) session?.close();
-      busy--;
-      waiting.shift()?.();
-    }
-  };
+  const { ask, close } = questions(async (signal) => {
+    const session = await connect(address, credentials, signal);
+    await session.query('SET default_transaction_read_only = on');
+    return session;
+  });
 
   return {
     async raw(tag, from, to, limit, signal) {
@@ -156,10 +124,7 @@ export function postgresHistory(address: PostgresAddress, credentials: Credentia
         return one ? [{ id, t: one.t, value: one.value, status: one.status }] : [];
       });
     },
-    async close() {
-      closed = true;
-      for (const session of idle.splice(0)) session.close();
-    },
+    close,
   };
 }
 

@@ -24,14 +24,15 @@ export class Refused extends Error {
   }
 }
 
-/** Rejects with a sentence: what does not answer, or why it does not let us in. */
+/** Rejects with a sentence: what does not answer, or why it does not let us in. @param name what is there, for people */
 export async function connect(
   address: PostgresAddress,
   credentials: Credentials,
   signal?: AbortSignal,
+  name = 'PostgreSQL',
 ): Promise<Session> {
   const { host, port, database, timeout } = address;
-  const at = `PostgreSQL at ${host}:${port}`;
+  const at = `${name} at ${host}:${port}`;
   const { user, password, token } = await credentials.read(signal);
   signal?.throwIfAborted();
   const client = new pg.Client({

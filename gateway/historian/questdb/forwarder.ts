@@ -21,9 +21,11 @@ import { watch } from './watch.ts';
 export interface QuestdbSettings extends CredentialSettings {
   /** Of the HTTP port: `http://127.0.0.1:9000`. */
   url: string;
+  /** Of the PostgreSQL wire, for deep history: `postgres://127.0.0.1:8812/qdb`; empty: port 8812 of the same host. */
+  wire: string;
 }
 
-export const questdbForwarder: ForwardKind<QuestdbSettings> = { kind: 'questdb', create };
+export const questdbForwarder: ForwardKind<Omit<QuestdbSettings, 'wire'>> = { kind: 'questdb', create };
 
 /** ms for one request. */
 const TIMEOUT = 30_000;
@@ -34,7 +36,7 @@ const MARGIN = 30 * 60_000;
 /** A request that takes as long says that the server is loaded, ms. */
 const SLOW = 2000;
 
-function create(settings: QuestdbSettings, context: ForwardContext): Forwarder {
+function create(settings: Omit<QuestdbSettings, 'wire'>, context: ForwardContext): Forwarder {
   const [fault] = credentialFaults(settings, 'forward.questdb');
   if (fault) throw new Error(fault);
   const { clock, dataDir, log, tag } = context;
