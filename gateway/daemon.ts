@@ -19,6 +19,7 @@ import { createMqtt } from './mqtt/mqtt.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import { openReader } from './reader.ts';
 
+import { backupsOf } from './state/backup.ts';
 import { lockDataDir } from './state/lock.ts';
 import { Status } from './status.ts';
 import type { Component, Log } from './status.ts';
@@ -192,6 +193,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       room: (signal) => writer.journal.room(signal),
       durable: (seq) => writer.journal.durable(seq),
       act: (act) => pipeline.act(act),
+      backup: backupsOf(settings.data, version),
       status: () => ({ version, components: status.components(), devices: devices.states() }),
       ledger,
     });

@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { backupCommand, restoreCommand } from './cli/backup.ts';
 import { startDemo } from './cli/demo.ts';
 import type { Demo } from './cli/demo.ts';
 import { exportCommand } from './cli/export-command.ts';
@@ -43,6 +44,10 @@ const usage = `penstock ${version}: industrial edge gateway
       history of tags as CSV or NDJSON; penstock export --help has the options
   penstock ledger [--data DIR] [--json]
       where every sample is, of a running daemon or of its data folder; exit code 1 if a sum does not hold
+  penstock backup FILE.tar [--data DIR]
+      state and history in one file, while the gateway runs or not
+  penstock restore FILE.tar [--data DIR]
+      puts a backup back where no gateway runs; what was there is set aside
   penstock docs
       writes config/REFERENCE.md and config/schema.json from the schemas
 `;
@@ -54,6 +59,8 @@ const commands: Record<string, (args: string[]) => Promise<number>> = {
   export: exportCommand,
   import: importCommand,
   ledger: ledgerCommand,
+  backup: (args) => backupCommand(args, version),
+  restore: (args) => restoreCommand(args, version),
 };
 
 class WrongConfig extends Error {}

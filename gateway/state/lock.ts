@@ -1,9 +1,10 @@
 // The lock on a data folder: one gateway writes it, a second start ends with one sentence.
 // Taken by main before anything else, and by the command line when no daemon holds it. It is an exclusive SQLite
 // transaction held open on a file of its own: the operating system drops it with the process, however that ends.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { RESTORING, STAGING } from './backup.ts';
 
 /** The folder belongs to another process; the message is one sentence for a person. */
 export class Locked extends Error {
@@ -15,8 +16,11 @@ export interface Lock {
   release(): void;
 }
 
-/** Creates the folder if needed and takes its lock, or throws `Locked` at once. */
-export function lockDataDir(dataDir: string): Lock {
+/**
+ * Creates the folder if needed and takes its lock, or throws `Locked` at once; so it does over half a restore, unless that
+ * is what it is for. What a backup that was cut short has left is removed.
+ */
+export function lockDataDir(dataDir: string, purpose: 'run' | 'restore' = 'run'): Lock {
   mkdirSync(dataDir, { recursive: true });
   const pidFile = join(dataDir, 'pid');
   const db = new DatabaseSync(join(dataDir, 'lock'), { timeout: 0 });
@@ -30,6 +34,12 @@ export function lockDataDir(dataDir: string): Lock {
       `the data folder ${resolve(dataDir)} is in use by another penstock${holder ? ` (process ${holder})` : ''}: stop it, or choose another folder with --data`,
     );
   }
+  if (purpose === 'run' && existsSync(join(dataDir, RESTORING))) {
+    db.close();
+    throw new Locked(`a restore into ${resolve(dataDir)} was cut short: run penstock restore again`);
+  }
+  for (const name of readdirSync(dataDir))
+    if (name.startsWith(STAGING)) rmSync(join(dataDir, name), { recursive: true, force: true });
   writeFileSync(pidFile, `${process.pid}\n`);
   return {
     release() {

@@ -71,6 +71,7 @@ beforeEach(async () => {
     act: (act) => (acts.push(act), result),
     status: () => ({ version: '1.2.3' }),
     ledger: async () => ({ holds: true }),
+    backup: async () => Promise.reject(new Error('there is no room')),
   });
 });
 afterEach(async () => {
@@ -245,7 +246,7 @@ test('only its user may open the socket; a dead daemon’s is replaced; close ta
   const none = async () => {};
   const options = {
     ...{ clock: new ManualClock(now), catalog: plant, historian: past, durable: none, room: none, reject: () => {} },
-    ...{ ahead: 0, retention: 0, ledger: async () => ({}) },
+    ...{ ahead: 0, retention: 0, ledger: async () => ({}), backup: () => Promise.reject(new Error('none')) },
   };
   const act = (): ActResult => result;
   const file = () => ({ accepted: 0, rejected: 0, shed: 0 });

@@ -6,6 +6,8 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ActResult, Historian, OperatorAct } from '../model.ts';
+import { sendBackup } from './backup.ts';
+import type { TakeBackup } from './backup.ts';
 import { answerTo, Refusal } from './errors.ts';
 import { exporter } from './export-route.ts';
 import type { OpenExport } from './export-route.ts';
@@ -19,6 +21,7 @@ export interface ControlOptions extends IntakeOptions {
   historian: Historian;
   act(act: OperatorAct): ActResult;
   status(): object;
+  backup: TakeBackup;
   ledger(): Promise<object>;
 }
 
@@ -73,6 +76,7 @@ async function serve(
   if (request.method === 'POST' && url.pathname === '/import')
     return importFile(options, request, response, url.searchParams);
   if (request.method === 'GET' && url.pathname === '/export') return exportFile(open, url.searchParams, response);
+  if (request.method === 'POST' && url.pathname === '/backup') return sendBackup(options.backup, response);
   if (request.method === 'POST' && url.pathname === '/act') return carryOut(options, request, response);
   answer(response, 404, { error: 'not found', message: `there is nothing at ${url.pathname}` });
 }
