@@ -1,7 +1,7 @@
 // When the log is synced: every second, after every block, or never, and at once for whoever waits (at most ten times a
 // second). Used by writer.ts; tells it after each sync how that went.
 import type { Clock } from '../model.ts';
-import type { DiskLog, Durability } from './segments.ts';
+import type { DiskLog, Durability } from './disk-log.ts';
 
 /** Storage by how much it wears: ms between two syncs that nobody waits for. */
 export const intervals = { ssd: 1000, emmc: 5000, sd: 15_000 } as const;

@@ -58,8 +58,8 @@ export class Consumers {
   names(): string[] {
     return [...this.#books.keys()];
   }
-  all(): Books[] {
-    return [...this.#books.values()];
+  all(): MapIterator<Books> {
+    return this.#books.values();
   }
   add(consumer: string, from: number, joining: Joining): void {
     const { own, order } = joining;

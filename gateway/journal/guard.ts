@@ -6,7 +6,7 @@ import { journalCap, limitOf, nextStep, sayStep } from './disk.ts';
 import type { DiskStep, Space } from './disk.ts';
 import type { Files } from './files.ts';
 import { Reserve } from './reserve.ts';
-import type { DiskLog } from './segments.ts';
+import type { DiskLog } from './disk-log.ts';
 
 export interface DiskState extends Space {
   step: DiskStep;

@@ -3,76 +3,24 @@
 // Opened by writer.ts, read by pump.ts; the start is in recovery.ts.
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
-import type { Clock } from '../model.ts';
 import { Appender } from './appender.ts';
 import { surplus } from './bounds.ts';
 import type { Bounds } from './bounds.ts';
 import { Consumers } from './consumers.ts';
-import type { Drop } from './consumers.ts';
+import type { DiskLog, SegmentsOptions } from './disk-log.ts';
 import { diskFiles } from './files.ts';
-import type { Files } from './files.ts';
-import type { Account, Found, Log, Own } from './log.ts';
+import type { Account, Found } from './log.ts';
 import { inOrder } from './order.ts';
-import { loadPositions, savePositions } from './positions.ts';
+import { loadPositions } from './positions.ts';
 import { minus, overlaps } from './ranges.ts';
 import { recover } from './recovery.ts';
-import type { Segment } from './segment.ts';
+import { Saving } from './saving.ts';
 import { publisher } from './shared.ts';
 import { Shelf } from './shelf.ts';
-import type { SourceAccount } from './sources.ts';
 
-/** acknowledged = synced; `os`: written only, which survives the process but not the power. */
-export type Durability = 'batch' | 'interval' | 'os';
-
-export interface SegmentsOptions extends Partial<Omit<Bounds, 'cap'>> {
-  dataDir: string;
-  /** Bytes of segment files; beyond it the oldest go. */
-  cap: number;
-  durability?: Durability;
-  /** The highest sequence that anybody else remembers. */
-  known?: number;
-  clock?: Clock;
-  files?: Files;
-  segmentBytes?: number;
-  /** Bytes of frames in memory while the disk takes none. */
-  memoryBytes?: number;
-  /** Made by `sharedEnds`: where the log says for other threads how far it is. */
-  shared?: SharedArrayBuffer;
-  /** Samples that a consumer will never get; called for each piece of them. */
-  dropped?(drop: Drop): void;
-}
-export interface LogHealth {
-  /** In words, why frames wait in memory, or positions cannot be stored; empty when all is well. */
-  trouble: string;
-  failures: number;
-  segments: number;
-  bytes: number;
-  /** Bytes of frames taken in and not acknowledged yet. */
-  waiting: number;
-  /** Places where frames of sealed segments are missing, and bytes cut off the last one at the start. */
-  damaged: number;
-  truncated: number;
-}
-export interface DiskLog extends Log {
-  /** The first sequence of this run. */
-  readonly start: number;
-  /** Bytes of frames taken in and not acknowledged yet. */
-  readonly waiting: number;
-  /** Each source's account, as its last frame told it and as the journal counted it. */
-  sources(): Map<string, SourceAccount>;
-  /** Keeps to fewer bytes than the cap, and to no margin of delivered segments, until told otherwise. */
-  limit(bytes: number | undefined): void;
-  health(): LogHealth;
-  /** A consumer that keeps its own position has stored so much by now: what it would need again after a kill stays. */
-  hold(consumer: string, own: Own): void;
-  /** Bytes of files that stay for it. */
-  held(consumer: string): number;
-  /** Syncs, stores positions and closes the files. Never rejects; what could not be stored is in `health`. */
-  close(): Promise<void>;
-}
+export type { DiskLog, Durability, LogHealth, SegmentsOptions } from './disk-log.ts';
 
 const LEAP = 2 ** 24;
-const SAVE = 1000;
 const WRITE = 256 * 1024;
 
 /** Recovers what is there. Throws when the folder cannot be read or was written by a newer program. */
@@ -93,16 +41,19 @@ export function openSegments(options: SegmentsOptions): DiskLog {
   };
   const highest = Math.max(segments.at(-1)?.end ?? 0, positions?.next ?? 0, options.known ?? 0);
   const start = highest === 0 ? 1 : highest + LEAP;
-  let unsaved = false;
-  let savedAt = -Infinity;
-  let saveTrouble = lostPositions
-    ? 'the stored positions could not be read: every consumer gets what is kept again'
-    : '';
-  /** Files of segments that are gone for everybody, until the positions that say so are stored. */
-  let condemned: Segment[] = [];
   let committing: Promise<void> | undefined;
 
-  const changed = (did: boolean): void => void (unsaved ||= did);
+  const saving = new Saving({
+    files,
+    folder,
+    clock,
+    positions: () => ({
+      next: appender.durable,
+      totals: appender.tail.durable,
+      consumers: consumers.positions(appender.durable),
+    }),
+    trouble: lostPositions ? 'the stored positions could not be read: every consumer gets what is kept again' : '',
+  });
   const appender = new Appender({
     files,
     folder,
@@ -114,7 +65,7 @@ export function openSegments(options: SegmentsOptions): DiskLog {
     totals,
     sources,
     start,
-    forgotten: (meta) => changed(consumers.lose(meta, 'the disk took nothing for too long')),
+    forgotten: (meta) => saving.changed(consumers.lose(meta, 'the disk took nothing for too long')),
   });
   const shelf = new Shelf(
     {
@@ -122,7 +73,7 @@ export function openSegments(options: SegmentsOptions): DiskLog {
       segments,
       generation: () => appender.generation,
       retire: (segment) => appender.retire(segment),
-      gone: (ranges, segment) => changed(consumers.gone(ranges, segment, 'files of the journal are damaged')),
+      gone: (ranges, segment) => saving.changed(consumers.gone(ranges, segment, 'files of the journal are damaged')),
     },
     found.damaged + (lostPositions ? 1 : 0),
   );
@@ -142,40 +93,13 @@ export function openSegments(options: SegmentsOptions): DiskLog {
 
   let bounds: Bounds = { cap, margin };
   const bound = (spare = bounds.margin): void => {
-    const { delivered, owed } = surplus(segments, consumers.all(), clock.now(), { ...bounds, margin: spare });
+    const { delivered, owed } = surplus(segments, [...consumers.all()], clock.now(), { ...bounds, margin: spare });
     for (const segment of [...delivered, ...owed]) {
       consumers.removing(segment, 'the journal was full');
       segments.splice(segments.indexOf(segment), 1);
       appender.release(segment);
-      condemned.push(segment);
-      unsaved = true;
+      saving.condemn(segment);
     }
-  };
-  const store = async (now: boolean): Promise<void> => {
-    if (!unsaved && condemned.length === 0) return;
-    if (!now && condemned.length === 0 && clock.mono() - savedAt < SAVE) return;
-    unsaved = false;
-    savedAt = clock.mono();
-    const doomed = condemned;
-    condemned = [];
-    try {
-      await savePositions(files, folder, {
-        next: appender.durable,
-        totals: appender.tail.durable,
-        consumers: consumers.positions(appender.durable),
-      });
-      saveTrouble = '';
-    } catch (error) {
-      unsaved = true;
-      saveTrouble = `positions cannot be stored: ${error instanceof Error ? error.message : String(error)}`;
-    }
-    // Also when they could not be stored: on a full disk this is what makes room again. A start sees what is missing.
-    for (const segment of doomed)
-      try {
-        files.remove(segment.path);
-      } catch {
-        condemned.push(segment);
-      }
   };
   const commit = async (now: boolean): Promise<void> => {
     try {
@@ -187,7 +111,7 @@ export function openSegments(options: SegmentsOptions): DiskLog {
       throw error;
     } finally {
       tell();
-      await store(now);
+      await saving.store(now);
     }
   };
   /** Writes what waits in memory and keeps to the cap. */
@@ -251,11 +175,11 @@ export function openSegments(options: SegmentsOptions): DiskLog {
     },
     add(consumer, from, joining = {}) {
       consumers.add(consumer, from, joining);
-      unsaved = true;
+      saving.changed();
     },
     remove(consumer) {
       consumers.remove(consumer);
-      unsaved = true;
+      saving.changed();
       bound();
     },
     consumers: () => consumers.names(),
@@ -270,25 +194,26 @@ export function openSegments(options: SegmentsOptions): DiskLog {
     deliver(consumer, frames, stored) {
       const books = consumers.of(consumer);
       const known = frames.filter(({ seq }) => seq < appender.next);
-      if (books.deliver(known, appender.durable, stored) && !books.own) unsaved = true;
+      if (books.deliver(known, appender.durable, stored)) saving.changed(!books.own);
     },
     lose(consumer, frames) {
       shelf.damaged += frames.length;
       const known = frames.filter(({ seq }) => seq < appender.next);
-      for (const frame of known) changed(consumers.loseFor(consumer, frame, 'frames of the journal are damaged'));
+      for (const frame of known)
+        saving.changed(consumers.loseFor(consumer, frame, 'frames of the journal are damaged'));
     },
     account: (consumer): Account => (put(), consumers.of(consumer).account(appender.tail.taken.samples)),
     sources: () => appender.tail.taken.sources.all(),
-    backlog: () => consumers.all().reduce((most, books) => Math.max(most, books.backlog.bytes), 0),
+    backlog: () => [...consumers.all()].reduce((most, books) => Math.max(most, books.backlog.bytes), 0),
     limit(bytes) {
       bounds = bytes === undefined ? { cap, margin } : { cap: bytes, margin: { bytes: 0, ms: 0 } };
       if (bytes === undefined) return;
       bound();
       // The files go with the next commit, which nothing else may bring about.
-      if (condemned.length > 0) log.sync().catch(() => {});
+      if (saving.removing) log.sync().catch(() => {});
     },
     health: () => ({
-      trouble: appender.trouble || saveTrouble,
+      trouble: appender.trouble || saving.trouble,
       failures: appender.failures,
       segments: segments.length,
       bytes: shelf.bytes,
