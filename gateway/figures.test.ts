@@ -11,24 +11,25 @@ const account = (given: Partial<Account> = {}): Account => ({
   backlog: { frames: 1, samples: 3, bytes: 40 },
   ...given,
 });
-function stats(given: { durability?: WriterStats['durability']; trouble?: string; historian?: Account }): WriterStats {
-  const { durability = 'interval', trouble = '', historian = account() } = given;
+type Given = Partial<Pick<WriterStats, 'durability'>> & { trouble?: string; historian?: Account };
+function stats({ durability = 'interval', trouble = '', historian = account() }: Given): WriterStats {
   return {
-    historian: { delivered: 0, backlog: 0, damaged: 0, failures: 0, tries: 0, lastError: '' },
+    historian: { damaged: 0, failures: 0, tries: 0, lastError: '', samples: 0, expired: 0, pruned: 0 },
     account: historian,
     accounts: { historian, store: account({ delivered: 3, dropped: 2 }) },
     ...{ written: 0, durable: 0, durability, garbled: 0, pruneError: '' },
     journal: { trouble, failures: 0, segments: 1, bytes: 100, waiting: 0, damaged: 0, truncated: 0 },
-  } as unknown as WriterStats;
+    disk: { step: 'ok', reason: '', reserve: true, trouble: '', free: 10, total: 20 },
+  };
 }
-function reported(given: Parameters<typeof stats>[0]): Status {
+function reported(given: Given): Status {
   const quiet = { debug() {}, info() {}, warn() {}, error() {} };
   const status = new Status(quiet);
   reportJournal(status, stats(given));
   return status;
 }
 
-test.each<[string, Parameters<typeof stats>[0], { state: string; reason: string | RegExp }]>([
+test.each<[string, Given, { state: string; reason: string | RegExp }]>([
   ['all well', {}, { state: 'ok', reason: '' }],
   ['durability batch is well too', { durability: 'batch' }, { state: 'ok', reason: '' }],
   ['os is not synced', { durability: 'os' }, { state: 'ok', reason: /acknowledged is written but not synced/ }],

@@ -2,6 +2,7 @@
 // fills; called by daemon with what the writer has said last.
 import type { Status } from './status.ts';
 import type { Backlog } from './web/health.ts';
+import { counted } from './words.ts';
 import type { WriterStats } from './writer.ts';
 
 const weakly =
@@ -13,7 +14,7 @@ export function reportJournal(status: Status, stats: WriterStats | undefined): v
   const weak = durability === 'os' ? weakly : '';
   const lost = account.lost;
   const dropped = lost
-    ? `${account.dropped} samples between ${iso(lost.from)} and ${iso(lost.to)} never reached the history`
+    ? `${counted(account.dropped, 'sample')} between ${iso(lost.from)} and ${iso(lost.to)} never reached the history`
     : '';
   const reason = [journal.trouble, historian.lastError && `history: ${historian.lastError}`].filter(Boolean).join('; ');
   status.set('journal', reason ? 'degraded' : 'ok', reason || [dropped, weak].filter(Boolean).join('; '));

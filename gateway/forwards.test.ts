@@ -50,7 +50,7 @@ const cases: [string, ForwardHealth, Account | undefined, string, 'ok' | 'degrad
   [
     'after a loss',
     ...([well, { ...lossy, deadLettered: 3 }, '', 'ok'] as const),
-    '7 samples between 2026-06-01T12:00:00.000Z and 2026-06-01T12:00:01.000Z were lost for this store; samples that the store refused for good are kept as dead letters',
+    'lost for this store: 7 samples between 2026-06-01T12:00:00.000Z and 2026-06-01T12:00:01.000Z; samples that the store refused for good are kept as dead letters',
   ],
 ];
 test.each(cases)('%s', (_case, health, books, down, state, reason) => {

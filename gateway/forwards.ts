@@ -4,6 +4,7 @@ import type { Egress } from './egress.ts';
 import type { ForwardHealth } from './forwarders.ts';
 import type { Account } from './journal/log.ts';
 import type { Status } from './status.ts';
+import { counted } from './words.ts';
 
 /** Failed writes in a row from which on a forwarder is degraded: one is made up for within a second. */
 const TROUBLED = 2;
@@ -73,7 +74,8 @@ export function inWords(
   if (wrong.length > 0) return { state: 'degraded', reason: wrong.join('; ') };
   const notes = [
     behind && 'sends what waited behind what is live',
-    lost && `${dropped} samples between ${iso(lost.from / 1000)} and ${iso(lost.to / 1000)} were lost for this store`,
+    lost &&
+      `lost for this store: ${counted(dropped, 'sample')} between ${iso(lost.from / 1000)} and ${iso(lost.to / 1000)}`,
     deadLettered > 0 && 'samples that the store refused for good are kept as dead letters',
   ].filter(Boolean);
   return { state: 'ok', reason: notes.join('; ') };

@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { once } from 'node:events';
 import type { WriteStream } from 'node:fs';
+import { counted } from '../words.ts';
 import { importFile } from './import.ts';
 import type { ImportReport, LineFault } from './import.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -93,7 +94,8 @@ async function one(job: Job, resume: Resume | undefined, goOn: boolean): Promise
   const { file, refusals } = job;
   const { size } = await stat(file);
   const from = await resume?.read();
-  if (from && !goOn) console.error(`${file}: ${from.lines} lines were imported before; --resume would go on there`);
+  if (from && !goOn)
+    console.error(`${file}: an earlier import took in ${counted(from.lines, 'line')}; --resume would go on there`);
   if (!from && goOn) console.error(`${file}: no earlier import to go on from, so it begins at the start`);
   const progress = showProgress(file, size);
   let saved = -Infinity;
@@ -137,7 +139,9 @@ function tell(file: string, report: ImportReport, dry: boolean): void {
     `${rejected} rejected${why.length > 0 ? ` (${why.join(', ')})` : ''}`,
     ...(skipped > 0 ? [`${skipped} empty left out`] : []),
   ];
-  const state = cancelled ? `stopped after line ${lines}, all of it stored; --resume goes on there` : `${lines} lines`;
+  const state = cancelled
+    ? `stopped after line ${lines}, all of it stored; --resume goes on there`
+    : counted(lines, 'line');
   console.log(`${file}: ${parts.join(', ')}; ${state}`);
 }
 

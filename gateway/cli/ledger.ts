@@ -12,9 +12,26 @@ import type { WireLedger } from '../web/wire.ts';
 import { Absent, textOf, toDaemon } from './control.ts';
 import { argumentsOf, dataFolder } from './wrong-use.ts';
 
+const ledgerUsage = `penstock ledger [--data DIR] [--json]
+  where every sample is: of the running daemon, or of its data folder when none runs
+
+  Each source:  received + made = rejected + filtered + shed + journalled + merged, and journalled = in journal
+                made: repeats and bad values on loss, which no device said; filtered: by store.deadband;
+                shed: the disk was too full; merged: retransmissions; in journal: the journal's own count
+  Each store:   journalled = delivered + filtered + backlog + dead letters + dropped
+                from when the store was added; dropped: lost for it, between the times that are told
+
+  Exit code 0: every sum holds; 1: one does not, or nothing could be read.
+`;
+
 /** @returns the exit code: 0, or 1 when a sum does not hold */
 export async function ledgerCommand(args: string[]): Promise<number> {
-  const { values } = argumentsOf(args, { data: { type: 'string' }, json: { type: 'boolean' } });
+  const flag = { type: 'boolean' } as const;
+  const { values } = argumentsOf(args, { data: { type: 'string' }, json: flag, help: { ...flag, short: 'h' } });
+  if (values.help) {
+    console.log(ledgerUsage);
+    return 0;
+  }
   const ledger = await readLedger(dataFolder(values.data));
   console.log(values.json ? JSON.stringify(ledger, null, 2) : ledgerTable(ledger));
   return ledger.holds ? 0 : 1;

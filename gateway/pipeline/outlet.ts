@@ -2,6 +2,7 @@
 // a batch, by rejections or retransmissions, follows in an empty one, so that a kill forgets no more than seconds of it.
 import type { Batch, Clock, Journal } from '../model.ts';
 import type { Status } from '../status.ts';
+import { counted } from '../words.ts';
 import type { Ledgers } from './ledger.ts';
 
 /** ms between two accounts of a source that no batch has carried. */
@@ -32,8 +33,8 @@ export class Outlet {
       this.last = this.#journal.append(batch);
     } catch (error) {
       this.#ledgers.of(source).shed += samples.length;
-      const what = samples.length > 0 ? `${samples.length} samples` : `${events.length} events`;
-      const message = `${what} of ${source} are not stored: ${(error as Error).message}`;
+      const what = samples.length > 0 ? counted(samples.length, 'sample') : counted(events.length, 'event');
+      const message = `${what} of ${source} could not be journalled: ${(error as Error).message}`;
       this.#status.report('error', 'penstock_journal_refused_total', message);
       return samples.length > 0 && events.length > 0 && this.append({ ...batch, samples: [] });
     }

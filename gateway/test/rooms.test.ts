@@ -44,12 +44,13 @@ function room(path: string): string {
   return parts.slice(0, 2).join('/');
 }
 
-const vocabulary = ['gateway/model', 'gateway/clock'];
+const vocabulary = ['gateway/model', 'gateway/clock', 'gateway/words'];
 const plain = [...vocabulary, 'gateway/catalog', 'gateway/status'];
 const protocol = [...vocabulary, 'gateway/catalog', 'gateway/drivers/every'];
 const allowed: Record<string, string[]> = {
   'gateway/model': [],
   'gateway/clock': ['gateway/model'],
+  'gateway/words': [],
   'gateway/catalog': ['gateway/model'],
   'gateway/status': ['gateway/model'],
   'gateway/systemd': ['gateway/model', 'gateway/clock'],

@@ -1,6 +1,7 @@
 // CSV to readings: the header says what the columns are. Pure; used by import.ts for each line.
 // Long: one reading a row (tag, timestamp, value and maybe status or quality). Wide: a time and a column for each tag.
 import type { Reading } from '../../model.ts';
+import { counted } from '../../words.ts';
 import { fromSafe } from '../cells.ts';
 import { zoneOf } from '../zone.ts';
 import { readingOf } from './item.ts';
@@ -100,7 +101,7 @@ export function* ofRow(line: string, layout: Layout, rules: Rules): Generator<Re
   const cells = cellsOf(line, layout.delimiter);
   if (cells?.length !== layout.columns) {
     const message = cells
-      ? `has ${cells.length} columns; the header has ${layout.columns}`
+      ? `has ${counted(cells.length, 'column')}; the header has ${layout.columns}`
       : 'has quotes that do not fit together';
     yield { reason: 'wrong columns', message };
     return;
