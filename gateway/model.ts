@@ -350,6 +350,8 @@ export interface RawSeries {
   status: number[];
   /** True when the limit of rows cut it short. */
   more: boolean;
+  /** In words, which part of the range could not be had just now, and why; absent when it is whole. */
+  incomplete?: string;
 }
 
 /** Buckets of one tag, columnar; a bucket without a good value has n = 0 and nulls: a gap is a gap. */
@@ -361,6 +363,8 @@ export interface BucketSeries {
   min: (number | null)[];
   avg: (number | null)[];
   max: (number | null)[];
+  /** As in `RawSeries`. */
+  incomplete?: string;
 }
 
 /** Buckets as finished JSON, made where the query runs, so that a page's answer costs main no more than a copy. */

@@ -7,11 +7,13 @@ import { encodeFrame } from '../../journal/frame.ts';
 import { readHead } from '../../journal/head.ts';
 import { pump, sourceOf } from '../../journal/pump.ts';
 import { openSegments } from '../../journal/segments.ts';
-import type { Forwarder, Value } from '../../model.ts';
+import type { ForwardTag, Forwarder, Value } from '../../model.ts';
 import { killForwarding } from '../../test/kill-forward.ts';
 import { findProgram, needs } from '../../test/needs.ts';
+import { credentials } from '../credentials.ts';
 import { readDeadLetters } from '../dead-letters.ts';
 import { questdbForwarder } from './forwarder.ts';
+import { questdbHistory, wireOf } from './reader.ts';
 import { tables } from './schema.ts';
 import { contextOf, faultProxy, frameOf, tagOf, testServer } from './testing.ts';
 import type { Fault, FaultProxy, TestContext, TestServer } from './testing.ts';
@@ -216,6 +218,61 @@ test('a suspended table is said; a restart of the server is noticed over one of 
   await third.write([frameOf(4, [{ t: START + 3 }])], signal());
   expect(later.rewound).toEqual([30 * 60_000]);
   for (const each of [forwarder, again, third]) await each.close();
+});
+
+test('the reader gives back what was sent: pages, exact integers, texts, buckets of good values, the latest', async () => {
+  const forwarder = open(contextOf(dir, tags));
+  const I63 = 2n ** 63n;
+  const t = START + 1;
+  await forwarder.write(
+    [
+      frameOf(1, [
+        ...[1, 2, NaN, 40].map((each, i) => ({ t: t + i * 20_000_000, value: each })),
+        { t: t + 80_000_000, value: 1000, status: 0x80000000 },
+        { tag: 1, t, value: -5 },
+        ...[I63 - 1n, I63, -I63, 7].map((each, i) => ({ tag: 2, t: t + i, value: each })),
+        { tag: 2, t: t + 4, value: null, status: 0x80050000 },
+        { tag: 3, t, value: 'it\'s a "text"\nin two lines' },
+      ]),
+    ],
+    signal(),
+  );
+  await server.applied();
+  const { user, passwordFile } = server;
+  const wire = `postgres://127.0.0.1:${server.pg.port}/qdb`;
+  const who = { user, passwordFile, passwordCommand: '' };
+  const reader = questdbHistory(wireOf({ url: server.url, wire }), credentials(who));
+  const [flow, other, parts, note] = tags as [ForwardTag, ForwardTag, ForwardTag, ForwardTag];
+  const end = t + 100_000_000;
+  expect(await reader.raw(flow, t, end, 3)).toEqual({
+    t: [t, t + 20_000_000, t + 40_000_000],
+    value: [1, 2, null],
+    status: [0, 0, 0],
+    more: true,
+  });
+  expect(await reader.raw(flow, t + 40_000_001, end, 3)).toMatchObject({ value: [40, 1000], more: false });
+  expect(await reader.raw(parts, t, end, 10)).toMatchObject({
+    value: [I63 - 1n, I63, -I63, 7, null],
+    status: [0, 0, 0, 0, 0x80050000],
+  });
+  expect(await reader.raw(note, t, end, 10)).toMatchObject({ value: ['it\'s a "text"\nin two lines'] });
+  const minute = 60_000_000;
+  expect(await reader.buckets([other, flow], START, end, minute)).toEqual([
+    { t: [START, START + minute], n: [1, 0], min: [-5, null], avg: [-5, null], max: [-5, null] },
+    { t: [START, START + minute], n: [2, 1], min: [1, 40], avg: [1.5, 40], max: [2, 40] },
+  ]);
+  expect(await reader.latest([...tags, tagOf(9, 'no/such/tag')])).toMatchObject([
+    { id: flow.id, t: t + 80_000_000, value: 1000, status: 0x80000000 },
+    { id: other.id, value: -5 },
+    { id: parts.id, value: null },
+    { id: note.id },
+  ]);
+  await expect(reader.raw(flow, t, end, 0)).rejects.toThrow(RangeError);
+  await reader.close();
+  await forwarder.close();
+  const nobody = questdbHistory(wireOf({ url: '', wire: 'postgres://127.0.0.1:1/qdb' }), credentials(who));
+  await expect(nobody.raw(flow, t, end, 1)).rejects.toThrow(/^QuestDB at 127.0.0.1:1 does not answer/);
+  await nobody.close();
 });
 
 test('a gateway killed in the middle of its requests: what the journal holds is there, once', async () => {

@@ -34,7 +34,8 @@ const tableOf = ({ type }: RemoteTag): Table =>
 const RANGE = 'ts >= cast($1 AS timestamp) AND ts < cast($2 AS timestamp)';
 const AT = 'cast(ts AS long) AS t';
 /** `$3, $4, …` */
-const named = (count: number, first: number): string => Array.from({ length: count }, (_, i) => `$${first + i}`).join(', ');
+const named = (count: number, first: number): string =>
+  Array.from({ length: count }, (_, i) => `$${first + i}`).join(', ');
 
 export function questdbHistory(address: PostgresAddress, credentials: Credentials): RemoteHistory {
   const { ask, close } = questions((signal) => connect(address, credentials, signal, 'QuestDB'));
