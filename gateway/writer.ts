@@ -264,7 +264,8 @@ function runWriter({ dataDir, cap, durability, profile, retentionDays, shared }:
     historian.wake();
     acknowledge();
     emit('stats', stats());
-    const drops = losses.take();
+    // Who is no consumer any more has lost nothing.
+    const drops = losses.take().filter(({ consumer }) => log.consumers().includes(consumer));
     if (drops.length > 0) emit('dropped', drops);
   }, 1000);
   // What is left when time is up stays in the journal for the next start.
