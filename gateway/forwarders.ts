@@ -45,7 +45,8 @@ export interface Forwarding {
 /** Bytes of frames per write, and ms between two writes when there is less. */
 const WRITE = 256 * 1024;
 const PAUSE = 250;
-/** ms in which an aborted write must end. */
+/** ms that a write has at least, and in which an aborted one must end. */
+const LEAST = 1000;
 const GRACE = 2000;
 /** ms between two words about damaged frames. */
 const EXAMINE = 10_000;
@@ -80,14 +81,15 @@ async function begin(name: string, options: ForwardingOptions): Promise<Forwardi
     pumping.wake();
   };
   const consumer: Forwarder = kind.create(forward[name as 'file'] as never, { tag, clock, dataDir, log, rewind });
+  const pressure = (): number => consumer.pressure?.() ?? 0;
   const pumping = pump({
     source: debt,
     consumer,
     clock,
     bytes: WRITE,
     pause: PAUSE,
-    pace: new Pace({ clock, rate: forward.rate, pressure: () => consumer.pressure?.() ?? 0 }),
-    deadline: { write: forward.timeout, grace: GRACE },
+    ...(forward.rate > 0 ? { pace: new Pace({ clock, rate: forward.rate, pressure }) } : {}),
+    deadline: { write: Math.max(LEAST, forward.timeout), grace: GRACE },
   });
   const stop = new AbortController();
   const ended = pumping.run(stop.signal);

@@ -18,7 +18,7 @@ const login = (kind: string, store: string) => ({
 
 export const forwardSchema = {
   rate: {
-    doc: 'Samples per second sent to each store elsewhere from a backlog of more than five minutes; live ones go first and are not counted',
+    doc: 'Samples per second sent to each store elsewhere from a backlog of more than five minutes; live ones go first and are not counted; 0: as fast as the store takes them',
     format: 'nat',
     default: 10_000,
     env: 'PENSTOCK_FORWARD_RATE',
@@ -30,7 +30,10 @@ export const forwardSchema = {
     env: 'PENSTOCK_FORWARD_TIMEOUT',
   },
   file: {
-    path: text('Every sample is appended to this NDJSON file, in the form that import reads; empty: off', 'FILE_PATH'),
+    path: text(
+      'Every sample is appended to this NDJSON file (below the data folder unless absolute), in the form that import reads; empty: off',
+      'FILE_PATH',
+    ),
   },
   postgres: {
     url: address(

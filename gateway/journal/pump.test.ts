@@ -1,5 +1,7 @@
 // A store elsewhere that throws, hangs or is slow, for hours of virtual time, over the real journal and its files. Each
 // ends with the ledger and with the source's own numbering.
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import type { Consumer, Frame, Origin, Stored } from '../model.ts';
@@ -105,14 +107,15 @@ function bed(how: Partial<PumpOptions> & { cap?: number; rate?: number; segmentB
     void log.first;
   };
   return {
-    ...{ clock, log, debt, line, store, held, times, writes, pumping, append },
-    /** Seconds of the line, a sample each. */
+    ...{ journal: place.journal, clock, log, debt, line, store, held, times, writes, pumping, append },
+    /** Seconds of the line, a sample each; of a long time five together. */
     async pass(seconds: number, each = 1, step = 1000): Promise<void> {
-      for (let i = 0; i < seconds; i++) {
-        append(each);
+      const together = seconds >= 600 ? 5 : 1;
+      for (let i = 0; i < seconds; i += together) {
+        append(each * together);
         if (i % 60 === 0) await log.sync();
         pumping.wake();
-        for (let ms = 0; ms < 1000; ms += step) await clock.advance(step);
+        for (let ms = 0; ms < 1000 * together; ms += step) await clock.advance(step);
       }
     },
     async drain(): Promise<void> {
@@ -300,6 +303,27 @@ test('what the journal had to drop meanwhile is counted with its times, and the 
   expect(delivered).toBeGreaterThan(100);
   expect(lost).toEqual({ from: 0, to: (dropped - 1) * 1000 });
   expect(Math.min(...held.values())).toBe(dropped);
+});
+
+test('a frame that is spoilt on the disk meanwhile is counted as dropped with its time, and all others arrive', async () => {
+  const { pass, drain, store, balance, held, journal } = bed({ segmentBytes: 1000 });
+  store.write = refuse;
+  await pass(200);
+  const names = readdirSync(journal).filter((name) => name.endsWith('.seg'));
+  expect(names.length).toBeGreaterThan(6);
+  const path = join(journal, names[1] ?? '');
+  const bytes = readFileSync(path);
+  // In the middle of the last frame, behind its length.
+  bytes[bytes.length - 20] = 255 - (bytes[bytes.length - 20] ?? 0);
+  writeFileSync(path, bytes);
+  store.write = accept;
+  await drain();
+  const { dropped, delivered, lost } = balance();
+  expect([dropped, delivered]).toEqual([1, 199]);
+  const missing = Array.from({ length: 200 }, (_, n) => n).filter((n) => !held.has(n * 1000));
+  expect(missing.length).toBe(1);
+  expect(lost?.from).toBeLessThanOrEqual((missing[0] ?? 0) * 1000);
+  expect(lost?.to).toBeGreaterThanOrEqual((missing[0] ?? 0) * 1000);
 });
 
 test('what the store says of a write is what the books say, and what was stored lately can be had again', async () => {

@@ -84,9 +84,13 @@ export class Shelf {
     if (segment.indexed && !again) return;
     const { files, retire, gone } = this.#options;
     const before = segment.holes.length;
+    const { from, to } = segment;
     const bytes = load(files, segment.path).subarray(0, segment.size);
     retire(segment);
     survey(segment, bytes, { begin: segment.begin, known: segment.end, bound: Infinity, torn: false });
+    // What cannot be read any more had its times too.
+    segment.from = Math.min(from, segment.from);
+    segment.to = Math.max(to, segment.to);
     this.damaged += Math.max(0, segment.holes.length - before);
     if (segment.holes.length > 0) gone(segment.holes, segment);
   }
