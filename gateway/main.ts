@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { backupCommand, restoreCommand } from './cli/backup.ts';
 import { startDemo } from './cli/demo.ts';
 import type { Demo } from './cli/demo.ts';
+import { deadLettersCommand } from './cli/dead-letters.ts';
 import { exportCommand } from './cli/export-command.ts';
 import { importCommand } from './cli/import-command.ts';
 import { ledgerCommand } from './cli/ledger.ts';
@@ -44,6 +45,8 @@ const usage = `penstock ${version}: industrial edge gateway
       history of tags as CSV or NDJSON; penstock export --help has the options
   penstock ledger [--data DIR] [--json]
       where every sample is, of a running daemon or of its data folder; exit code 1 if a sum does not hold
+  penstock dead-letters list | show STORE | replay STORE [--data DIR]
+      rows that a store elsewhere refused for good: how many and why, each of them, and filed once more
   penstock backup FILE.tar [--data DIR]
       state and history in one file, while the gateway runs or not
   penstock restore FILE.tar [--data DIR]
@@ -59,6 +62,7 @@ const commands: Record<string, (args: string[]) => Promise<number>> = {
   export: exportCommand,
   import: importCommand,
   ledger: ledgerCommand,
+  'dead-letters': deadLettersCommand,
   backup: (args) => backupCommand(args, version),
   restore: (args) => restoreCommand(args, version),
 };

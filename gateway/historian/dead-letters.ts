@@ -82,25 +82,27 @@ export async function* readDeadLetters(dataDir: string, consumer: string): Async
 }
 
 /**
- * The rows of the samples as lines for the import, and events left out. They are set aside first, so that what is refused
- * meanwhile is kept apart; `done` removes them, without it the next call gives them again.
+ * All letters of a consumer, oldest first, to be sent again. They are set aside first, so that what is refused meanwhile is
+ * kept apart; `done` removes those read, without it the next call gives them again.
  */
-export function takeDeadLetters(dataDir: string, consumer: string): { lines: AsyncGenerator<string>; done(): void } {
+export function takeDeadLetters(
+  dataDir: string,
+  consumer: string,
+): { letters: AsyncGenerator<DeadLetter>; done(): void } {
   const folder = folderOf(dataDir);
   const taken = `${consumer}.taken-${Date.now()}.ndjson`;
   for (const [i, file] of (filesIn(dataDir).get(consumer) ?? []).entries())
     if (!file.includes('.taken-')) renameSync(file, join(folder, taken.replace('.ndjson', `-${i}.ndjson`)));
   const read = new Map<string, number>();
-  async function* lines(): AsyncGenerator<string> {
+  async function* letters(): AsyncGenerator<DeadLetter> {
     for (const file of filesIn(dataDir).get(consumer) ?? []) {
       if (!file.includes('.taken-')) continue;
       read.set(file, sizeOf(file));
-      for await (const entry of entriesOf(file))
-        if ('row' in entry && entry.table !== 'events') yield `${JSON.stringify(entry.row)}\n`;
+      for await (const entry of entriesOf(file)) if ('row' in entry) yield entry;
     }
   }
   return {
-    lines: lines(),
+    letters: letters(),
     done() {
       // A write that had the file open when it was set aside may have added to it since.
       for (const [file, size] of read) if (sizeOf(file) === size) rmSync(file, { force: true });

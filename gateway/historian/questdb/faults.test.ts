@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,10 +9,13 @@ import { readHead } from '../../journal/head.ts';
 import { pump, sourceOf } from '../../journal/pump.ts';
 import { openSegments } from '../../journal/segments.ts';
 import type { ForwardTag, Forwarder, Value } from '../../model.ts';
+import { counterTag, noteTag, numbersIn, startCounter, writeCounterPlant } from '../../test/counter.ts';
 import { killForwarding } from '../../test/kill-forward.ts';
 import { findProgram, needs } from '../../test/needs.ts';
+import { root, startGateway } from '../../test/rig.ts';
 import { credentials } from '../credentials.ts';
-import { readDeadLetters } from '../dead-letters.ts';
+import { deadLetters, readDeadLetters } from '../dead-letters.ts';
+import type { DeadLetter } from '../dead-letters.ts';
 import { questdbForwarder } from './forwarder.ts';
 import { questdbHistory, wireOf } from './reader.ts';
 import { tables } from './schema.ts';
@@ -282,4 +286,71 @@ test('a gateway killed in the middle of its requests: what the journal holds is 
   expect(amid).toBeGreaterThan(0);
   expect(journalled).toBeGreaterThan(1000);
   expect(account).toMatchObject({ journalled, delivered: journalled, filtered: 0, deadLettered: 0, dropped: 0 });
+}, 60_000);
+
+test('the whole gateway: what a device gave is there, and dead letters are listed, shown and filed once more', async () => {
+  const [config, data] = [join(dir, 'config'), join(dir, 'data')];
+  const counter = await startCounter();
+  writeCounterPlant(config, [counter.port]);
+  const note = (value: number, tag = noteTag): DeadLetter => ({
+    ...{ reason: 'refused', table: 'readings_integer', at: 5 },
+    row: { tag, timestamp: '2026-01-01T00:00:00.000001Z', value },
+  });
+  const event: DeadLetter = { reason: 'refused', table: 'events', at: 6, row: { kind: 'device', id: 'e' } };
+  await deadLetters(data, 'questdb').append([note(1), note(2, 'no/such/tag'), event, note(4_000_000_000)]);
+  const command = (...args: string[]) => {
+    const main = join(root, 'gateway', 'main.ts');
+    const found = spawnSync(process.execPath, [main, 'dead-letters', ...args, '--data', data], { encoding: 'utf8' });
+    return { code: found.status, said: found.stdout + found.stderr };
+  };
+  expect(command('list').said).toMatch(/^questdb: 4 rows from 1970.*\n {2}4 × refused\n$/);
+  expect(command('replay', 'questdb')).toMatchObject({ code: 1, said: expect.stringMatching(/no gateway answers/) });
+  const gateway = await startGateway('run', ['--config', config], data, {
+    PENSTOCK_FORWARD_QUESTDB_URL: server.url,
+    PENSTOCK_FORWARD_QUESTDB_USER: server.user,
+    PENSTOCK_FORWARD_QUESTDB_PASSWORD_FILE: server.passwordFile,
+  });
+  try {
+    expect(command('replay', 'questdb')).toEqual({
+      code: 1,
+      said: '2 rows of questdb filed once more; left: 1 row refused by the import, which show gives the reason for; 1 event, which no import takes\n',
+    });
+    const left = command('show', 'questdb')
+      .said.trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as DeadLetter);
+    expect(left).toEqual([
+      event,
+      { ...note(2, 'no/such/tag'), reason: expect.stringMatching(/^the import refuses it: /) },
+    ]);
+    const held = async (tag: string): Promise<unknown> =>
+      (
+        await server.sql(
+          `SELECT count() AS n, max(value) AS max FROM readings_integer WHERE tag = '${tag}' AND status = 0`,
+        )
+      )[0];
+    // The second letter is a later value for the same time.
+    await expect
+      .poll(() => held(noteTag).catch(() => undefined), { timeout: 20_000 })
+      .toEqual({ n: 1, max: 4_000_000_000 });
+    await expect
+      .poll(async () => ((await held(counterTag(0))) as { n: number }).n, { timeout: 20_000 })
+      .toBeGreaterThan(50);
+  } finally {
+    await gateway.stop();
+    await counter.close();
+  }
+  await server.applied();
+  const rows = await server.sql(
+    `SELECT value FROM readings_integer WHERE tag = '${counterTag(0)}' AND status = 0 ORDER BY ts`,
+  );
+  const there = rows.map(({ value: each }) => Number(each));
+  expect(new Set(there).size).toBe(there.length);
+  const ids = new Map([
+    [counterTag(0), 0],
+    [noteTag, 1],
+  ]);
+  const here = [...((await numbersIn(data, 1, ids)).counters[0] ?? [])].sort((a, b) => a - b);
+  // What came in the last moments before the stop waits in the journal.
+  expect(here.slice(0, there.length)).toEqual(there);
 }, 60_000);
