@@ -16,8 +16,11 @@ afterEach(async () => {
 const id = 'north/pump-1/flow';
 const base = Date.UTC(2026, 5, 1) * 1000;
 
-async function open(dataDir: string): Promise<{ writer: Writer; append(from: number, to: number): Promise<void> }> {
-  const writer = await openWriter({ dataDir, onDeath: (error) => expect.fail(error.message) });
+async function open(
+  dataDir: string,
+  journalCap?: number,
+): Promise<{ writer: Writer; append(from: number, to: number): Promise<void> }> {
+  const writer = await openWriter({ dataDir, journalCap, onDeath: (error) => expect.fail(error.message) });
   cleanups.push(() => writer.close());
   const { indexes, revision } = await writer.assign([{ id, type: 'double' }]);
   const tag = indexes.get(id) ?? -1;
@@ -134,4 +137,24 @@ test('a forwarder that is not configured any more is let go, once', async () => 
   });
   expect((await second.writer.attach(['elsewhere'])).released).toEqual([]);
   expect(Object.keys((await second.writer.stats()).accounts)).toEqual(['historian', 'elsewhere']);
+});
+
+test('history waits while a store elsewhere is far behind, and goes on when that is let go', async () => {
+  const { path: dataDir, remove } = scratch();
+  cleanups.push(remove);
+  const { writer, append } = await open(dataDir, 60_000);
+  await writer.attach(['elsewhere']);
+  await append(0, 3000);
+  const { backlog, dropped } = (await writer.stats()).accounts.elsewhere ?? {};
+  expect(backlog?.bytes).toBeGreaterThan(30_000);
+  expect(dropped).toBe(0);
+  let roomy = false;
+  const room = writer.journal.room(new AbortController().signal).then(() => (roomy = true));
+  await eventually(
+    async () => (await writer.stats()).account.delivered,
+    (delivered) => delivered === 3000,
+  );
+  expect(roomy).toBe(false);
+  await writer.attach([]);
+  await room;
 });

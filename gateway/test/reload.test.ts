@@ -14,6 +14,7 @@ import { importFile } from '../cli/import.ts';
 import type { DeviceState } from '../drivers/supervise.ts';
 import { openReader } from '../reader.ts';
 import type { AlarmList, Dict, StreamSnap, Summary, Timeseries } from '../web/wire.ts';
+import { linesIn } from './forward.ts';
 import { expectLedger } from './ledger.ts';
 import { eventually, get, json, listen, scratch, startGateway, stream } from './rig.ts';
 import type { Gateway } from './rig.ts';
@@ -40,6 +41,7 @@ const start = () => startGateway('run', ['--config', config, '--log-level', 'inf
 function write({ high = 80, tag = 'north/pump-1/flow', formerly = '' }): void {
   const metric = `flow: { limits: { h: ${high} }, onDelay: 0 }`;
   const renamed = tag.split('/').slice(0, 2).join('/');
+  writeFileSync(join(config, 'penstock.yaml'), 'forward: { file: { path: out.ndjson } }\n');
   writeFileSync(
     join(config, 'plant.yaml'),
     `sites: [{ id: north, name: North }, { id: south, name: South }]
@@ -233,6 +235,12 @@ test('a tag renamed by formerly keeps its history, now and after a restart', { t
       (json(last.get('penstock/demo/north/booster/_data/flow') ?? '') as { value?: number } | undefined)?.value === 42,
   );
   await broker.close();
+  // What is forwarded goes by the new name at once, and came by the old one before.
+  const tagsForwarded = await eventually(
+    () => linesIn(join(data, 'out.ndjson'), true).map(({ tag }) => tag),
+    (tags) => tags.filter((tag) => tag.startsWith('north')).at(-1) === renamed,
+  );
+  expect(tagsForwarded).toContain(old);
 
   await gateway.stop();
   gateway = await start();
