@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { Drop } from './journal/consumers.ts';
+import type { Account } from './journal/log.ts';
 import { openReader } from './reader.ts';
 import { openWriter } from './writer.ts';
 
@@ -64,3 +66,31 @@ test('what is appended on main is in history, through both threads and over a re
   }
   rmSync(dir, { recursive: true, force: true });
 }, 15_000);
+
+test('what a consumer loses because the journal is full is told once it happens, with its times', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'penstock-writer-'));
+  const writer = await openWriter({
+    dataDir: dir,
+    journalCap: 64 * 1024,
+    onDeath: (error) => expect.fail(error.message),
+  });
+  await writer.attach(['slow']);
+  let given = 0;
+  for (let i = 0; i < 40; i++) {
+    const samples = Array.from({ length: 500 }, (_, k) => {
+      const n = given++;
+      return { tag: k, t: n * 1000, receivedAt: n * 1000, value: Math.sin(n), status: 0, flags: 0 };
+    });
+    writer.journal.append({ origin: 'import', source: 'import', samples, events: [] });
+  }
+  const drops: Drop[] = [];
+  writer.onDrop((drop) => drops.push(drop));
+  await expect.poll(() => drops.find(({ consumer }) => consumer === 'slow'), { timeout: 5000 }).toBeDefined();
+  const { dropped, backlog, journalled, lost } = (await writer.stats()).accounts.slow as Account;
+  expect(drops.filter(({ consumer }) => consumer === 'slow')).toEqual([
+    { consumer: 'slow', samples: dropped, ...lost, reason: 'the journal was full' },
+  ]);
+  expect(dropped + backlog.samples).toBe(journalled);
+  await writer.close();
+  rmSync(dir, { recursive: true, force: true });
+});

@@ -324,3 +324,13 @@ test('whatever happens: the ledger balances, (tag, t) is unique, no null is good
     { numRuns: 100 },
   );
 });
+
+test('a loss downstream becomes an event, journalled and shown, with an id of its own', () => {
+  const it = started();
+  const loss = { consumer: 'questdb', samples: 7, from: 1000, to: 9000, reason: 'the journal was full' };
+  it.pipeline.note({ kind: 'loss', ...loss });
+  const [event] = it.events().filter(({ kind }) => kind === 'loss');
+  expect(event).toEqual({ kind: 'loss', ...loss, id: expect.any(String) as string, time: it.clock.now() });
+  expect(it.journal.at(-1)?.events).toEqual([event]);
+  expect(it.live.at(-1)?.events).toEqual([event]);
+});

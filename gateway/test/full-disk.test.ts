@@ -1,10 +1,10 @@
 // A disk that fills up under the running writer thread and is freed again: a small tmpfs of the test's own. Everything
 // taken in while it was full waits in memory, is acknowledged when there is room, and the sums hold. Needs root, to mount.
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect } from 'vitest';
-import type { Sample } from '../model.ts';
+import type { GatewayEvent, Sample } from '../model.ts';
 import { openWriter } from '../writer.ts';
 import type { Writer } from '../writer.ts';
 import { needs } from './needs.ts';
@@ -15,6 +15,7 @@ const disk = join(folder.path, 'disk');
 let mounted = false;
 afterEach(() => {
   if (mounted) execFileSync('umount', [disk]);
+  mounted = false;
   folder.remove();
 });
 
@@ -37,7 +38,7 @@ function fill(path: string): void {
 needs('root', 'mount', 'umount')(
   'a disk that fills up and is freed costs no sample',
   async () => {
-    mkdirSync(disk);
+    mkdirSync(disk, { recursive: true });
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', disk]);
     mounted = true;
     const writer = await openWriter({
@@ -83,6 +84,50 @@ needs('root', 'mount', 'umount')(
     });
     expect(delivered).toBe(journalled);
     await writer.close();
+  },
+  60_000,
+);
+
+needs('root', 'mount', 'umount')(
+  'on a full disk samples are shed by then, and an event is stored all the same, out of the reserve',
+  async () => {
+    mkdirSync(disk, { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', disk]);
+    mounted = true;
+    const writer = await openWriter({
+      dataDir: disk,
+      journalCap: 16 << 20,
+      onDeath(error) {
+        throw error;
+      },
+    });
+    const steps: string[] = [];
+    writer.onDisk((step) => steps.push(step));
+    const reserve = join(disk, 'journal', 'reserve');
+    await eventually(
+      () => existsSync(reserve),
+      (there) => there,
+    );
+    const filler = join(disk, 'filler');
+    fill(filler);
+    const event: GatewayEvent = { kind: 'clock', id: 'full', time: Date.now(), message: 'on a full disk' };
+    const seq = writer.journal.append({ origin: 'live', source: 'gateway', samples: [], events: [event] });
+    await writer.journal.durable(seq);
+    expect(steps).toEqual(['ok', 'stop']);
+    expect(existsSync(reserve)).toBe(false);
+    const { disk: state, journal } = await writer.stats();
+    expect(state.reason).toMatch(/full.*no longer stored/);
+    expect(journal.trouble).toBe('');
+    rmSync(filler);
+    await eventually(
+      () => existsSync(reserve),
+      (there) => there,
+    );
+    expect(steps).toEqual(['ok', 'stop', 'ok']);
+    await writer.close();
+    const again = await openWriter({ dataDir: disk, onDeath() {} });
+    expect((await again.loadAlarms()).events).toContainEqual(event);
+    await again.close();
   },
   60_000,
 );
