@@ -27,14 +27,17 @@ const MARGIN = 30 * 60_000;
 export class Debt implements PumpSource {
   readonly #options: DebtOptions;
   #owed: Range[];
-  /** What was settled lately, and when. */
-  #recent: (Range & { at: number })[] = [];
+  /** What was settled lately, and when; at first what is kept and not owed, which somebody settled before this start. */
+  #recent: (Range & { at: number })[];
   #oldest: Micros | undefined;
   readonly #order: Order = { passed: [] };
 
   constructor(options: DebtOptions) {
     this.#options = options;
     this.#owed = [...options.owed];
+    const at = options.clock.mono();
+    const kept = { from: options.follower.ends().first, to: this.#owed.at(-1)?.from ?? 0 };
+    this.#recent = this.#owed.reduce(minus, kept.from < kept.to ? [kept] : []).map((range) => ({ ...range, at }));
   }
 
   /** When the gateway got the oldest samples that are still owed, as far as they were looked at; undefined without any. */

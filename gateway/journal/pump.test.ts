@@ -107,7 +107,7 @@ function bed(how: Partial<PumpOptions> & { cap?: number; rate?: number; segmentB
     void log.first;
   };
   return {
-    ...{ journal: place.journal, clock, log, debt, line, store, held, times, writes, pumping, append },
+    ...{ journal: place.journal, clock, log, follower, debt, line, store, held, times, writes, pumping, append },
     /** Seconds of the line, a sample each; of a long time five together. */
     async pass(seconds: number, each = 1, step = 1000): Promise<void> {
       const together = seconds >= 600 ? 5 : 1;
@@ -345,6 +345,24 @@ test('what the store says of a write is what the books say, and what was stored 
   const account = balance([40, 42]);
   expect(account.filtered + account.deadLettered).toBe(101);
   expect(log.account('far').backlog.frames).toBe(0);
+});
+
+test('what was stored before a start of the thread can be had again as well, as far as it is kept', async () => {
+  const { pass, drain, log, follower, clock, append } = bed();
+  await pass(60);
+  await drain();
+  append(1);
+  const { first } = follower.ends();
+  const next = new Debt({ follower, clock, owed: log.account('far').owed, settled: () => {}, suspect: () => {} });
+  const seqs = (): number[] => {
+    const { live, backlog } = next.read(1e6);
+    return [...live, ...backlog].map(({ meta }) => meta.seq);
+  };
+  expect(seqs()).toHaveLength(1);
+  next.rewind(1000);
+  const all = seqs();
+  expect(all).toEqual(Array.from({ length: all.length }, (_, i) => first + i));
+  expect(all.length).toBeGreaterThan(30);
 });
 
 test('a stop ends within its grace even when a write heeds nothing', async () => {
