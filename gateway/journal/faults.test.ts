@@ -7,7 +7,7 @@ import { HEADER } from './header.ts';
 import type { Found } from './log.ts';
 import { openSegments } from './segments.ts';
 import type { DiskLog } from './segments.ts';
-import { Line, faulty, fill, forgetful, numbered, owedTo, scratch } from './testing.ts';
+import { Line, faulty, fill, forgetful, numbered, owedTo, scratch, seeded } from './testing.ts';
 import type { Call } from './testing.ts';
 
 let place: ReturnType<typeof scratch>;
@@ -41,14 +41,6 @@ const settle = (log: DiskLog, name: string, bytes: number, below = Infinity): nu
   if (metas.length > 0) log.deliver(name, metas, stored(frames));
   return metas.map(({ seq }) => seq);
 };
-/** mulberry32: the same faults at every run. */
-const seeded = (seed: number) => (): number => {
-  seed = (seed + 0x6d2b79f5) | 0;
-  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-};
-
 /** Appends 30 frames in six rounds, syncs after each, delivers some; gives back what was acknowledged. */
 async function work(log: DiskLog, clock: ManualClock): Promise<{ acknowledged: number; got: number[] }> {
   log.add('a', 1);

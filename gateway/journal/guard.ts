@@ -32,7 +32,7 @@ export interface GuardOptions {
   entered(step: DiskStep): void;
 }
 
-const EVERY = 5000;
+const EVERY = 2000;
 
 export class DiskGuard {
   readonly #options: GuardOptions;

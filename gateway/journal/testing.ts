@@ -65,6 +65,11 @@ export class Line {
     const none = { received: 0, made: 0, rejected: 0, filtered: 0, shed: 0, journalled: 0, merged: 0 };
     this.counts = { ...none, ...before };
   }
+  /** Says so much that is not taken. */
+  shed(samples: number): void {
+    this.counts.received += samples;
+    this.counts.shed += samples;
+  }
   next(seq: number, samples = 2): { bytes: Uint8Array; meta: FrameMeta } {
     const { counts } = this;
     counts.received += samples + (seq % 3);
@@ -91,6 +96,14 @@ export function accountsOf(metas: readonly FrameMeta[]): Map<string, SourceAccou
 }
 export const owedTo = (log: Log, name: string, below = Infinity): number[] =>
   log.read(name, 1e9, below).map(({ meta }) => meta.seq);
+
+/** mulberry32: the same faults at every run. */
+export const seeded = (seed: number) => (): number => {
+  seed = (seed + 0x6d2b79f5) | 0;
+  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+};
 
 export type Call = 'open' | 'write' | 'sync' | 'syncFolder' | 'rename' | 'truncate' | 'remove';
 

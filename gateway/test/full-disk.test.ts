@@ -19,6 +19,20 @@ afterEach(() => {
   folder.remove();
 });
 
+/** A writer over 48 MB. */
+function onSmallDisk(): Promise<Writer> {
+  mkdirSync(disk, { recursive: true });
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', disk]);
+  mounted = true;
+  return openWriter({
+    dataDir: disk,
+    journalCap: 16 << 20,
+    onDeath(error) {
+      throw error;
+    },
+  });
+}
+
 /** Takes every byte that is left. */
 function fill(path: string): void {
   const fd = openSync(path, 'w');
@@ -38,16 +52,7 @@ function fill(path: string): void {
 needs('root', 'mount', 'umount')(
   'a disk that fills up and is freed costs no sample',
   async () => {
-    mkdirSync(disk, { recursive: true });
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', disk]);
-    mounted = true;
-    const writer = await openWriter({
-      dataDir: disk,
-      journalCap: 16 << 20,
-      onDeath(error) {
-        throw error;
-      },
-    });
+    const writer = await onSmallDisk();
     const { indexes, revision } = await writer.assign([{ id: 'north/pump-1/flow', type: 'double' }]);
     const tag = indexes.get('north/pump-1/flow') as number;
     await writer.use([{ index: tag, id: 'north/pump-1/flow', type: 'double' }], revision);
@@ -91,16 +96,7 @@ needs('root', 'mount', 'umount')(
 needs('root', 'mount', 'umount')(
   'on a full disk samples are shed by then, and an event is stored all the same, out of the reserve',
   async () => {
-    mkdirSync(disk, { recursive: true });
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', disk]);
-    mounted = true;
-    const writer = await openWriter({
-      dataDir: disk,
-      journalCap: 16 << 20,
-      onDeath(error) {
-        throw error;
-      },
-    });
+    const writer = await onSmallDisk();
     const steps: string[] = [];
     writer.onDisk((step) => steps.push(step));
     const reserve = join(disk, 'journal', 'reserve');
