@@ -9,7 +9,7 @@ import { deadLetters } from '../dead-letters.ts';
 import { connection, jsonOf, refusal } from './http.ts';
 import { Encoder } from './lines.ts';
 import { sendAll } from './refused.ts';
-import type { Verdict } from './refused.ts';
+import type { Refused, Verdict } from './refused.ts';
 import { deadRow, requests } from './requests.ts';
 import type { Of } from './requests.ts';
 import type { Table } from './schema.ts';
@@ -73,10 +73,10 @@ function create(settings: Omit<QuestdbSettings, 'wire'>, context: ForwardContext
     await remember(memory, seen);
     started = seen.started;
   };
-  const giveUp = async (of: Of, table: Table, reason: string): Promise<void> => {
-    await letters.append([{ reason, table, at: clock.now(), row: deadRow(of, tag) }]);
-    const { frame, item } = of;
-    dead.set(frame.seq, (dead.get(frame.seq) ?? new Set()).add(item));
+  const giveUp = async (rows: readonly (Refused<Of> & { table: Table })[]): Promise<void> => {
+    const at = clock.now();
+    await letters.append(rows.map(({ of, table, reason }) => ({ reason, table, at, row: deadRow(of, tag) })));
+    for (const { of } of rows) dead.set(of.frame.seq, (dead.get(of.frame.seq) ?? new Set()).add(of.item));
   };
   const post = async (bytes: Uint8Array, signal: AbortSignal): Promise<Verdict> => {
     const began = clock.mono();
@@ -93,18 +93,18 @@ function create(settings: Omit<QuestdbSettings, 'wire'>, context: ForwardContext
 
   return {
     async write(frames, signal) {
-      const unwritable: (readonly [Of, Table, string])[] = [];
+      const bad: (Refused<Of> & { table: Table })[] = [];
       let filtered = 0;
-      let reason = '';
       const source = {
         frames,
         tag,
         skip({ frame, item }: Of) {
           const sample = frame.samples[item];
-          if (sample && !tag(sample.tag)) filtered++;
-          return (sample && !tag(sample.tag)) || (dead.get(frame.seq)?.has(item) ?? false);
+          const unknown = sample !== undefined && !tag(sample.tag);
+          if (unknown) filtered++;
+          return unknown || (dead.get(frame.seq)?.has(item) ?? false);
         },
-        unwritable: (...row: [Of, Table, string]) => void unwritable.push(row),
+        unwritable: (of: Of, table: Table, reason: string) => void bad.push({ of, table, reason }),
       };
       try {
         await attend(signal);
@@ -119,16 +119,17 @@ function create(settings: Omit<QuestdbSettings, 'wire'>, context: ForwardContext
               checked ||= !verdict.ok;
               return verdict;
             },
-            (row) => giveUp(row.of, lines.table, (reason = row.reason)),
+            (row) => void bad.push({ ...row, table: lines.table }),
           );
         }
-        for (const row of unwritable) await giveUp(row[0], row[1], (reason = row[2]));
         await settle();
       } catch (error) {
         ready = false;
         throw error;
       } finally {
-        if (reason) log('warn', `QuestDB refuses rows, they are kept as dead letters: ${reason}`);
+        // Also of a write that failed: the next try leaves them out, so that it comes to an end.
+        if (bad.length > 0) await giveUp(bad);
+        if (bad[0]) log('warn', `QuestDB refuses rows, they are kept as dead letters: ${bad[0].reason}`);
       }
       return countOf(frames, filtered, dead);
     },

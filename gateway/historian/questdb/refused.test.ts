@@ -28,7 +28,7 @@ async function against(bad: readonly boolean[], hint: (rows: number[]) => number
         wrong.length === 0 ? { ok: true } : { ok: false, reason: 'no', ...(line === undefined ? {} : { line }) },
       );
     },
-    ({ of }) => Promise.resolve(void refused.push(of)),
+    ({ of }) => void refused.push(of),
   );
   return { stored, refused, requests };
 }

@@ -13,7 +13,7 @@ export interface Refused<Of> {
 export async function sendAll<Of>(
   lines: Lines<Of>,
   post: (bytes: Uint8Array) => Promise<Verdict>,
-  refused: (row: Refused<Of>) => Promise<void>,
+  refused: (row: Refused<Of>) => void,
 ): Promise<void> {
   /** Parts still to send, the next one last. */
   const parts: [from: number, to: number][] = [[0, lines.rows]];
@@ -23,7 +23,7 @@ export async function sendAll<Of>(
     const verdict = await post(lines.slice(from, to));
     if (verdict.ok) continue;
     if (to - from === 1) {
-      await refused({ of: lines.of[from] as Of, reason: verdict.reason });
+      refused({ of: lines.of[from] as Of, reason: verdict.reason });
       continue;
     }
     const row = from + (verdict.line ?? 0) - 1;
