@@ -18,7 +18,7 @@ import type { Thread } from './threads.ts';
 import type { SettledWrite, Writer } from './writer.ts';
 
 export interface Egress {
-  /** Of at most a second ago, by forwarder; `down` says why the thread does not run just now. */
+  /** Of at most a second ago, by forwarder; `down` says why the thread has died lately. */
   health(): { forwards: Record<string, ForwardHealth>; down: string };
   /** After a reload; earlier tags stay known. */
   use(tags: readonly ForwardTag[]): void;
@@ -38,6 +38,8 @@ export interface EgressOptions {
   /** ms without a word after which the thread is taken for dead; 60 s by default. */
   silence?: number;
 }
+/** ms after which a thread that was started again is not spoken of any more. */
+const SETTLED = 15_000;
 type Said = { level: 'debug' | 'info' | 'warn' | 'error'; message: string; detail: object };
 
 /** Starts the thread, after the writer; rejects when it cannot begin. */
@@ -47,6 +49,7 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
   let thread: Thread;
   let tries = 0;
   let closed = false;
+  let alive = false;
   let down = '';
   let heard = performance.now();
   let forwards: Record<string, ForwardHealth> = {};
@@ -56,22 +59,24 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
     if (closed) return;
     const owed = Object.fromEntries(Object.entries(accounts).map(([name, account]) => [name, account.owed]));
     const data = { dataDir, forward, owed, tags, shared: writer.shared };
+    const began = performance.now();
     const fresh = (thread = startThread('egress', import.meta.url, data, (name, body) => {
       if (name === 'settled') writer.settled(body as SettledWrite);
       if (name === 'suspect') writer.examine(body as string);
       if (name === 'health') {
         forwards = body as Record<string, ForwardHealth>;
         heard = performance.now();
+        if (heard - began > SETTLED) down = '';
       }
       if (name === 'log') {
         const { level, message, detail } = body as Said;
         log[level](detail, message);
       }
     }));
-    const began = performance.now();
     void fresh.death.then(({ expected, error }) => {
       if (expected || closed) return;
       const reason = error ?? new Error('the egress thread ended');
+      alive = false;
       down = reason.message;
       options.onDeath(reason);
       tries = performance.now() - began > 60_000 ? 0 : tries + 1;
@@ -79,7 +84,7 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
     });
     await fresh.ready;
     heard = performance.now();
-    down = '';
+    alive = true;
   };
   const again = (): void => {
     const delay = Math.min(10_000, 100 * 2 ** tries);
@@ -96,7 +101,7 @@ export async function openEgress(options: EgressOptions): Promise<Egress> {
     throw error;
   }
   const watch = setInterval(() => {
-    if (down || performance.now() - heard < silence) return;
+    if (!alive || performance.now() - heard < silence) return;
     thread.kill(new Error(`the egress thread said nothing for ${silence / 1000} s`));
   }, silence / 4);
   watch.unref();

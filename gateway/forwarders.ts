@@ -87,7 +87,7 @@ async function begin(name: string, options: ForwardingOptions): Promise<Forwardi
     consumer,
     clock,
     bytes: WRITE,
-    pause: PAUSE,
+    pause: kind.pause ?? PAUSE,
     ...(forward.rate > 0 ? { pace: new Pace({ clock, rate: forward.rate, pressure }) } : {}),
     deadline: { write: Math.max(LEAST, forward.timeout), grace: GRACE },
   });

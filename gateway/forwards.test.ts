@@ -44,7 +44,7 @@ const cases: [string, ForwardHealth, Account | undefined, string, 'ok' | 'degrad
   [
     'a dead thread',
     ...([well, account, 'out of memory', 'degraded'] as const),
-    'the forwarding thread died and is started again: out of memory',
+    'the forwarding thread died and was started again: out of memory',
   ],
   ['catching up', { ...well, behind: true }, account, '', 'ok', 'sends what waited behind what is live'],
   [

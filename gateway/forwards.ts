@@ -64,7 +64,7 @@ export function inWords(
   const failing = tries >= TROUBLED;
   const since = lastSuccess === undefined ? `yet, tried since ${iso(failingSince)}` : `since ${iso(lastSuccess)}`;
   const wrong = [
-    down && `the forwarding thread died and is started again: ${down}`,
+    down && `the forwarding thread died and was started again: ${down}`,
     hangingSince !== undefined &&
       `the write of ${iso(hangingSince)} was given up and has not ended; nothing is sent until it does`,
     failing && hangingSince === undefined && `nothing stored ${since}: ${lastError}; samples wait in the journal`,

@@ -263,6 +263,8 @@ export interface ForwardContext {
 /** A kind of forwarder as the registry in forwarders.ts knows it; `Settings` is its section of `forward` in the settings. */
 export interface ForwardKind<Settings> {
   kind: string;
+  /** ms between the starts of two writes, unless the last was full; 250 when it does not say. */
+  pause?: number;
   /** Does no I/O: the first `write` connects. Throws in words when the settings cannot be right. */
   create(settings: Settings, context: ForwardContext): Forwarder;
 }

@@ -31,7 +31,7 @@ export const forwardSchema = {
   },
   file: {
     path: text(
-      'Every sample is appended to this NDJSON file (below the data folder unless absolute), in the form that import reads; empty: off',
+      'Every sample is appended to this NDJSON file (below the data folder unless absolute), in the form that import reads; it grows until somebody moves it away, and a new one is begun; empty: off',
       'FILE_PATH',
     ),
   },

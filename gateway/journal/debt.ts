@@ -27,8 +27,11 @@ const MARGIN = 30 * 60_000;
 export class Debt implements PumpSource {
   readonly #options: DebtOptions;
   #owed: Range[];
-  /** What was settled lately, and when; at first what is kept and not owed, which somebody settled before this start. */
-  #recent: (Range & { at: number })[];
+  /**
+   * What was settled lately, since when and until when; at first what is kept and not owed, which somebody settled before
+   * this start.
+   */
+  #recent: (Range & { since: number; at: number })[];
   #oldest: Micros | undefined;
   readonly #order: Order = { passed: [] };
 
@@ -37,7 +40,9 @@ export class Debt implements PumpSource {
     this.#owed = [...options.owed];
     const at = options.clock.mono();
     const kept = { from: options.follower.ends().first, to: this.#owed.at(-1)?.from ?? 0 };
-    this.#recent = this.#owed.reduce(minus, kept.from < kept.to ? [kept] : []).map((range) => ({ ...range, at }));
+    this.#recent = this.#owed
+      .reduce(minus, kept.from < kept.to ? [kept] : [])
+      .map((range) => ({ ...range, since: at, at }));
   }
 
   /** When the gateway got the oldest samples that are still owed, as far as they were looked at; undefined without any. */
@@ -93,8 +98,8 @@ export class Debt implements PumpSource {
     for (const range of runsOf(frames)) {
       this.#owed = minus(this.#owed, range);
       const last = this.#recent.at(-1);
-      if (last?.to === range.from && now - last.at < 1000) last.to = range.to;
-      else this.#recent.push({ ...range, at: now });
+      if (last?.to === range.from && now - last.since < 1000) Object.assign(last, { to: range.to, at: now });
+      else this.#recent.push({ ...range, since: now, at: now });
     }
     this.#recent = this.#recent.filter(({ at }) => now - at < MARGIN);
     const settled = frames.map(({ seq, size, samples, from, to }) => ({ seq, size, samples, from, to }));

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ManualClock } from '../../clock.ts';
 import type { Forwarder, Frame, Sample, Value } from '../../model.ts';
 import { Status } from '../../model.ts';
-import { fileForwarder, lineOf } from './file.ts';
+import { fileForwarder, isCrowded, lineOf } from './file.ts';
 import { withFrame } from './place.ts';
 import type { Stretch } from './place.ts';
 
@@ -113,6 +113,17 @@ test('a place that is damaged is said and not guessed', async () => {
   await open().write([frame(2)], signal);
   writeFileSync(`${out}.position`, readFileSync(`${out}.position`, 'utf8').replace('size', 'sise'));
   await expect(open().write([frame(3)], signal)).rejects.toThrow(/position is damaged: remove it/);
+});
+
+test('a disk is crowded below a tenth, and a large one below 10 GiB', () => {
+  const gib = 2 ** 30;
+  const cases: [free: number, total: number, crowded: boolean][] = [
+    [0.9 * gib, 10 * gib, true],
+    [1.1 * gib, 10 * gib, false],
+    [9 * gib, 1000 * gib, true],
+    [11 * gib, 1000 * gib, false],
+  ];
+  for (const [free, total, crowded] of cases) expect(isCrowded(free, total)).toBe(crowded);
 });
 
 test('stretches of frames grow together, and the lowest are forgotten', () => {

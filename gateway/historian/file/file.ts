@@ -2,7 +2,7 @@
 // without any store, and comes back in. Runs in the egress thread; exactly once over kills, because the file and
 // its place (place.ts) are durable before a write counts, and what stands behind the place is cut off.
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { Status, quality } from '../../model.ts';
 import type { ForwardContext, ForwardKind, Forwarder, Sample } from '../../model.ts';
@@ -15,7 +15,11 @@ export interface FileSettings {
   path: string;
 }
 
-export const fileForwarder: ForwardKind<FileSettings> = { kind: 'file', create };
+/** Each write is four syncs, which wear out a card. */
+export const fileForwarder: ForwardKind<FileSettings> = { kind: 'file', pause: 1000, create };
+
+/** What is left free of the disk, as a share and of a large one in bytes: the journal and history need it more. */
+const spare = { share: 0.1, bytes: 10 * 2 ** 30 };
 
 function create({ path: given }: FileSettings, { tag, dataDir }: ForwardContext): Forwarder {
   const path = resolve(dataDir, given);
@@ -25,6 +29,9 @@ function create({ path: given }: FileSettings, { tag, dataDir }: ForwardContext)
     async write(frames) {
       place ??= (await readPlace(`${path}.position`)) ?? { inode: 0, size: 0, frames: [] };
       await using file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o640);
+      const { bavail, blocks, bsize } = await statfs(path);
+      if (isCrowded(bavail * bsize, blocks * bsize))
+        throw new Error(`the disk of ${path} is nearly full: make room, or let the file be on another disk`);
       const { ino: inode, size } = await file.stat();
       // A file that somebody has moved away or emptied is begun anew; behind the place stands half a write.
       const start = inode === place.inode ? Math.min(size, place.size) : size;
@@ -56,6 +63,9 @@ function create({ path: given }: FileSettings, { tag, dataDir }: ForwardContext)
     close: () => Promise.resolve(),
   };
 }
+
+/** Bytes free, and of the disk in all. */
+export const isCrowded = (free: number, total: number): boolean => free < Math.min(spare.share * total, spare.bytes);
 
 /** A line that import reads: integers past 2^53 as text, times to the microsecond, a status unless it is plainly good. */
 export function lineOf(id: string, { t, value, status }: Sample): string {
