@@ -121,7 +121,7 @@ export function upsertRows(table: SampleTable, rows: readonly Row[]): { text: st
       JOIN unnest($6::text[], $7::text[], $8::text[], $9::text[]) WITH ORDINALITY AS n(tag, site, asset, metric, key)
         ON n.key = r.key
       ON CONFLICT (tag, ts) DO UPDATE SET site = excluded.site, asset = excluded.asset, metric = excluded.metric,
-        value = excluded.value, status = excluded.status, seq = excluded.seq WHERE old.seq <= excluded.seq`,
+        value = excluded.value, status = excluded.status, seq = excluded.seq WHERE old.seq < excluded.seq`,
     values: [
       list(rows.map(({ t }) => String(t))),
       list(keys.map(String)),
