@@ -3,8 +3,8 @@ import type { Catalog, Tag } from '../catalog.ts';
 import { ManualClock } from '../clock.ts';
 import type { Batch, GatewayEvent, Reading, Sample } from '../model.ts';
 import { Status } from '../status.ts';
+import type { Pipeline, PipelineOptions } from './junction.ts';
 import { createPipeline } from './pipeline.ts';
-import type { Pipeline, PipelineOptions } from './pipeline.ts';
 import { catalogOf, tagOf } from './plant.ts';
 
 export const FLOW = 0;

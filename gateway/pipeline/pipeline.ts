@@ -2,100 +2,18 @@
 // the events they caused. Holds the present (latest values, alarms, asset states) for the broker and the web.
 // A batch gets its sequence from the journal first, so what is shown is always on its way to disk.
 import { Alarms, isAlarmSnapshot } from '../alarms/alarms.ts';
-import type { AlarmSnapshot } from '../alarms/alarms.ts';
 import { replay } from '../alarms/replay.ts';
-import type { Catalog } from '../catalog.ts';
-import type {
-  ActResult,
-  Alarm,
-  AssetState,
-  Clock,
-  GatewayEvent,
-  Journal,
-  Live,
-  Micros,
-  OperatorAct,
-  Origin,
-  Present,
-  Reading,
-  Sample,
-  SourceCounts,
-  Value,
-} from '../model.ts';
-import type { Status } from '../status.ts';
+import type { Alarm, AssetState, GatewayEvent, Micros, Origin, Reading, Sample } from '../model.ts';
 import { Assets } from './assets.ts';
 import { answers, batches, fileHistory, ingestLive, newOutgoing, remembered, revive } from './ingest.ts';
 import type { Floor, Outgoing } from './ingest.ts';
+import type { Filed, Pipeline, PipelineOptions } from './junction.ts';
 import { Ledgers } from './ledger.ts';
 import type { Ledger } from './ledger.ts';
 import { Outlet } from './outlet.ts';
 import { makeLost, Silence } from './silence.ts';
 import { reachBack, tracksOf } from './track.ts';
 import type { LinkState, Track } from './track.ts';
-
-export interface PipelineOptions {
-  catalog: Catalog;
-  clock: Clock;
-  journal: Pick<Journal, 'append'>;
-  live: readonly Live[];
-  status: Status;
-  /** ms: how far a clock may be off, and after how long a proven value is repeated. */
-  settings?: { maxSkew?: number; maxSilence?: number };
-}
-
-/** A tag's newest value in history, as the historian's `latest` gives it. */
-export interface Remembered {
-  tag: number;
-  t: Micros;
-  value: Value;
-  status: number;
-}
-
-export interface Pipeline extends Present {
-  /** Readings of a device. Those of a tag that is unknown or another device's are rejected and counted. */
-  ingest(device: string, readings: readonly Reading[], origin?: Origin): void;
-  /** Proof that these tags' last values were still true at `at`. */
-  alive(device: string, tags: readonly number[], at: Micros): void;
-  online(device: string): void;
-  offline(device: string, reason: string): void;
-  act(act: OperatorAct): ActResult;
-  /** Stores history as it is; import and seed are in engineering units already, backfill is scaled like live readings. */
-  file(origin: Exclude<Origin, 'live'>, readings: readonly Reading[], source: string): Filed;
-  /** Counts readings that never became any: lines of a source that cannot be read. */
-  reject(source: string, count: number): void;
-  /** Something that happened outside, to be journalled and shown with all else. */
-  note(event: Omit<LossEvent, 'id' | 'time'>): void;
-  /** On: samples are shown and judged, but no more journalled, and counted as shed; events still are. */
-  shed(on: boolean): void;
-  use(catalog: Catalog): void;
-  /**
-   * Before `start`: the alarms (as `snapshot` gave them; anything else is ignored with a line in the log) with the events
-   * that the journal has beyond them, newest values and source accounts of the run before.
-   */
-  restore(state: {
-    alarms?: unknown;
-    events?: readonly GatewayEvent[];
-    latest?: readonly Remembered[];
-    ledgers?: ReadonlyMap<string, SourceCounts>;
-  }): void;
-  /** Plain JSON: the alarms, for `restore` after the next start. */
-  snapshot(): AlarmSnapshot;
-  /** Per source, since its first reading ever: received + made = rejected + filtered + shed + journalled + merged. */
-  ledger(): Map<string, Ledger>;
-  start(): void;
-  close(): void;
-}
-
-export type LossEvent = Extract<GatewayEvent, { kind: 'loss' }>;
-
-/** What became of readings of history; `seq` is the journal's, when anything was journalled. */
-export interface Filed {
-  accepted: number;
-  rejected: number;
-  /** Not journalled for want of disk space. */
-  shed: number;
-  seq?: number;
-}
 
 /** A step back of the gateway's clock smaller than this is slewing, µs. */
 const STEP = 1_000_000;
