@@ -41,16 +41,29 @@ function post(path: string, body: unknown): Promise<unknown> {
 
 const at = (facility: string) => encodeURIComponent(facility);
 
+/** What is drawn: the last hours, or a range (ms); in buckets of minutes, or in as many as there are points. */
+export interface Curve {
+  metric: string;
+  hours?: number;
+  from?: number;
+  to?: number;
+  bucket_minutes?: number;
+  points?: number;
+  /** Asset paths; all of them when missing. */
+  assets?: readonly string[];
+}
+
 export const api = {
   facilities: (signal?: AbortSignal) => ask<Facility[]>('/facilities', { signal }),
   dict: (facility: string, signal?: AbortSignal) => ask<Dict>(`/dict?facility=${at(facility)}`, { signal }),
   summary: (facility: string, hours: number, signal?: AbortSignal) =>
     ask<Summary>(`/dashboard/summary/${at(facility)}?hours=${hours}`, { signal }),
-  timeseries: (facility: string, metric: string, hours: number, bucketMinutes: number, signal?: AbortSignal) =>
-    ask<Timeseries>(
-      `/dashboard/timeseries/${at(facility)}?metric=${at(metric)}&hours=${hours}&bucket_minutes=${bucketMinutes}`,
-      { signal },
-    ),
+  timeseries: (facility: string, curve: Curve, signal?: AbortSignal) => {
+    const { assets = [], ...rest } = curve;
+    const query = new URLSearchParams(Object.entries(rest).map(([name, value]) => [name, String(value)]));
+    for (const asset of assets) query.append('assets', asset);
+    return ask<Timeseries>(`/dashboard/timeseries/${at(facility)}?${query}`, { signal });
+  },
   acknowledge: (body: AcknowledgeBody) => post('/alarms/acknowledge', body),
   shelve: (body: ShelveBody) => post('/alarms/shelve', body),
   stream: (facility: string) => `${root}/stream?facility=${at(facility)}`,

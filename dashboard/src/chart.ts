@@ -2,6 +2,7 @@
 // Called by Chart.svelte, which owns the instance.
 import uPlot from 'uplot';
 import { formatNumber } from './format.ts';
+import type { Frame } from './frame.ts';
 import { hueCount, type ChartData } from './series.ts';
 
 export interface ChartProps {
@@ -9,8 +10,12 @@ export interface ChartProps {
   zone: string | undefined;
   /** A change of it redraws in the new colours. */
   theme: string;
+  /** What is shown of it; all when undefined. */
+  frame: Frame | undefined;
   /** Index under the cursor, undefined when it left. */
   oncursor(n: number | undefined): void;
+  /** The operator asks for another stretch of time; undefined: all of it. */
+  onframe(frame: Frame | undefined): void;
 }
 export interface Look {
   hues: string[];
@@ -75,7 +80,7 @@ export function options(
   look: Look,
   zone: string | undefined,
   size: { width: number; height: number },
-  hooks: { cursor(n: number | undefined): void; zoomed(on: boolean): void },
+  hooks: { cursor(n: number | undefined): void; visible(): Frame; frame(frame: Frame | undefined): void },
 ): uPlot.Options {
   const data = now();
   const shadedLines = shaded(data);
@@ -88,8 +93,25 @@ export function options(
     tzDate: (ts) => (zone ? uPlot.tzDate(new Date(ts), zone) : new Date(ts)),
     padding: [8, labelled ? 8 + widest(data) : 12, 0, 0],
     legend: { show: false },
-    cursor: { drag: { x: true, y: false, dist: 6 }, points: { size: 7 }, y: false },
-    scales: { y: { range: (_, low, high) => yRange(now(), low, high) } },
+    cursor: {
+      drag: { x: true, y: false, dist: 6, setScale: false },
+      points: { size: 7 },
+      y: false,
+      bind: {
+        // With Shift a drag pans.
+        mousedown: (_u, _target, handler) => (event: MouseEvent) => (event.shiftKey ? null : handler(event)),
+        dblclick: () => () => (hooks.frame(undefined), null),
+      },
+    },
+    scales: {
+      x: {
+        range: () => {
+          const { from, to } = hooks.visible();
+          return [from, to];
+        },
+      },
+      y: { range: (_, low, high) => yRange(now(), low, high) },
+    },
     axes: [
       {
         stroke: look.muted,
@@ -136,11 +158,12 @@ export function options(
       drawClear: [(u) => drawGaps(u, now(), look)],
       draw: [(u) => drawLimits(u, now(), look), ...(labelled ? [(u: uPlot) => drawLabels(u, now(), look)] : [])],
       setCursor: [(u) => hooks.cursor(u.cursor.idx ?? undefined)],
-      setScale: [
-        (u, key) => {
-          if (key !== 'x') return;
-          const t = now().t;
-          hooks.zoomed((u.scales.x?.min ?? 0) > (t[0] ?? 0) || (u.scales.x?.max ?? 0) < (t[t.length - 1] ?? 0));
+      setSelect: [
+        (u) => {
+          if (u.select.width < 1) return;
+          const { left, width } = u.select;
+          hooks.frame({ from: u.posToVal(left, 'x'), to: u.posToVal(left + width, 'x') });
+          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
         },
       ],
     },

@@ -1,8 +1,9 @@
 // What the table and the chart draw: rows in order, the window over them, series with their gaps and live tail.
 import { expect, test } from 'vitest';
 import type { Dict, DictTag, Timeseries } from '../../gateway/web/wire.ts';
+import { around, overlap, pan, shows, within, zoom } from './frame.ts';
 import { buildTable, orderRows, windowRows, type RowOrder } from './rows.ts';
-import { chooseAssets, describe, extend, listMetrics, sayValue, shape } from './series.ts';
+import { chooseAssets, crop, describe, extend, listMetrics, pointsFor, sayBucket, sayValue, shape } from './series.ts';
 
 function dict(assets: string[], metrics: (asset: string) => string[]): Dict {
   let i = 0;
@@ -123,4 +124,36 @@ test('metrics to draw: key figures first; a state is drawn in steps by its highe
   expect(steps.lines[0]?.avg).toEqual(series.series[0]?.max);
   expect(sayValue(steps, 1)).toBe('runs');
   expect(sayValue(steps, null)).toBe('—');
+});
+
+test('a frame of time: moved, narrowed about a place, kept in what there is, fetched with margins', () => {
+  const frame = { from: 100_000, to: 200_000 };
+  expect(pan(frame, -0.5)).toEqual({ from: 50_000, to: 150_000 });
+  expect(zoom(frame, 0.5, 0)).toEqual({ from: 100_000, to: 150_000 });
+  expect(zoom(frame, 2)).toEqual({ from: 50_000, to: 250_000 });
+  expect(within(pan(frame, 9), 300_000)).toEqual({ from: 200_000, to: 300_000 });
+  expect(within({ from: 150_000, to: 150_001 }, 300_000)).toMatchObject({ from: 145_001 });
+  expect(around(frame, 220_000)).toEqual({ from: 50_000, to: 220_000 });
+  expect([overlap(frame, pan(frame, 0.9)), overlap(frame, pan(frame, 1))]).toEqual([true, false]);
+});
+
+test.each([
+  [{ from: 50_000, to: 250_000 }, 1000, true],
+  [{ from: 150_000, to: 250_000 }, 1000, false],
+  [{ from: 50_000, to: 150_000 }, 1000, false],
+  // Up to now is all there can be.
+  [{ from: 50_000, to: 190_000 }, 1000, true],
+  [{ from: 50_000, to: 250_000 }, 6000, false],
+])('what is loaded (%o in buckets of %i ms) shows the frame: %s', (loaded, bucket, is) => {
+  expect(shows(loaded, bucket, { from: 100_000, to: 200_000 }, 50, 190_000)).toBe(is);
+});
+
+test('the part shown, and widths in words', () => {
+  const data = crop(shape(series, ['n/a']), { from: minute, to: 3 * minute });
+  expect([data.t, data.lines[0]?.max]).toEqual([
+    [minute, 2 * minute, 3 * minute],
+    [3, null, 8],
+  ]);
+  expect([320, 801, 9000].map(pointsFor)).toEqual([400, 1000, 2000]);
+  expect([1 / 6, 5, 120].map(sayBucket)).toEqual(['10 s', '5 min', '2 h']);
 });

@@ -2,6 +2,7 @@
 // those who do not see the curve. Pure; Trend.svelte prepares, Chart.svelte draws.
 import type { Dict, SummaryKpi, Timeseries, WireLimits } from '../../gateway/web/wire.ts';
 import { formatNumber, formatTime } from './format.ts';
+import type { Frame } from './frame.ts';
 
 export const hueCount = 4;
 /** Dash patterns: solid for the first four, then one pattern more for every further four. */
@@ -37,9 +38,15 @@ export interface Tail {
   values: Map<string, (number | null)[]>;
 }
 
-/** Bucket in minutes for a span of hours when the operator leaves it to us. */
-export function autoBucket(hours: number): number {
-  return hours <= 12 ? 1 : 5;
+/** Buckets a screen can show: in steps, so that a window being resized is not fetched at every pixel. */
+export function pointsFor(pixels: number): number {
+  return Math.min(2000, Math.max(200, Math.ceil(pixels / 200) * 200));
+}
+
+/** A bucket's width in words: `30 s`, `5 min`, `2 h`. */
+export function sayBucket(minutes: number): string {
+  if (minutes < 1) return `${Math.round(minutes * 60)} s`;
+  return minutes % 60 === 0 ? `${minutes / 60} h` : `${minutes} min`;
 }
 
 /** Assets to draw: those asked for that exist, else the first `hueCount`. */
@@ -156,6 +163,19 @@ export function extend(tail: Tail, t: number, values: ReadonlyMap<string, number
     next.set(asset, [...(tail.values.get(asset) ?? tail.t.map(() => null)), values.get(asset) ?? null]);
   }
   return { t: [...tail.t, t], values: next };
+}
+
+/** The part of it that is shown. */
+export function crop(data: ChartData, { from, to }: Frame): ChartData {
+  const first = data.t.findIndex((t) => t >= from);
+  const last = data.t.findLastIndex((t) => t <= to);
+  const part = <T>(list: readonly T[]): T[] => (first < 0 ? [] : list.slice(first, last + 1));
+  return {
+    ...data,
+    t: part(data.t),
+    lines: data.lines.map((line) => ({ ...line, avg: part(line.avg), min: part(line.min), max: part(line.max) })),
+    gaps: data.gaps.filter((gap) => gap[0] < to && gap[1] > from),
+  };
 }
 
 /** A value of the curve in words, without its unit. */

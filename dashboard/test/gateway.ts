@@ -43,6 +43,8 @@ export interface Plant {
   cut(): void;
   /** Last-Event-ID of every stream opened so far; empty for a first one. */
   resumed: string[];
+  /** Every curve asked for. */
+  asked: URLSearchParams[];
   /** Streams open now. */
   streams(): number;
   acknowledged: AcknowledgeBody[];
@@ -60,6 +62,7 @@ export async function servePlant({ wide = false, hz = 1 } = {}): Promise<Plant> 
   const streams = new Map<ServerResponse, string>();
   const acknowledged: AcknowledgeBody[] = [];
   const resumed: string[] = [];
+  const asked: URLSearchParams[] = [];
   let silent = false;
   let seq = 0;
 
@@ -183,14 +186,21 @@ export async function servePlant({ wide = false, hz = 1 } = {}): Promise<Plant> 
     };
   }
   function timeseries(facility: Facility, dict: Dict, search: URLSearchParams): Timeseries {
-    const hours = Number(search.get('hours'));
-    const bucketMinutes = Number(search.get('bucket_minutes'));
-    const step = bucketMinutes * 60_000;
-    const to = Date.now();
-    const first = Math.floor((to - hours * 3_600_000) / step) * step;
+    const to = Number(search.get('to') ?? Date.now());
+    const from = Number(search.get('from') ?? to - Number(search.get('hours')) * 3_600_000);
+    const points = Number(search.get('points'));
+    const seconds = [1, 2, 5, 10, 15, 30, 60, 300, 3600].find((each) => each * 1000 * points >= to - from) ?? 86_400;
+    const step = points > 0 ? seconds * 1000 : Number(search.get('bucket_minutes')) * 60_000;
+    const bucketMinutes = step / 60_000;
+    const first = Math.floor(from / step) * step;
+    asked.push(search);
     const t = Array.from({ length: Math.floor((to - first) / step) + 1 }, (_, n) => first + n * step);
-    const tags = dict.tags.filter((tag) => tag.metric === search.get('metric'));
-    const hole = (n: number) => n > t.length * 0.4 && n < t.length * 0.45;
+    const assets = search.getAll('assets');
+    const tags = dict.tags.filter(
+      (tag) => tag.metric === search.get('metric') && (assets.length === 0 || assets.includes(tag.asset)),
+    );
+    // Data is missing for twenty minutes, two hours ago.
+    const hole = (n: number) => Math.abs((t[n] ?? 0) - (Date.now() - 7_200_000)) < 600_000;
     const curve = (tag: DictTag, add: number) =>
       t.map((at, n) => (hole(n) ? null : value(tag, at / 40 + (tag.i % 50) * 1e5) + add));
     const one = tags[0];
@@ -248,6 +258,7 @@ export async function servePlant({ wide = false, hz = 1 } = {}): Promise<Plant> 
     },
     cut: () => streams.forEach((_, answer) => answer.destroy()),
     resumed,
+    asked,
     streams: () => streams.size,
     acknowledged,
     async close() {

@@ -88,6 +88,55 @@ test('an operator’s shift: live values, facility, zoom, acknowledge, stale and
   await page.close();
 });
 
+test('zooming and panning fetch what the width shows, once the hand rests', { timeout: 60_000 }, async () => {
+  const { plant, page, said } = await open();
+  const chart = page.getByRole('slider');
+  await chart.locator('.u-over').waitFor();
+  const box = await chart.locator('.u-over').boundingBox();
+  if (!box) throw new Error('the chart has no size');
+  const base = plant.asked.at(-1);
+  expect(Number(base?.get('points'))).toBeGreaterThanOrEqual(box.width);
+  expect([base?.get('hours'), base?.get('from')]).toEqual(['12', null]);
+
+  const before = plant.asked.length;
+  const ranges = () =>
+    plant.asked
+      .slice(before)
+      .flatMap((one) => (one.has('from') ? [[Number(one.get('from')), Number(one.get('to'))]] : []));
+  await page.mouse.move(box.x + box.width * 0.25, box.y + 40);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.5, box.y + 40, { steps: 4 });
+  await page.mouse.up();
+  await expect.poll(ranges).toHaveLength(1);
+  const [[from = 0, to = 0] = []] = ranges();
+  // A quarter of twelve hours, and half as much again on either side; the four curves drawn and no more.
+  expect((to - from) / 3_600_000).toBeCloseTo(6, 0);
+  expect(plant.asked.at(-1)?.getAll('assets')).toHaveLength(4);
+  await page.getByText('auto (15 s)').waitFor({ state: 'attached' });
+
+  await chart.focus();
+  for (let n = 0; n < 8; n++) await page.keyboard.press('Shift+ArrowLeft');
+  await expect.poll(ranges).toHaveLength(2);
+  const [, [earlier = 0] = []] = ranges();
+  // Eight quarters of the three hours shown.
+  expect((from - earlier) / 3_600_000).toBeCloseTo(6, 0);
+  await page.keyboard.press('Shift+ArrowRight');
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  expect(ranges()).toHaveLength(2);
+
+  await page.mouse.move(box.x + box.width / 2, box.y + 40);
+  await page.keyboard.down('Control');
+  for (let n = 0; n < 5; n++) await page.mouse.wheel(0, -250);
+  await page.keyboard.up('Control');
+  await expect.poll(ranges).toHaveLength(3);
+  await page.getByText('auto (1 s)').waitFor({ state: 'attached' });
+  await page.keyboard.press('Escape');
+  await expect.poll(() => chart.getAttribute('data-zoomed')).toBe('false');
+  await page.getByText('auto (1 min)').waitFor({ state: 'attached' });
+  expect(said).toEqual([]);
+  await page.close();
+});
+
 test('a lost stream resumes behind its last event; a hidden tab lets it go', { timeout: 60_000 }, async () => {
   const plant = await servePlant();
   plants.push(plant);

@@ -2,7 +2,7 @@
 // Used by the routes; many pages that ask for the same site share one query.
 import type { Catalog, Site, Tag } from '../catalog.ts';
 import type { Alarm, BucketSeries, Clock, Historian, Present, Severity } from '../model.ts';
-import { timeseries } from './timeseries.ts';
+import { timeseries, widthFor } from './timeseries.ts';
 import { combine, course, rangeOf, widthMinutes, windowOf } from './kpi.ts';
 import type { Window } from './kpi.ts';
 import { isStale, liveValue, tagSeverities, wireAlarm, wireFacility } from './values.ts';
@@ -16,6 +16,16 @@ const cells = 10_000;
 /** How long an answer from history serves further pages, ms. */
 const shareFor = 5000;
 
+export interface AskedCurve {
+  metric: string;
+  hours: number;
+  bucket_minutes: number;
+  /** ms. */
+  from?: number;
+  to?: number;
+  points?: number;
+  assets?: string | string[];
+}
 type History = { window: Window; spark: (number | null)[] };
 
 export class Dashboard {
@@ -52,14 +62,20 @@ export class Dashboard {
     };
   }
 
-  timeseries(
-    site: Site,
-    metric: string,
-    hours: number,
-    minutes: number,
-    signal: AbortSignal,
-  ): Promise<Buffer | undefined> {
-    return timeseries(this.#historian, this.#clock.micros(), site, { metric, hours, minutes }, signal);
+  /** A curve over the hours until now, or over a range of its own; undefined when no asset has the metric. */
+  timeseries(site: Site, asked: AskedCurve, signal: AbortSignal): Promise<Buffer | undefined> {
+    const { metric, hours, bucket_minutes: minutes, points } = asked;
+    const now = this.#clock.now();
+    const width = (span: number): number => (points === undefined ? minutes * 60_000 : widthFor(span, points));
+    const span = hours * 3_600_000;
+    const { from, to = now } = asked;
+    const assets = typeof asked.assets === 'string' ? [asked.assets] : asked.assets;
+    if (from !== undefined)
+      return timeseries(this.#historian, site, { metric, assets, from, to, width: width(to - from) }, signal);
+    // The bucket now running is the last.
+    const end = Math.floor(to / width(span)) * width(span) + width(span);
+    const begin = end - Math.ceil(span / width(span)) * width(span);
+    return timeseries(this.#historian, site, { metric, assets, from: begin, to: end, width: width(span) }, signal);
   }
 
   #kpi(metric: string, tags: readonly Tag[], history: History | undefined): SummaryKpi {

@@ -39,6 +39,8 @@ export interface RoutesOptions {
   ledger(): Promise<WireLedger>;
 }
 
+/** ms of a curve. */
+const longest = 10 * 366 * 86_400_000;
 /** Who acts when nobody says a name: until users exist, whoever sits at the page. */
 const somebody = 'operator';
 export function routes(options: RoutesOptions): FastifyPluginAsyncTypebox {
@@ -107,10 +109,12 @@ export function routes(options: RoutesOptions): FastifyPluginAsyncTypebox {
       },
       async (request, reply) => {
         const site = siteOf(request.params.facility);
-        const { metric, hours, bucket_minutes } = request.query;
+        const { metric, from, to = clock.now() } = request.query;
+        if (from !== undefined && (from >= to || to - from > longest))
+          throw new Refusal(400, 'from must lie before to, by ten years at most', 'from');
         const gone = new AbortController();
         reply.raw.once('close', () => gone.abort());
-        const body = await dashboard.timeseries(site, metric, hours, bucket_minutes, gone.signal);
+        const body = await dashboard.timeseries(site, request.query, gone.signal);
         // Bytes already: the schema is for the docs, and a test holds the bytes against it.
         if (body) {
           reply.raw.once('finish', () => release(body));

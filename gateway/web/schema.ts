@@ -233,11 +233,29 @@ export const SummaryQuery = Type.Object(
   },
   closed,
 );
+const moment = Type.Optional(
+  Type.Integer({ minimum: 0, maximum: 9_999_999_999_999, description: 'ms since the epoch' }),
+);
 export const TimeseriesQuery = Type.Object(
   {
     metric: Type.String({ minLength: 1, description: 'last part of the tag ids' }),
-    hours: Type.Integer({ minimum: 1, maximum: 48, default: 12 }),
+    hours: Type.Integer({ minimum: 1, maximum: 48, default: 12, description: 'up to `to`, when there is no `from`' }),
     bucket_minutes: Type.Integer({ minimum: 1, maximum: 60, default: 5 }),
+    from: moment,
+    to: moment,
+    points: Type.Optional(
+      Type.Integer({
+        minimum: 10,
+        maximum: 4000,
+        description:
+          'most buckets, as a screen has pixels; their width follows, down to a second, instead of bucket_minutes',
+      }),
+    ),
+    assets: Type.Optional(
+      Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }))], {
+        description: 'asset paths, one a parameter; all of them when missing',
+      }),
+    ),
   },
   closed,
 );

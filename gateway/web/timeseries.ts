@@ -1,30 +1,53 @@
 // One metric of every asset of a site over time, as the bytes of its answer. The columns come finished from the reader
 // thread; here they are only put between the names. Used by dashboard.ts.
 import type { Site } from '../catalog.ts';
-import type { Historian, Micros } from '../model.ts';
+import type { Historian } from '../model.ts';
 import type { Timeseries } from './wire.ts';
 
-const minute = 60_000_000;
 /** Most buckets in one question: the reader stays free for others in between. */
 const cells = 20_000;
 /** Decimal places beyond those that are shown: finer than a screen can draw, and a third of the bytes. */
 const finer = 3;
 
+export interface Curve {
+  metric: string;
+  /** Asset paths; all of the site's when missing. */
+  assets?: readonly string[];
+  /** ms; buckets begin at or before `from` and end at or after `to`. */
+  from: number;
+  to: number;
+  /** Width of a bucket, ms. */
+  width: number;
+}
+
+/** Widths that people can read off an axis, ms. */
+const seconds = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400];
+
+/** The smallest of them that cuts a span of ms into at most so many buckets. */
+export function widthFor(span: number, points: number): number {
+  const least = span / points;
+  const fitting = seconds.find((each) => each * 1000 >= least);
+  return fitting === undefined ? Math.ceil(least / 86_400_000) * 86_400_000 : fitting * 1000;
+}
+
 /** @returns the JSON of a `Timeseries`; undefined when no asset has the metric. Buckets lie on multiples of their width. */
 export async function timeseries(
   historian: Historian,
-  now: Micros,
   site: Site,
-  { metric, hours, minutes }: { metric: string; hours: number; minutes: number },
+  curve: Curve,
   signal: AbortSignal,
 ): Promise<Buffer | undefined> {
-  const tags = site.assets.flatMap((asset) => asset.tags).filter((tag) => tag.metric === metric && tag.type !== 'text');
+  const { metric, assets } = curve;
+  const tags = site.assets
+    .filter(({ path }) => assets === undefined || assets.includes(path))
+    .flatMap((asset) => asset.tags)
+    .filter((tag) => tag.metric === metric && tag.type !== 'text');
   const first = tags[0];
   if (!first) return undefined;
-  const width = minutes * minute;
-  const to = Math.floor(now / width) * width + width;
-  const count = Math.ceil((hours * 60) / minutes);
-  const from = to - count * width;
+  const width = curve.width * 1000;
+  const from = Math.floor((curve.from * 1000) / width) * width;
+  const to = Math.ceil((curve.to * 1000) / width) * width;
+  const count = (to - from) / width;
 
   let t: Uint8Array | undefined;
   const columns: Uint8Array[] = [];
@@ -44,7 +67,7 @@ export async function timeseries(
     decimals: first.decimals,
     from: new Date(from / 1000).toISOString(),
     to: new Date(to / 1000).toISOString(),
-    bucketMinutes: minutes,
+    bucketMinutes: curve.width / 60_000,
   };
   const names = new Map(site.assets.map((asset) => [asset.path, asset.name]));
   const parts: Uint8Array[] = [Buffer.from(`${open(head)},"t":`), t ?? Buffer.from('[]'), Buffer.from(',"series":[')];

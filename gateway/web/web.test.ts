@@ -63,6 +63,22 @@ describe('figures', () => {
     expect(series.series[0]?.avg.slice(0, 3)).toEqual([0, 1, null]);
   });
 
+  test('a timeseries of a range: as many buckets as a screen has pixels, of the assets asked', async () => {
+    const from = Date.UTC(2026, 4, 1);
+    const ask = (more: object) => {
+      const query = new URLSearchParams({ metric: 'flow', from: String(from), ...more } as Record<string, string>);
+      return get<Timeseries>(`/dashboard/timeseries/${at}?${query}`);
+    };
+    const series = await ask({ to: String(from + 600_000), points: '100', assets: `${site}/pump 2` });
+    expect(series.series.map((one) => one.tag)).toEqual([`${site}/pump 2/flow`]);
+    expect([series.bucketMinutes, series.t.length, series.t[0]]).toEqual([1 / 6, 60, from]);
+    const year = await ask({ to: String(from + 365 * 86_400_000), points: '200' });
+    expect([year.bucketMinutes, year.t.length]).toEqual([2 * 1440, 183]);
+    const wrong = [`to=${from}&from=${from}`, 'points=9', 'points=4001', 'from=-1', `from=${from}&to=9999999999999`];
+    for (const query of wrong)
+      expect((await it.ask(`/api/v1/dashboard/timeseries/${at}?metric=flow&${query}`)).code, query).toBe(400);
+  });
+
   test('a decomposed accent in the address is the same facility', async () => {
     expect(await get(`/dashboard/summary/${encodeURIComponent(site.normalize('NFD'))}`)).toMatchObject({ hours: 24 });
   });
