@@ -252,9 +252,10 @@ function drawLimits(u: uPlot, data: ChartData, look: Look): void {
 function drawLabels(u: uPlot, data: ChartData, look: Look): void {
   const { ctx, bbox } = u;
   const height = 14 * devicePixelRatio;
+  const shown = data.t.findLastIndex((t) => t <= (u.scales.x?.max ?? Infinity));
   const labels = data.lines
     .map((line) => {
-      const last = line.avg.findLast((value) => value !== null && value !== undefined);
+      const last = line.avg.slice(0, shown + 1).findLast((value) => value !== null && value !== undefined);
       return { line, y: last == null ? Number.NaN : u.valToPos(last, 'y', true) };
     })
     .filter(({ y }) => Number.isFinite(y))

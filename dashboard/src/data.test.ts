@@ -3,7 +3,18 @@ import { expect, test } from 'vitest';
 import type { Dict, DictTag, Timeseries } from '../../gateway/web/wire.ts';
 import { around, overlap, pan, shows, within, zoom } from './frame.ts';
 import { buildTable, orderRows, windowRows, type RowOrder } from './rows.ts';
-import { chooseAssets, crop, describe, extend, listMetrics, pointsFor, sayBucket, sayValue, shape } from './series.ts';
+import {
+  chooseAssets,
+  crop,
+  describe,
+  extend,
+  listMetrics,
+  pointsFor,
+  sayBucket,
+  sayValue,
+  shape,
+  valueAt,
+} from './series.ts';
 
 function dict(assets: string[], metrics: (asset: string) => string[]): Dict {
   let i = 0;
@@ -156,4 +167,20 @@ test('the part shown, and widths in words', () => {
   ]);
   expect([320, 801, 9000].map(pointsFor)).toEqual([400, 1000, 2000]);
   expect([1 / 6, 5, 120].map(sayBucket)).toEqual(['10 s', '5 min', '2 h']);
+});
+
+test('values rarer than the buckets are one curve; a silence much longer than usual is a gap', () => {
+  const every = (n: number, until = 24, again = 44) =>
+    Array.from({ length: 60 }, (_none, k) => (k % n === 0 && (k < until || k > again) ? k : null));
+  const of = (avg: (number | null)[]) => {
+    const one = { ...series.series[0]!, avg, min: avg, max: avg };
+    return shape({ ...series, t: avg.map((_value, n) => n * 10_000), bucketMinutes: 1 / 6, series: [one] }, ['n/a']);
+  };
+  const data = of(every(3));
+  expect(data.lines[0]?.avg.slice(0, 5)).toEqual([0, undefined, undefined, 3, undefined]);
+  expect(data.gaps).toEqual([[210_000, 450_000]]);
+  expect([valueAt(data.lines[0]!, 5), valueAt(data.lines[0]!, 30)]).toEqual([3, null]);
+  // Every two minutes: rare is what this tag is.
+  expect(of(every(12, 60)).gaps).toEqual([]);
+  expect(of(every(12, 13)).gaps).toEqual([[120_000, 480_000]]);
 });

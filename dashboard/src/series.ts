@@ -8,12 +8,15 @@ export const hueCount = 4;
 /** Dash patterns: solid for the first four, then one pattern more for every further four. */
 const dashes: number[][] = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
 
+export type Point = number | null | undefined;
+
 export interface Line {
   asset: string;
   name: string;
-  avg: (number | null)[];
-  min: (number | null)[];
-  max: (number | null)[];
+  /** null where there is no value; undefined where none fell into the bucket although the one before still held. */
+  avg: Point[];
+  min: Point[];
+  max: Point[];
   /** Which of the four series hues, 0..3. */
   hue: number;
   dash: number[];
@@ -102,6 +105,7 @@ export function shape(
     });
   });
   bridge(lines, series.t.length);
+  for (const line of lines) hold(line, t, series.bucketMinutes * 60_000);
   const from = Date.parse(series.from);
   return {
     t,
@@ -130,6 +134,28 @@ function bridge(lines: Line[], buckets: number): void {
   }
 }
 
+/** ms after which the gateway files an unchanged value again: buckets narrower than that may lie between. */
+const silence = 60_000;
+
+/** Marks the empty buckets between two values that are near enough for this tag: there the curve goes on. `step` is a bucket, ms. */
+function hold(line: Line, t: readonly number[], step: number): void {
+  const there = line.avg.flatMap((value, n) => (value === null ? [] : [n]));
+  const spans = there.slice(1).map((n, k) => (t[n] ?? 0) - (t[there[k] ?? 0] ?? 0));
+  const usual = [...spans].sort((a, b) => a - b)[Math.floor((spans.length - 1) / 2)] ?? 0;
+  const near = Math.max(step < silence ? silence + 2 * step : 0, usual > step ? 2.5 * usual : 0);
+  spans.forEach((span, k) => {
+    if (span > near) return;
+    for (let n = (there[k] ?? 0) + 1; n < (there[k + 1] ?? 0); n++) line.avg[n] = line.min[n] = line.max[n] = undefined;
+  });
+}
+
+/** The value at a point: where none fell into the bucket, the one that held. */
+export function valueAt(line: Line, n: number): number | null {
+  let at = n;
+  while (at > 0 && line.avg[at] === undefined) at--;
+  return line.avg[at] ?? null;
+}
+
 function sharedLimits(all: (WireLimits | undefined)[]): WireLimits | undefined {
   const first = all[0];
   if (!first) return undefined;
@@ -142,7 +168,7 @@ export function findGaps(t: readonly number[], lines: readonly Line[], step: num
   const gaps: [number, number][] = [];
   let open: number | undefined;
   t.forEach((time, n) => {
-    const empty = lines.every((line) => line.avg[n] === null || line.avg[n] === undefined);
+    const empty = lines.every((line) => line.avg[n] === null);
     if (empty) open ??= n === 0 ? time : (t[n - 1] ?? time);
     else if (open !== undefined) {
       gaps.push([open, time]);
@@ -187,10 +213,8 @@ export function sayValue(data: Pick<ChartData, 'names' | 'decimals'>, value: num
 export function describePoint(data: ChartData, n: number, zone: string | undefined): string {
   const time = formatTime(data.t[n] ?? Number.NaN, zone, 'date');
   const values = data.lines.map((line) => {
-    const value = line.avg[n];
-    return value === null || value === undefined
-      ? `${line.name} no data`
-      : `${line.name} ${sayValue(data, value)} ${data.unit}`.trim();
+    const value = valueAt(line, n);
+    return value === null ? `${line.name} no data` : `${line.name} ${sayValue(data, value)} ${data.unit}`.trim();
   });
   return `${time}: ${values.join('; ')}`;
 }
