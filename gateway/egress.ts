@@ -9,6 +9,7 @@ import { forwardTo } from './forwarders.ts';
 import type { ForwardHealth, ForwardSections, Forwarding, Told } from './forwarders.ts';
 import { diskFiles } from './journal/files.ts';
 import { Follower } from './journal/follow.ts';
+import { packSettled } from './journal/log.ts';
 import type { Range } from './journal/ranges.ts';
 import { readEnds } from './journal/shared.ts';
 import type { ForwardTag, ValueType } from './model.ts';
@@ -153,8 +154,10 @@ async function runEgress({ dataDir, forward, owed, tags, shared }: Start): Promi
   const follower = new Follower({ files: diskFiles, folder: join(dataDir, 'journal'), ends });
   const running = new Map<string, Forwarding>();
   for (const [name, ranges] of Object.entries(owed)) {
-    const settled: Told['settled'] = (frames, stored) =>
-      emit('settled', { consumer: name, frames, stored } satisfies SettledWrite);
+    const settled: Told['settled'] = (list, stored) => {
+      const frames = packSettled(list);
+      emit('settled', { consumer: name, frames, stored } satisfies SettledWrite, [frames.buffer]);
+    };
     const log: Told['log'] = (level, message, detail = {}) =>
       emit('log', { level, message: `${name}: ${message}`, detail: { forward: name, ...detail } } satisfies Said);
     const told = { settled, suspect: () => emit('suspect', name), log };

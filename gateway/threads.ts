@@ -162,8 +162,8 @@ export function startedAs(): string | undefined {
 }
 
 /** Sends an event to whoever started this thread. */
-export function emit(name: string, body: unknown): void {
-  parentPort?.postMessage({ kind: 'event', name, body } satisfies FromThread);
+export function emit(name: string, body: unknown, transfer: readonly Transferable[] = []): void {
+  parentPort?.postMessage({ kind: 'event', name, body } satisfies FromThread, transfer);
 }
 
 /** Begins to serve; a post that throws ends the thread, because nobody would hear of it otherwise. */

@@ -15,7 +15,8 @@ import type { DiskState } from './journal/guard.ts';
 import { headsIn } from './journal/head.ts';
 import { MainJournal } from './journal/journal.ts';
 import type { Acknowledgement } from './journal/journal.ts';
-import type { Account, Settled } from './journal/log.ts';
+import { unpackSettled } from './journal/log.ts';
+import type { Account } from './journal/log.ts';
 import { Losses } from './journal/losses.ts';
 import { pump, sourceOf } from './journal/pump.ts';
 import type { PumpHealth } from './journal/pump.ts';
@@ -47,7 +48,8 @@ export interface WriterStats {
 /** What a consumer in another thread made of one write; `lost`: the frames could not be decoded. */
 export interface SettledWrite {
   consumer: string;
-  frames: Settled[];
+  /** As `packSettled` makes them. */
+  frames: Float64Array<ArrayBuffer>;
   stored: Stored | void | 'lost';
 }
 export interface Writer {
@@ -157,7 +159,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       await thread.call('use', tags);
     },
     attach: (consumers) => thread.call('attach', consumers),
-    settled: (write) => thread.post('settled', write),
+    settled: (write) => thread.post('settled', write, [write.frames.buffer]),
     examine: (consumer) => thread.post('examine', consumer),
     shared,
     tags: () => thread.call('tags'),
@@ -296,7 +298,8 @@ function runWriter({ dataDir, cap, durability, profile, retentionDays, shared }:
       ledger: (): JournalLedger => ({ sources: log.sources(), accounts: accounts() }),
     },
     posts: {
-      settled({ consumer, frames, stored }: SettledWrite) {
+      settled({ consumer, frames: packed, stored }: SettledWrite) {
+        const frames = unpackSettled(packed);
         if (!log.consumers().includes(consumer)) return;
         if (stored === 'lost') log.lose(consumer, frames);
         else log.deliver(consumer, frames, stored);

@@ -35,6 +35,18 @@ export interface Found {
 /** What the log needs to hear of a frame that was settled. */
 export type Settled = Pick<FrameMeta, 'seq' | 'size' | 'samples' | 'from' | 'to'>;
 
+const fields = ['seq', 'size', 'samples', 'from', 'to'] as const;
+/** On the way to another thread: a write of thousands of small frames costs main, which passes it on, nothing. */
+export function packSettled(frames: readonly Settled[]): Float64Array<ArrayBuffer> {
+  return Float64Array.from(frames.flatMap((frame) => fields.map((field) => frame[field])));
+}
+export function unpackSettled(packed: Float64Array): Settled[] {
+  return Array.from({ length: packed.length / fields.length }, (_, i) => {
+    const [seq = 0, size = 0, samples = 0, from = 0, to = 0] = packed.subarray(i * fields.length);
+    return { seq, size, samples, from, to };
+  });
+}
+
 export interface Log {
   /** Takes one frame; sequences rise. Beyond the cap the oldest frames go and are counted against whoever was owed them. */
   append(bytes: Uint8Array, meta: FrameMeta): void;
