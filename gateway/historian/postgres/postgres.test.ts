@@ -1,5 +1,6 @@
 // What PostgreSQL has beyond the contract: days, refused rows, tables that are there already, and the way back out.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect } from 'vitest';
@@ -212,6 +213,34 @@ describe('PostgreSQL', { timeout: 30_000 }, () => {
       /^PostgreSQL at 127.0.0.1:1 does not answer: .*ECONNREFUSED/,
     );
     await expect(write({ tls: 'verify' })).rejects.toThrow(/SSL/);
+  });
+
+  needs('initdb', 'openssl')('over TLS, with a certificate that is checked against its authority', async () => {
+    const [key, certificate] = [join(dir, 'key.pem'), join(dir, 'certificate.pem')];
+    const names = ['-subj', '/CN=test', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', certificate];
+    execFileSync('openssl', [...made, ...names], { stdio: 'ignore' });
+    server.place('server.key', readFileSync(key, 'utf8'));
+    server.place('server.crt', readFileSync(certificate, 'utf8'));
+    await server.sql('ALTER SYSTEM SET ssl = on');
+    await server.sql('SELECT pg_reload_conf()');
+    const encrypted = () =>
+      server.sql(
+        "SELECT s.ssl FROM pg_stat_ssl s JOIN pg_stat_activity USING (pid) WHERE application_name = 'penstock'",
+      );
+    await expect.poll(async () => (await server.sql('SHOW ssl'))[0]?.ssl).toBe('on');
+    const frames = [frame(1, [sample(0, T, 1)])];
+    await expect(make({ tls: 'verify' }).write(frames, never)).rejects.toThrow(/self-signed certificate/);
+    for (const change of [{ tls: 'verify', tlsCa: certificate }, { tls: 'require' }] as const) {
+      const over = make(change);
+      await over.write(frames, never);
+      expect(await encrypted()).toEqual([{ ssl: true }]);
+      await over.close();
+      await expect.poll(encrypted).toEqual([]);
+    }
+    await expect(make({ tls: 'verify', tlsCa: '/nowhere.pem' }).write(frames, never)).rejects.toThrow(/nowhere.pem/);
+    await server.sql('ALTER SYSTEM RESET ssl');
+    await server.sql('SELECT pg_reload_conf()');
   });
 
   initdb('history comes back out: pages, types and states', async () => {

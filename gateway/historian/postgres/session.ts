@@ -92,10 +92,14 @@ export async function connect(
 
 async function tlsOf({ tls, tlsCa }: PostgresAddress): Promise<false | { rejectUnauthorized: boolean; ca?: string }> {
   if (tls === 'off') return false;
-  return {
-    rejectUnauthorized: tls === 'verify',
-    ...(tlsCa === '' ? {} : { ca: await readFile(tlsCa, 'utf8') }),
-  };
+  const rejectUnauthorized = tls === 'verify';
+  if (tlsCa === '') return { rejectUnauthorized };
+  try {
+    return { rejectUnauthorized, ca: await readFile(tlsCa, 'utf8') };
+  } catch (error) {
+    const { code = 'failed' } = error as NodeJS.ErrnoException;
+    throw new Error(`the authority's certificate ${tlsCa} cannot be read: ${code}`, { cause: error });
+  }
 }
 
 /** SQLSTATE classes after which the session itself is gone or of no use: connection, authorization, shutdown. */

@@ -19,6 +19,8 @@ export interface Server {
   password: string;
   start(): Promise<void>;
   kill(): Promise<void>;
+  /** Puts a file into its data folder, readable for it alone. */
+  place(name: string, text: string): void;
   /** Runs SQL as the superuser on a connection of its own and gives the rows. */
   sql(text: string, database?: string): Promise<Record<string, unknown>[]>;
   close(): Promise<void>;
@@ -40,6 +42,8 @@ export async function startPostgres(set: readonly string[] = ['fsync=off', 'shar
   execFileSync(initdb, [...flags, '--locale=C', '--no-instructions'], { ...who, cwd: dir, stdio: 'ignore' });
   const port = await freePort();
   let child: ChildProcess | undefined;
+  const orphan = (): void => void child?.kill('SIGKILL');
+  process.once('exit', orphan);
   const server: Server = {
     port,
     password,
@@ -68,6 +72,11 @@ export async function startPostgres(set: readonly string[] = ['fsync=off', 'shar
       for (const pid of pids) killed(pid);
       if (pids.length > 0) await gone;
     },
+    place(name, text) {
+      const path = join(data, name);
+      writeFileSync(path, text, { mode: 0o600 });
+      if (who) chownSync(path, who.uid, who.gid);
+    },
     async sql(text, database = 'postgres') {
       const who = { user: 'penstock', password: server.password };
       const client = new pg.Client({ host: '127.0.0.1', port, ...who, database });
@@ -81,6 +90,7 @@ export async function startPostgres(set: readonly string[] = ['fsync=off', 'shar
       }
     },
     async close() {
+      process.off('exit', orphan);
       if (child && child.exitCode === null && child.signalCode === null) await server.kill();
       // The last of the killed processes may still be closing its files.
       rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
