@@ -77,7 +77,8 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       journalCap: settings.journal.cap,
       durability: settings.journal.durability,
       profile: settings.journal.profile,
-      retentionDays: settings.history.retention / 86_400_000,
+      history: settings.history,
+      say: (message) => log.warn({}, message),
       onDeath: (error) => fail(error),
     });
     stops.push(() => writer.close());
@@ -87,6 +88,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
     let catalog = await catalogOf(config.plant);
     const reader = await openReader({
       dataDir: settings.data,
+      open: writer.open,
       onDeath: (error) =>
         status.report('error', 'penstock_reader_restarts_total', `the history reader died: ${error.message}`),
     });

@@ -14,10 +14,13 @@ const account = (given: Partial<Account> = {}): Account => ({
 type Given = Partial<Pick<WriterStats, 'durability'>> & { trouble?: string; historian?: Account };
 function stats({ durability = 'interval', trouble = '', historian = account() }: Given): WriterStats {
   return {
-    historian: { damaged: 0, failures: 0, tries: 0, lastError: '', samples: 0, expired: 0, pruned: 0 },
+    historian: {
+      ...{ damaged: 0, failures: 0, tries: 0, lastError: '', trouble: '' },
+      ...{ samples: 0, filtered: 0, crowded: 0, removed: 0, open: 0, memory: 0, bytes: 0, commits: 0, commitMs: 0 },
+    },
     account: historian,
     accounts: { historian, store: account({ delivered: 3, dropped: 2 }) },
-    ...{ written: 0, durable: 0, durability, garbled: 0, pruneError: '' },
+    ...{ written: 0, durable: 0, durability, garbled: 0 },
     journal: { trouble, failures: 0, segments: 1, bytes: 100, waiting: 0, damaged: 0, truncated: 0 },
     disk: { step: 'ok', reason: '', reserve: true, trouble: '', free: 10, total: 20 },
   };

@@ -16,7 +16,8 @@ export function reportJournal(status: Status, stats: WriterStats | undefined): v
   const dropped = lost
     ? `${counted(account.dropped, 'sample')} between ${iso(lost.from)} and ${iso(lost.to)} never reached the history`
     : '';
-  const reason = [journal.trouble, historian.lastError && `history: ${historian.lastError}`].filter(Boolean).join('; ');
+  const history = historian.lastError || historian.trouble;
+  const reason = [journal.trouble, history && `history: ${history}`].filter(Boolean).join('; ');
   status.set('journal', reason ? 'degraded' : 'ok', reason || [dropped, weak].filter(Boolean).join('; '));
   const full = [disk.reason, disk.trouble].filter(Boolean).join('; ');
   status.set('disk', disk.step === 'stop' ? 'failed' : full ? 'degraded' : 'ok', full);
@@ -27,6 +28,13 @@ export function reportJournal(status: Status, stats: WriterStats | undefined): v
   status.counter('penstock_journal_failures_total', journal.failures, {}, 'Writes and syncs that failed');
   status.counter('penstock_journal_damaged_total', journal.damaged, {}, 'Places where frames could not be read back');
   status.counter('penstock_journal_garbled_bytes_total', garbled, {}, 'Bytes that were no frames');
+  status.gauge('penstock_history_bytes', historian.bytes, {}, 'Bytes of history.db in use');
+  status.gauge('penstock_history_open_samples', historian.open, {}, 'Samples in memory until their chunk is written');
+  status.gauge('penstock_history_memory_bytes', historian.memory, {}, 'Memory of those samples');
+  status.gauge('penstock_history_commit_ms', historian.commitMs, {}, 'How long the last transaction took');
+  status.counter('penstock_history_commits_total', historian.commits, {}, 'Transactions');
+  status.counter('penstock_history_chunks_removed_total', historian.removed, {}, 'Chunks removed by retention');
+  status.counter('penstock_history_damaged_total', historian.damaged, {}, 'Chunks set aside as unreadable');
   for (const [consumer, { journalled, delivered, filtered, deadLettered, dropped, backlog }] of Object.entries(
     accounts,
   )) {

@@ -23,7 +23,7 @@ test('columns as text are the buckets, rounded to their places', async () => {
     flags: 0,
   }));
   await writer.journal.durable(writer.journal.append({ origin: 'import', source: 'file', samples, events: [] }));
-  const reader = await openReader({ dataDir: folder.path, onDeath });
+  const reader = await openReader({ dataDir: folder.path, open: writer.open, onDeath });
   const ask = async () => {
     const { t, columns } = await reader.bucketText([{ tag, places: 4 }], from, from + 6 * minute, minute);
     const decode = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);

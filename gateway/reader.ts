@@ -1,7 +1,9 @@
 // The reader thread: history queries over a read-only connection, so that no query delays a write or main.
 // `openReader` is how the daemon starts it from main; a thread that dies is started again, its open queries reject.
 import { workerData } from 'node:worker_threads';
-import { openQuery } from './historian/embedded/query.ts';
+import { systemClock } from './clock.ts';
+import { openQuery } from './historian/embedded/history.ts';
+import type { OpenMemory } from './historian/embedded/open.ts';
 import type { BucketSeries, BucketText, Historian, Kpi, Micros, RawSeries } from './model.ts';
 import { Moved, serve, startThread, startedAs } from './threads.ts';
 import type { Thread } from './threads.ts';
@@ -12,6 +14,8 @@ export interface Reader extends Historian {
 }
 export interface ReaderOptions {
   dataDir: string;
+  /** The writer's samples that are in no chunk yet; without it only what is in the file is seen. */
+  open?: OpenMemory;
   /** Told each time the thread has died unasked; it is started again by itself. */
   onDeath(error: Error): void;
 }
@@ -32,7 +36,7 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
   let tries = 0;
   let closed = false;
   const start = (): Thread => {
-    const fresh = startThread('reader', import.meta.url, { dataDir: options.dataDir });
+    const fresh = startThread('reader', import.meta.url, { dataDir: options.dataDir, open: options.open });
     const began = Date.now();
     void fresh.death.then(({ expected, error }) => {
       if (expected || closed) return;
@@ -124,8 +128,8 @@ function round(value: number | null, unit: number): number | null {
   return value === null || Math.abs(value) * unit > Number.MAX_SAFE_INTEGER ? value : Math.round(value * unit) / unit;
 }
 
-function runReader({ dataDir }: { dataDir: string }): void {
-  const query = openQuery(dataDir, () => performance.now());
+function runReader({ dataDir, open }: Pick<ReaderOptions, 'dataDir' | 'open'>): void {
+  const query = openQuery(dataDir, systemClock, open);
   type Range = { from: Micros; to: Micros };
   serve({
     calls: {

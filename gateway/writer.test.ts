@@ -45,7 +45,7 @@ test('what is appended on main is in history, through both threads and over a re
     expect(seq).toBeGreaterThan(last);
     last = seq;
     await writer.journal.durable(seq);
-    const reader = await openReader({ dataDir: dir, onDeath: failed });
+    const reader = await openReader({ dataDir: dir, open: writer.open, onDeath: failed });
     await expect
       .poll(async () => (await reader.raw(index, now - 1e9, now + 1, 1000)).t.length, { timeout: 3000 })
       .toBe(100 * (round + 1));

@@ -3,7 +3,10 @@
 import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
+import { openMemory } from './historian/embedded/open.ts';
+import type { OpenMemory } from './historian/embedded/open.ts';
 import { openStore } from './historian/embedded/store.ts';
+import type { StoreStats } from './historian/embedded/store.ts';
 import { Committer, intervals } from './journal/commit.ts';
 import type { Profile } from './journal/commit.ts';
 import type { Drop } from './journal/consumers.ts';
@@ -30,7 +33,7 @@ import type { Snapshot, TagClaim } from './state/state.ts';
 import { emit, serve, startThread, startedAs } from './threads.ts';
 
 export interface WriterStats {
-  historian: PumpHealth & { samples: number; expired: number; pruned: number };
+  historian: PumpHealth & StoreStats;
   /** The historian's. */
   account: Account;
   /** Everybody's, by name. */
@@ -42,8 +45,6 @@ export interface WriterStats {
   garbled: number;
   journal: LogHealth;
   disk: DiskState;
-  /** Why old samples could not be removed; empty when they could. */
-  pruneError: string;
 }
 /** What a consumer in another thread made of one write; `lost`: the frames could not be decoded. */
 export interface SettledWrite {
@@ -78,6 +79,8 @@ export interface Writer {
   examine(consumer: string): void;
   /** Where the log stands, for `readEnds`. */
   shared: SharedArrayBuffer;
+  /** Samples that are in no chunk yet, for the reader. */
+  open: OpenMemory;
   /** Every tag that ever had an index. */
   tags(): Promise<{ index: number; id: string; type: ValueType }[]>;
   stats(): Promise<WriterStats>;
@@ -97,8 +100,10 @@ export interface WriterOptions {
   durability?: Durability;
   /** The storage, by how much it wears: how often samples that nobody waits for are synced; `ssd` by default. */
   profile?: Profile;
-  /** Days of samples kept; 30 by default. */
-  retentionDays?: number;
+  /** Of history: how long samples and hourly figures are kept, ms (30 days and 2 years), and most bytes (2 GiB). */
+  history?: { retention?: number; rollups?: number; bytes?: number };
+  /** Something worth a line in the log. */
+  say?(message: string): void;
   /** The thread is gone unasked: nothing can be stored any more, the process should end non-zero. */
   onDeath(error: Error): void;
 }
@@ -107,7 +112,7 @@ const CAP = 256 * 1024 * 1024;
 
 /** Starts the thread; rejects when a database cannot be opened. */
 export async function openWriter(options: WriterOptions): Promise<Writer> {
-  const { dataDir, clock = systemClock, journalCap: cap = CAP, durability = 'interval', retentionDays = 30 } = options;
+  const { dataDir, clock = systemClock, journalCap: cap = CAP, durability = 'interval', history = {} } = options;
   const { profile = 'ssd' } = options;
   let journal: MainJournal | undefined;
   let latest: WriterStats | undefined;
@@ -116,12 +121,14 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   const shared = sharedEnds();
   let step: DiskStep = 'ok';
   let entered = (next: DiskStep): void => void (step = next);
-  const data = { dataDir, cap, durability, profile, retentionDays, shared } satisfies Start;
+  const open = openMemory();
+  const data = { dataDir, cap, durability, profile, history, shared, open } satisfies Start;
   const thread = startThread('writer', import.meta.url, data, (name, body) => {
     if (name === 'acknowledged') journal?.acknowledged(body as Acknowledgement);
     if (name === 'dropped') for (const drop of body as Drop[]) dropped(drop);
     if (name === 'disk') entered(body as DiskStep);
     if (name === 'stats') latest = body as WriterStats;
+    if (name === 'said') options.say?.(body as string);
   });
   await thread.ready;
   const { start, ledgers } = await thread.call<{ start: number; ledgers: Map<string, SourceCounts> }>('begin');
@@ -162,6 +169,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     settled: (write) => thread.post('settled', write, [write.frames.buffer]),
     examine: (consumer) => thread.post('examine', consumer),
     shared,
+    open,
     tags: () => thread.call('tags'),
     stats: () => thread.call('stats'),
     ledger() {
@@ -183,38 +191,53 @@ interface Start {
   cap: number;
   durability: Durability;
   profile: Profile;
-  retentionDays: number;
+  history: { retention?: number; rollups?: number; bytes?: number };
   shared: SharedArrayBuffer;
+  open: OpenMemory;
 }
 
 /** The consumer inside this thread; the others are in the egress thread. */
 const own = 'historian';
 
-function runWriter({ dataDir, cap, durability, profile, retentionDays, shared }: Start): void {
+function runWriter({ dataDir, cap, durability, profile, history, shared, open }: Start): void {
   const clock = systemClock;
   const state = openState(dataDir, clock.now());
-  const store = openStore(dataDir, clock, retentionDays);
+  const store = openStore({
+    dataDir,
+    clock,
+    memory: open,
+    durable: () => log.durable,
+    pinned: () => held() / cap,
+    say: (message) => emit('said', message),
+    ...history,
+  });
   // A sequence that main gave away may have reached nobody but its caller: each start is remembered too.
-  const known = Math.max(store.position, Number(state.get('sequence') ?? 0));
+  const known = Math.max(store.settled.position, Number(state.get('sequence') ?? 0));
   const losses = new Losses();
   const dropped = (drop: Drop): void => losses.add(drop);
   const log = openSegments({ dataDir, cap, durability, known, clock, shared, dropped });
   const { start } = log;
   state.set('sequence', String(start));
-  log.add(own, start, { own: { position: store.position, delivered: store.delivered } });
+  // From its own position, not from this start: a kill may have come before the journal stored that it is there.
+  log.add(own, store.settled.position, { own: store.settled });
+  /** Tells the journal what is stored by now; bytes that it keeps for what is not. */
+  const held = (): number => {
+    log.hold(own, store.settled);
+    return log.held(own);
+  };
+  held();
   const stop = new AbortController();
   const historian = pump({
-    // Only what is acknowledged: the store's own position must never be ahead of the log's.
-    source: sourceOf(log, own, true),
+    // Also what is not acknowledged yet: it is seen at once, and the store commits no more than what is.
+    source: sourceOf(log, own),
     consumer: store,
     clock,
     bytes: 256 * 1024,
-    pause: 500,
+    pause: 200,
   });
   const running = historian.run(stop.signal);
   let taken = 0;
   let garbled = 0;
-  let pruneError = '';
   const acknowledge = (): void =>
     emit('acknowledged', { durable: log.durable, taken, backlog: log.backlog() } satisfies Acknowledgement);
   const commits = new Committer({
@@ -236,7 +259,7 @@ function runWriter({ dataDir, cap, durability, profile, retentionDays, shared }:
     cap,
     least: Math.min(2 * 8 * 1024 * 1024, cap / 4),
     // The store of an embedded historian may know how to do with less.
-    shrink: () => 'shrink' in store && (store.shrink as () => void)(),
+    shrink: () => store.shrink(),
     entered: (step) => emit('disk', step),
   });
   guard.look();
@@ -252,16 +275,9 @@ function runWriter({ dataDir, cap, durability, profile, retentionDays, shared }:
     garbled,
     journal: log.health(),
     disk: guard.state,
-    pruneError,
   });
   const ticks = setInterval(() => {
-    try {
-      store.prune();
-      pruneError = '';
-    } catch (error) {
-      // A full disk must not end the thread: samples still queue, and the next second tries again.
-      pruneError = error instanceof Error ? error.message : String(error);
-    }
+    void store.tend().then(held);
     guard.look();
     historian.wake();
     acknowledge();
@@ -322,6 +338,7 @@ function runWriter({ dataDir, cap, durability, profile, retentionDays, shared }:
         }
         garbled += bytes.length - whole;
         commits.taken(urgent);
+        historian.wake();
         acknowledge();
       },
     },
@@ -331,8 +348,10 @@ function runWriter({ dataDir, cap, durability, profile, retentionDays, shared }:
       stop.abort();
       await running;
       commits.close();
-      await log.close();
+      await log.sync().catch(() => {});
       await store.close();
+      held();
+      await log.close();
       state.close();
     },
   });

@@ -20,7 +20,7 @@ const claims = Array.from({ length: TAGS }, (_, i) => ({ id: `north/pump-${i}/fl
 const { indexes, revision } = await writer.assign(claims);
 const tags = claims.map(({ id, type }) => ({ index: indexes.get(id) as number, id, type }));
 await writer.use(tags, revision);
-const reader = await openReader({ dataDir: dir, onDeath: fail });
+const reader = await openReader({ dataDir: dir, open: writer.open, onDeath: fail });
 
 const end = Math.floor(Date.now() / 300_000) * 300_000_000;
 const start = end - ROUNDS * STEP;

@@ -62,7 +62,7 @@ function opened(data: string): WireLedger {
     // Bounds are the daemon's to keep. Never closed: that would store positions.
     const log = openSegments({ dataDir: data, cap: Infinity });
     const own = standing(data);
-    if (own) log.add('historian', log.start, { own });
+    if (own) log.add('historian', own.position, { own });
     const accounts = Object.fromEntries(log.consumers().map((name) => [name, log.account(name)]));
     return ledgerOf({ sources: log.sources(), accounts }, clock.now());
   } finally {

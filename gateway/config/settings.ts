@@ -194,6 +194,18 @@ export const settingsSchema = {
       default: 30 * 86_400_000,
       env: 'PENSTOCK_HISTORY_RETENTION',
     },
+    bytes: {
+      doc: 'Most bytes of samples on disk; beyond it the oldest are dropped, even younger than the retention',
+      format: 'nat',
+      default: 2_147_483_648,
+      env: 'PENSTOCK_HISTORY_BYTES',
+    },
+    rollups: {
+      doc: 'Hourly figures older than this are dropped; they stay when their samples go',
+      format: 'duration',
+      default: 730 * 86_400_000,
+      env: 'PENSTOCK_HISTORY_ROLLUPS',
+    },
   },
 };
 
@@ -206,7 +218,7 @@ export interface Settings {
   mqtt: { host: string; port: number; prefix: string; qos: 0 | 1; insecure: boolean };
   journal: { cap: number; durability: 'batch' | 'interval' | 'os'; profile: 'ssd' | 'emmc' | 'sd' };
   forward: ForwardSettings;
-  history: { retention: number };
+  history: { retention: number; bytes: number; rollups: number };
 }
 
 /** The settings of a file (or the defaults without one); every fault is added to `errors`. */

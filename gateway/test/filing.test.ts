@@ -6,10 +6,8 @@ import { DataType, DataValue } from 'node-opcua';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { testServer } from '../drivers/opcua/testing.ts';
 import type { TestServer } from '../drivers/opcua/testing.ts';
-import { openReader } from '../reader.ts';
-import type { Dict } from '../web/wire.ts';
 import { expectLedger } from './ledger.ts';
-import { eventually, get, json, listen, scratch, startGateway } from './rig.ts';
+import { eventually, historyOf, json, listen, scratch, startGateway } from './rig.ts';
 import type { Gateway } from './rig.ts';
 
 const uri = 'urn:test:clocks';
@@ -20,9 +18,7 @@ const config = join(folder.path, 'config');
 const data = join(folder.path, 'data');
 let server: TestServer;
 let gateway: Gateway;
-let reader: Awaited<ReturnType<typeof openReader>>;
 let broker: Awaited<ReturnType<typeof listen>>;
-let indexes: Map<string, number>;
 let started: number;
 
 beforeAll(async () => {
@@ -41,9 +37,6 @@ beforeAll(async () => {
   );
   started = Date.now();
   gateway = await startGateway('run', ['--config', config], data);
-  const dict = await get<Dict>(`${gateway.http}/api/v1/dict`);
-  indexes = new Map(dict.tags.map((tag) => [tag.metric, tag.i]));
-  reader = await openReader({ dataDir: data, onDeath: () => {} });
   broker = await listen(gateway.mqttUrl, '#');
   await eventually(
     () => broker.heard.filter(({ topic }) => topic.includes('_data/')),
@@ -52,15 +45,14 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await broker?.close();
-  await reader?.close();
   await gateway?.stop();
   await server?.stop();
   folder.remove();
 });
 
 const history = async (row: Row) => {
-  const { t, value, status } = await reader.raw(indexes.get(row) ?? -1, 0, (Date.now() + 86_400_000) * 1000, 1000);
-  return t.map((at, k) => ({ at: at / 1000, value: value[k], status: status[k] }));
+  const stored = await historyOf(gateway.http, `north/clock/${row}`);
+  return stored.map(({ t, value, status }) => ({ at: t / 1000, value, status }));
 };
 /** Sets a value with a source time and waits until history has it; gives the time it was filed under, ms. */
 async function said(row: Row, value: number, at: number): Promise<{ at: number; around: number }> {

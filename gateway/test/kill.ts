@@ -5,7 +5,6 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { decodeFrame } from '../journal/frame.ts';
 import type { Account } from '../journal/log.ts';
@@ -114,14 +113,19 @@ async function look(
     await new Promise((resolve) => setTimeout(resolve, 20));
     stats = await writer.stats();
   }
-  const reader = await openReader({ dataDir: dir, onDeath: () => {} });
-  const db = new DatabaseSync(join(dir, 'history.db'), { readOnly: true });
-  const rows = db.prepare('SELECT tag, t, value FROM sample').all() as { tag: number; t: number; value: number }[];
-  db.close();
+  const reader = await openReader({ dataDir: dir, open: writer.open, onDeath });
+  const tag = (await writer.tags())[0]?.index ?? -1;
+  const rows: { t: number; value: number }[] = [];
+  for (let from = 0, more = true; more;) {
+    const page = await reader.raw(tag, from, Number.MAX_SAFE_INTEGER, 100_000);
+    page.t.forEach((t, i) => rows.push({ t, value: page.value[i] as number }));
+    from = (rows.at(-1)?.t ?? 0) + 1;
+    ({ more } = page);
+  }
   const held = new Set(rows.map(({ value }) => value));
   const wrong = rows.filter(({ t, value }) => t !== origin + value * 1000).length;
   const last = rows.reduce((newest, { t }) => Math.max(newest, t), origin);
-  const [series] = await reader.buckets([rows[0]?.tag ?? 1], origin, last + 1, 60_000_000);
+  const [series] = await reader.buckets([tag], origin, last + 1, 60_000_000);
   const rolledUp = series?.n.reduce((sum, n) => sum + n, 0) ?? 0;
   const account = await drained(writer);
   const file = { ...lookAtFile(join(dir, 'out.ndjson'), origin, seen), account };

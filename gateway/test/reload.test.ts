@@ -12,11 +12,10 @@ import { startProxy } from '../../simulators/proxy.ts';
 import type { Proxy } from '../../simulators/proxy.ts';
 import { importFile } from '../cli/import.ts';
 import type { DeviceState } from '../drivers/supervise.ts';
-import { openReader } from '../reader.ts';
 import type { AlarmList, Dict, StreamSnap, Summary, Timeseries } from '../web/wire.ts';
 import { linesIn } from './forward.ts';
 import { expectLedger } from './ledger.ts';
-import { eventually, get, json, listen, scratch, startGateway, stream } from './rig.ts';
+import { eventually, get, historyOf, json, listen, scratch, startGateway, stream } from './rig.ts';
 import type { Gateway } from './rig.ts';
 
 const flow = { metric: 'flow', name: 'Flow', unit: 'm³/h', decimals: 1, type: 'double' } as const;
@@ -245,11 +244,9 @@ test('a tag renamed by formerly keeps its history, now and after a restart', { t
   await gateway.stop();
   gateway = await start();
   await whole();
-  const reader = await openReader({ dataDir: data, onDeath: () => {} });
-  const raw = await reader.raw(index, hour * 1000, (hour + 60_000) * 1000, 1000);
-  await reader.close();
-  expect([...raw.t]).toEqual(past.map(({ timestamp }) => timestamp * 1000));
-  expect([...raw.value]).toEqual(past.map(({ value }) => value));
+  const raw = await historyOf(gateway.http, 'north/booster/flow', hour * 1000, (hour + 60_000) * 1000);
+  expect(raw.map(({ t }) => t)).toEqual(past.map(({ timestamp }) => timestamp * 1000));
+  expect(raw.map(({ value }) => value)).toEqual(past.map(({ value }) => value));
 });
 
 test('every sample is accounted for', () => expectLedger(gateway.http));

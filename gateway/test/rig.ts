@@ -127,6 +127,36 @@ export async function get<T>(url: string): Promise<T> {
   return (await response.json()) as T;
 }
 
+export interface Stored {
+  /** µs. */
+  t: number;
+  /** Past 2^53 as text. */
+  value: number | boolean | string | null;
+  status: number;
+}
+/** What a running gateway's history holds of a tag, to the bit but for integers past 2^53. Times are µs. */
+export async function historyOf(
+  http: string,
+  tag: string,
+  from = 0,
+  to = Date.now() * 1000 + 86_400e6,
+): Promise<Stored[]> {
+  const time = (t: number) =>
+    `${new Date(Math.floor(t / 1000)).toISOString().slice(0, -1)}${String(t % 1000).padStart(3, '0')}Z`;
+  const asked = new URLSearchParams({ format: 'ndjson', tags: tag, from: time(from), to: time(to) });
+  const response = await fetch(`${http}/api/v1/export.csv?${asked}`);
+  const text = await response.text();
+  if (!response.ok) throw new Error(`the history of ${tag}: ${response.status} ${text}`);
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const { timestamp, value, status = 0 } = JSON.parse(line) as Omit<Stored, 't'> & { timestamp: string };
+      const [, whole = '', below = ''] = /^(.{23})(\d*)Z$/.exec(timestamp) ?? [];
+      return { t: Date.parse(`${whole}Z`) * 1000 + Number(below), value, status };
+    });
+}
+
 /** Asks until the answer satisfies; the last answer is in the error when time is up. */
 export async function eventually<T>(
   ask: () => Promise<T> | T,

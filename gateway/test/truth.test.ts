@@ -6,10 +6,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { configFiles } from '../../simulators/configuration.ts';
 import { plants } from '../../simulators/plants/index.ts';
 import { startProxy } from '../../simulators/proxy.ts';
-import { openReader } from '../reader.ts';
 import type { Dict } from '../web/wire.ts';
 import { expectLedger } from './ledger.ts';
-import { eventually, get, json, listen, scratch, startGateway, startSimulator, stream } from './rig.ts';
+import { eventually, get, historyOf, json, listen, scratch, startGateway, startSimulator, stream } from './rig.ts';
 import type { Gateway, SimulatorProcess } from './rig.ts';
 import { judge, missing, truthOf } from './truth.ts';
 import type { Seen } from './truth.ts';
@@ -66,7 +65,6 @@ afterAll(async () => {
 async function watch(gateway: Gateway, from: number, to: number) {
   const dict = await get<Dict>(`${gateway.http}/api/v1/dict`);
   const ids = new Map(dict.tags.map((tag) => [tag.i, tag.id]));
-  const kinds = new Map(dict.tags.map((tag) => [tag.id, tag.type]));
   const broker = await listen(gateway.mqttUrl, '#');
   const live = stream(`${gateway.http}/api/v1/stream?hz=4`);
   await new Promise((resolve) => setTimeout(resolve, Math.max(0, to / 1000 - Date.now()) + 3000));
@@ -99,18 +97,10 @@ async function watch(gateway: Gateway, from: number, to: number) {
   live.close();
   await broker.close();
 
-  const reader = await openReader({ dataDir: gateway.data, onDeath: () => {} });
   const history: Seen[] = [];
-  for (const [index, id] of ids) {
-    const raw = await reader.raw(index, from, to, 100_000);
-    const boolean = kinds.get(id) === 'boolean';
-    raw.t.forEach((t, k) => {
-      const value = raw.value[k];
-      if ((raw.status[k] ?? 0) < 0x4000_0000)
-        history.push({ tag: id, t, v: boolean && typeof value === 'number' ? value === 1 : value });
-    });
-  }
-  await reader.close();
+  for (const id of ids.values())
+    for (const { t, value, status } of await historyOf(gateway.http, id, from, to))
+      if (status < 0x4000_0000) history.push({ tag: id, t, v: value });
   return { mqtt, sse, history, tags: [...ids.values()] };
 }
 

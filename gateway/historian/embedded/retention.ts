@@ -80,7 +80,7 @@ export class Retention {
   }
   /** For a disk that is nearly full: the oldest chunks go, however young, and their pages back to the disk. */
   shrink(now: Micros): void {
-    if (this.#jobs.length > 0) return;
+    if (this.#jobs.length > 0 || this.#shrinking) return;
     this.#oldest(now);
     this.#shrinking = true;
   }
@@ -143,6 +143,8 @@ export class Retention {
     if (!this.#shrinking) return false;
     this.#db.exec(`PRAGMA incremental_vacuum(${PAGES})`);
     this.#shrinking = Number(this.#db.prepare('PRAGMA freelist_count').get()?.freelist_count) > 0;
+    // Only a checkpoint makes the file shorter.
+    if (!this.#shrinking) this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     return this.#shrinking;
   }
 }

@@ -1,207 +1,326 @@
-// The writing side of history.db: a consumer of the journal in the writer worker. One transaction per write holds the
-// samples, their rollups and the position, so each frame is stored exactly once however the process ends.
-// Rollups of minutes before the mark are always right in the file; newer ones stay in memory and are read from samples.
-import { DatabaseSync } from 'node:sqlite';
-import { join } from 'node:path';
-import type { Clock, Consumer, Sample, ValueType } from '../../model.ts';
-import { HOUR, MINUTE, addTo, countable, hourOf, rollup, rollupId, schema, toStored } from './schema.ts';
-import type { Rollup } from './schema.ts';
+// The writing side of history.db: a consumer of the journal in the writer thread. Samples wait in shared memory, where the
+// reader sees them at once, until their chunks are written; the position goes into the same transaction, so that a kill
+// costs nothing and stores nothing twice: frames from the position on come again, and what is in chunks is known.
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Clock, Consumer, Frame, Micros, Sample, Stored, ValueType } from '../../model.ts';
+import { Account } from './account.ts';
+import type { Settled } from './account.ts';
+import { keepable } from './chunks.ts';
+import { openFile } from './file.ts';
+import { Chunks } from './fold.ts';
+import { Merged } from './merged.ts';
+import { MAX_TAGS } from './open.ts';
+import type { OpenMemory } from './open.ts';
+import { OpenChunks } from './openchunks.ts';
+import { Retention } from './retention.ts';
+import { seriesOf } from './series.ts';
+import type { Kept } from './series.ts';
+import { EVER } from './waiting.ts';
+import type { Closing } from './waiting.ts';
 
-/** Minutes of rollups kept in memory before they are written, and those left out for stragglers. */
-const EVERY = 5;
-const GRACE = 1;
-const PRUNE = 20_000;
-
+export interface StoreOptions {
+  dataDir: string;
+  clock: Clock;
+  memory: OpenMemory;
+  /** One past the highest acknowledged sequence: nothing above it is committed, because a power cut may take it back. */
+  durable(): number;
+  /** Share of its cap that the journal holds for this store alone, 0 to 1. */
+  pinned?(): number;
+  /** ms; 30 days and 2 years by default. */
+  retention?: number;
+  rollups?: number;
+  /** Bytes of history.db in use; 2 GiB by default. */
+  bytes?: number;
+  /** Something worth a line in the log, once. */
+  say?(message: string): void;
+}
+export interface StoreStats {
+  /** Samples taken in since the start, those of them too old to be kept, and those whose second was full. */
+  samples: number;
+  filtered: number;
+  crowded: number;
+  /** Chunks that could not be read when more was to go into them: kept aside in the table `damaged`. */
+  damaged: number;
+  /** Chunks removed by retention. */
+  removed: number;
+  /** Samples in memory, and bytes of blocks in use. */
+  open: number;
+  memory: number;
+  /** Bytes of history.db in use. */
+  bytes: number;
+  /** Transactions, and how long the last one took, ms. */
+  commits: number;
+  commitMs: number;
+  /** Why chunks cannot be written or removed; empty when they can. */
+  trouble: string;
+}
 export interface Store extends Consumer {
-  /** One past the last sequence stored; 0 in a new file. */
-  readonly position: number;
-  /** Samples of all frames taken since the file was made, counted in the same transaction as the position. */
-  readonly delivered: number;
+  /** What is stored for good: frames from its position on must stay in the journal. */
+  readonly settled: Settled;
+  write(frames: readonly Frame[], signal: AbortSignal): Promise<Stored>;
   use(tags: readonly { index: number; id: string; type: ValueType }[]): void;
-  /** Removes what is older than the retention, a small transaction a call; true when more is left. */
-  prune(): boolean;
-  stats(): { samples: number; expired: number; pruned: number };
+  /** Closes what is due, relieves memory and journal, removes what is too old. Call each second; never rejects. */
+  tend(): Promise<void>;
+  /** For a disk that is nearly full: the oldest samples go, also younger ones than the retention. */
+  shrink(): void;
+  stats(): StoreStats;
 }
 
-/** @param days samples older than this are neither kept nor taken */
-export function openStore(dataDir: string, clock: Clock, days = 30): Store {
-  const db = new DatabaseSync(join(dataDir, 'history.db'), { timeout: 5000 });
-  db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=4000');
-  db.exec(schema);
-  const insert = db.prepare('INSERT OR IGNORE INTO sample VALUES(?, ?, ?, ?)');
-  const replace = db.prepare('UPDATE sample SET status = ?3, value = ?4 WHERE t = ?1 AND tag = ?2');
-  const getRollup = db.prepare('SELECT data FROM rollup WHERE id = ?');
-  const putRollup = db.prepare('INSERT OR REPLACE INTO rollup VALUES(?, ?)');
-  const putLatest = db.prepare(
-    'INSERT INTO latest VALUES(?, ?, ?, ?) ON CONFLICT(tag) DO UPDATE SET t = excluded.t, status = excluded.status, value = excluded.value WHERE excluded.t >= latest.t',
-  );
-  const putTag = db.prepare('INSERT OR REPLACE INTO tag VALUES(?, ?, ?)');
-  const range = db.prepare('SELECT tag, t, status, value FROM sample WHERE t >= ? AND t < ?');
-  range.setReadBigInts(true);
-  const kvGet = db.prepare('SELECT value FROM kv WHERE key = ?');
-  const kvPut = db.prepare('INSERT OR REPLACE INTO kv VALUES(?, ?)');
-  const nth = db.prepare('SELECT t FROM sample ORDER BY t LIMIT 1 OFFSET ?');
-  const pruneSamples = db.prepare('DELETE FROM sample WHERE t < ?');
-  const pruneRollups = db.prepare('DELETE FROM rollup WHERE id < ?');
+/** A tag's chunk is due so long after its window, for samples on their way. */
+const GRACE = 15_000_000;
+/** ms between two rounds of closing; a round closes a sixtieth of the open tags, but not fewer than so many. */
+const ROUND = 5000;
+const BATCH = 64;
+/** Shares of memory, and of the journal's cap, at which the oldest are closed early, and down to which. */
+const FULL = { from: 7 / 8, to: 3 / 4 };
+const PINNED = { from: 0.45, to: 0.35 };
+const MINUTE = 60_000;
 
-  const types: (ValueType | undefined)[] = [];
-  const read = (key: string): number => Number(kvGet.get(key)?.value ?? 0);
-  const minuteNow = (): number => Math.floor(clock.now() / 60_000);
-  let position = read('position');
-  let delivered = read('delivered');
-  let mark = 0;
-  let fresh = false;
-  const counts = { samples: 0, expired: 0, pruned: 0 };
-  const cache = new Map<number, Rollup>();
-  const dirty = new Set<number>();
-  /** Rollups touched before the mark: they are written in the same transaction. */
-  const late = new Set<number>();
-  const latest = new Map<number, Sample>();
-
-  const begin = (): void => db.exec('BEGIN IMMEDIATE');
-  const load = (id: number): Rollup => {
-    let found = cache.get(id);
-    if (!found) {
-      const data = getRollup.get(id)?.data;
-      found = rollup(data instanceof Uint8Array ? data : undefined);
-      // Minutes from the mark on may have been written half full; memory is rebuilt from the samples.
-      const first = Math.max(0, mark - hourOf(id) * 60);
-      if (first < 60) found.n.fill(0, first);
-      cache.set(id, found);
-    }
-    return found;
-  };
-  const count = (tag: number, t: number, value: unknown, status: number): void => {
-    const number = countable(value, status);
-    if (number === undefined) return;
-    const hour = Math.floor(t / HOUR);
-    const id = rollupId(hour, tag);
-    addTo(load(id), Math.floor((t - hour * HOUR) / MINUTE), number);
-    (t < mark * MINUTE ? late : dirty).add(id);
-  };
-  /** Memory anew from the file: after an opening and after a transaction that failed. */
-  const rebuild = (): void => {
-    cache.clear();
-    dirty.clear();
-    late.clear();
-    latest.clear();
-    mark = Math.min(read('mark') || minuteNow(), minuteNow() + EVERY);
-    position = read('position');
-    delivered = read('delivered');
-    for (const row of range.iterate(mark * MINUTE, Number.MAX_SAFE_INTEGER)) {
-      const [tag, t, status] = [Number(row.tag), Number(row.t), Number(row.status)];
-      count(tag, t, row.value, status);
-    }
-    fresh = true;
-  };
-  const recount = (changed: ReadonlySet<number>, minutes: ReadonlySet<number>): void => {
-    for (const minute of minutes) {
-      const hour = Math.floor(minute / 60);
-      for (const id of changed) if (hourOf(id) === hour) load(id).n[minute - hour * 60] = 0;
-      for (const row of range.iterate(minute * MINUTE, (minute + 1) * MINUTE))
-        if (changed.has(rollupId(hour, Number(row.tag))))
-          count(Number(row.tag), Number(row.t), row.value, Number(row.status));
-    }
-  };
-  const flush = (): void => {
-    const now = minuteNow();
-    const due = now >= mark + EVERY + GRACE || now + EVERY < mark;
-    // A clock set back lowers the mark: what memory does not hold of the minutes after it must be read anew.
-    if (now + EVERY < mark) fresh = false;
-    if (due) mark = now - GRACE;
-    for (const id of due ? dirty.union(late) : late) putRollup.run(id, load(id).bytes);
-    late.clear();
-    if (due) dirty.clear();
-    for (const [tag, sample] of latest) putLatest.run(tag, sample.t, sample.status, toStored(sample.value, types[tag]));
-    latest.clear();
-    kvPut.run('mark', mark);
-  };
-
-  return {
-    get position() {
-      return position;
-    },
-    get delivered() {
-      return delivered;
-    },
-    use(tags) {
-      begin();
-      for (const { index, id, type } of tags) {
-        types[index] = type;
-        putTag.run(index, id, type);
-      }
-      db.exec('COMMIT');
-    },
-    write(frames) {
-      if (!fresh) rebuild();
-      const floor = (Math.floor(clock.now() / 3_600_000) - days * 24) * HOUR;
-      begin();
-      try {
-        const changed = new Set<number>();
-        const minutes = new Set<number>();
-        for (const frame of frames) {
-          if (frame.seq < position) continue;
-          for (const sample of frame.samples) {
-            const { tag, t, status, value } = sample;
-            if (t < floor || !Number.isSafeInteger(t)) {
-              counts.expired++;
-              continue;
-            }
-            const stored = toStored(value, types[tag]);
-            if (insert.run(t, tag, status, stored).changes === 1) count(tag, t, stored, status);
-            else {
-              replace.run(t, tag, status, stored);
-              changed.add(rollupId(Math.floor(t / HOUR), tag));
-              minutes.add(Math.floor(t / MINUTE));
-            }
-            const newest = latest.get(tag);
-            if (!newest || t >= newest.t) latest.set(tag, sample);
-            counts.samples++;
-          }
-          delivered += frame.samples.length;
-          position = frame.seq + 1;
-        }
-        for (const id of changed) (hourOf(id) * 60 < mark ? late : dirty).add(id);
-        recount(changed, minutes);
-        flush();
-        kvPut.run('position', position);
-        kvPut.run('delivered', delivered);
-        db.exec('COMMIT');
-        for (const id of cache.keys())
-          if (!dirty.has(id) && hourOf(id) * 60 + 60 <= mark && cache.size > 4096) cache.delete(id);
-        return Promise.resolve();
-      } catch (error) {
-        fresh = false;
-        if (db.isTransaction) db.exec('ROLLBACK');
-        position = read('position');
-        delivered = read('delivered');
-        return Promise.reject(error instanceof Error ? error : new Error(String(error)));
-      }
-    },
-    prune() {
-      const hour = Math.floor(clock.now() / 3_600_000) - days * 24;
-      const bound = nth.get(PRUNE)?.t;
-      const first = nth.get(0)?.t;
-      if (first === undefined || Number(first) >= hour * HOUR) return false;
-      const before = Math.min(hour * HOUR, typeof bound === 'number' ? bound : Infinity);
-      begin();
-      let changes: number | bigint;
-      try {
-        changes = pruneSamples.run(before).changes;
-        pruneRollups.run(rollupId(Math.floor(before / HOUR), 0));
-        db.exec('COMMIT');
-      } catch (error) {
-        if (db.isTransaction) db.exec('ROLLBACK');
-        throw error;
-      }
-      for (const id of [...cache.keys()]) if (hourOf(id) < Math.floor(before / HOUR)) cache.delete(id);
-      counts.pruned += Number(changes);
-      return before < hour * HOUR && Number(changes) > 0;
-    },
-    stats: () => ({ ...counts }),
-    close() {
-      if (db.isOpen) db.close();
-      return Promise.resolve();
-    },
-  };
+/** Throws when the file cannot be opened, or a newer program wrote it. */
+export function openStore(options: StoreOptions): Store {
+  return new ChunkStore(options);
 }
+
+class ChunkStore implements Store {
+  readonly #options: StoreOptions;
+  readonly #db: DatabaseSync;
+  readonly #chunks: Chunks;
+  readonly #retention: Retention;
+  readonly #open: OpenChunks;
+  readonly #account: Account;
+  readonly #merged: Merged;
+  readonly #putAccount: StatementSync;
+  readonly #putTag: StatementSync;
+  /** Frames of a write that failed half way: what became of their samples. */
+  readonly #partial = new Map<number, Stored>();
+  readonly #counts = { samples: 0, filtered: 0, commits: 0, commitMs: 0, trouble: '' };
+  #newest = -Infinity;
+  #roundAt = -Infinity;
+  #minuteAt = -Infinity;
+  #tending: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: StoreOptions) {
+    this.#options = options;
+    const { dataDir, memory, say = () => {}, retention = 30 * 86_400_000, rollups = 730 * 86_400_000 } = options;
+    const { db, aside } = openFile(dataDir);
+    this.#db = db;
+    this.#chunks = new Chunks(db);
+    this.#open = new OpenChunks(memory);
+    db.prepare('INSERT OR IGNORE INTO account VALUES(1, ?, ?, 0, 0)').run(aside?.position ?? 0, aside?.delivered ?? 0);
+    if (aside) say(`the history of an earlier version is no longer read; it was moved to ${aside.name}`);
+    const { floor, ...settled } = db.prepare('SELECT position, delivered, filtered, floor FROM account').get() as {
+      [name in keyof Settled | 'floor']: number;
+    };
+    this.#account = new Account({ ...settled });
+    this.#retention = new Retention(db, this.#chunks, floor, {
+      age: retention * 1000,
+      rollups: rollups * 1000,
+      bytes: options.bytes ?? 2 ** 31,
+    });
+    this.#merged = new Merged(db);
+    this.#putAccount = db.prepare('UPDATE account SET position = ?, delivered = ?, filtered = ?');
+    this.#putTag = db.prepare(
+      'INSERT INTO tag VALUES(?, ?, ?) ON CONFLICT(idx) DO UPDATE SET id = excluded.id, type = excluded.type WHERE id <> excluded.id OR type <> excluded.type',
+    );
+  }
+
+  get settled(): Settled {
+    return this.#account.settled;
+  }
+
+  use(tags: readonly { index: number; id: string; type: ValueType }[]): void {
+    this.#transaction(() => {
+      for (const { index, id, type } of tags) this.#putTag.run(index, id, type);
+    });
+  }
+
+  write(frames: readonly Frame[]): Promise<Stored> {
+    try {
+      const floor = this.#floor();
+      for (const frame of frames) if (frame.seq > this.#account.taken) this.#take(frame, floor);
+      if (this.#open.urgent.size > 0) this.#close([...this.#open.urgent], Infinity);
+      const sum = { delivered: 0, filtered: 0, deadLettered: 0 };
+      for (const { seq, samples } of frames) {
+        const { delivered, filtered } = this.#partial.get(seq) ?? { delivered: samples.length, filtered: 0 };
+        sum.delivered += delivered;
+        sum.filtered += filtered;
+      }
+      this.#partial.clear();
+      return Promise.resolve(sum);
+    } catch (error) {
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  tend(): Promise<void> {
+    return (this.#tending ??= this.#tend()
+      .then(
+        () => (this.#counts.trouble = ''),
+        (error: unknown) => (this.#counts.trouble = error instanceof Error ? error.message : String(error)),
+      )
+      .then(() => {
+        this.#tending = undefined;
+      }));
+  }
+  shrink(): void {
+    this.#retention.shrink(this.#now());
+  }
+  stats(): StoreStats {
+    return {
+      ...this.#counts,
+      crowded: this.#chunks.crowded,
+      damaged: this.#chunks.damaged,
+      removed: this.#retention.chunksRemoved,
+      open: this.#open.samples,
+      memory: this.#open.bytes,
+      bytes: this.#closed ? 0 : this.#retention.used(),
+    };
+  }
+  /** Puts what is in memory into chunks, within two seconds; the rest comes again from the journal. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await this.#tending;
+    const until = performance.now() + 2000;
+    try {
+      while (performance.now() < until && this.#closeOldest()) await yielded();
+      this.#commit([]);
+    } catch {
+      // A disk that takes nothing: the journal has it all.
+    }
+    this.#closed = true;
+    this.#db.close();
+  }
+
+  /** The clock, or the newest sample if that is older: a clock years ahead must not empty the history. */
+  #now(): Micros {
+    return Math.min(this.#options.clock.micros(), this.#newest);
+  }
+  #floor(): Micros {
+    const { clock, retention = 30 * 86_400_000 } = this.#options;
+    // In whole hours, as what is removed is.
+    return Math.max(this.#retention.floor, Math.floor(clock.now() / 3_600_000) * 3.6e9 - retention * 1000);
+  }
+
+  /** One frame, whole or not at all. */
+  #take(frame: Frame, floor: Micros): void {
+    const { seq, samples } = frame;
+    const stored = { delivered: 0, filtered: 0, deadLettered: 0 };
+    const fresh: Sample[] = [];
+    for (const sample of samples) {
+      const { tag, t } = sample;
+      if (!keepable(t) || t < floor || !Number.isInteger(tag) || tag < 0 || tag >= MAX_TAGS) {
+        stored.filtered++;
+        continue;
+      }
+      stored.delivered++;
+      if (t > this.#newest) this.#newest = t;
+      if (!this.#merged.has(tag, seq, t)) fresh.push(sample);
+    }
+    if (this.#makeRoom(fresh)) for (const sample of fresh) this.#open.add(seq, sample);
+    else this.#direct(seq, fresh);
+    this.#counts.samples += samples.length;
+    this.#counts.filtered += stored.filtered;
+    this.#partial.set(seq, stored);
+    this.#account.take(seq, stored.delivered, stored.filtered);
+  }
+  /** True once memory is free for all these samples; false when it is empty and they do not fit even so. */
+  #makeRoom(samples: readonly Sample[]): boolean {
+    while (!this.#open.fits(samples)) {
+      if (this.#open.tags === 0) return false;
+      if (!this.#closeOldest()) throw new Error('the memory for open chunks is full until the journal is synced');
+    }
+    return true;
+  }
+  /** A frame too large for memory goes straight into chunks; nothing else is open then. */
+  #direct(seq: number, samples: readonly Sample[]): void {
+    if (seq >= this.#options.durable())
+      throw new Error('a frame too large for memory waits for the journal to be synced');
+    const byTag = new Map<number, Map<Micros, Kept>>();
+    for (const { tag, t, value, status, flags } of samples) {
+      let kept = byTag.get(tag);
+      if (!kept) byTag.set(tag, (kept = new Map()));
+      kept.set(t, { t, value, status, flags });
+    }
+    this.#transaction(() => {
+      for (const [tag, kept] of byTag) {
+        this.#chunks.fold(tag, seriesOf([...kept.values()].sort((a, b) => a.t - b.t)));
+        this.#merged.note(tag, seq, EVER);
+      }
+      this.#chunks.settleHours(this.#options.clock.micros());
+    });
+  }
+
+  async #tend(): Promise<void> {
+    if (this.#closed) return;
+    const { clock, pinned = () => 0 } = this.#options;
+    if (this.#open.fullness > FULL.from) while (this.#open.fullness > FULL.to && this.#closeOldest()) await yielded();
+    if (pinned() > PINNED.from) while (pinned() > PINNED.to && this.#closeOldest()) await yielded();
+    if (clock.mono() - this.#roundAt >= ROUND) {
+      this.#roundAt = clock.mono();
+      const over = clock.micros() - GRACE;
+      const tags = this.#open.due(over).slice(0, Math.max(BATCH, Math.ceil(this.#open.tags / 60)));
+      while (this.#close(tags, over)) await yielded();
+    }
+    if (clock.mono() - this.#minuteAt >= MINUTE) {
+      this.#minuteAt = clock.mono();
+      this.#commit([]);
+      if (Number.isFinite(this.#now())) this.#retention.look(this.#now());
+    }
+    for (let steps = 0; steps < 20 && this.#retention.step(); steps++) await yielded();
+  }
+
+  /** Closes tags that began first, all they have; false when nothing can be closed. */
+  #closeOldest(): boolean {
+    return this.#close(this.#open.oldest(), Infinity);
+  }
+  /** Closes what one transaction bears of these tags' windows over by `over`; false when there is nothing. */
+  #close(tags: readonly number[], over: Micros): boolean {
+    const closings = this.#open.closings(tags, over, this.#options.durable());
+    if (closings.length > 0) this.#commit(closings);
+    return closings.length > 0;
+  }
+
+  /** Chunks and position in one transaction; memory and counts follow only when it is stored. */
+  #commit(closings: readonly Closing[]): void {
+    const settled = this.#account.at(
+      Math.min(this.#account.taken + 1, this.#options.durable(), this.#open.first(closings)),
+    );
+    const now = this.#options.clock.micros() - GRACE;
+    if (closings.length === 0 && settled.position === this.settled.position && !this.#chunks.hourOver(now)) return;
+    const began = performance.now();
+    this.#transaction(() => {
+      for (const each of closings) {
+        const series = this.#open.series(each);
+        if (series) this.#chunks.fold(each.tag, series);
+        this.#merged.note(each.tag, each.seq, each.until);
+      }
+      this.#chunks.settleHours(now);
+      this.#merged.forget(settled.position);
+      this.#putAccount.run(settled.position, settled.delivered, settled.filtered);
+    });
+    this.#counts.commits++;
+    this.#counts.commitMs = performance.now() - began;
+    this.#account.settle(settled);
+    this.#open.closed(closings);
+  }
+  /** All or nothing; throws when it is nothing. */
+  #transaction(act: () => void): void {
+    const touched = [...this.#chunks.touched.keys()];
+    const { crowded, damaged } = this.#chunks;
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      act();
+      this.#db.exec('COMMIT');
+      this.#merged.commit();
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      this.#merged.rollback();
+      Object.assign(this.#chunks, { crowded, damaged });
+      for (const id of touched) this.#chunks.touched.set(id, false);
+      throw error;
+    }
+  }
+}
+
+const yielded = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

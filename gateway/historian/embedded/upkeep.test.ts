@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ManualClock } from '../../clock.ts';
-import { openStore } from './chunkstore.ts';
+import { openStore } from './store.ts';
 import { rowId, tagOfRow } from './chunks.ts';
 import { decodeChunk, encodeChunk } from './codec.ts';
 import { openMemory } from './open.ts';
