@@ -8,6 +8,8 @@ export default defineConfig({
   test: {
     include: ['gateway/**/*.test.ts', 'simulators/**/*.test.ts', 'dashboard/**/*.test.ts'],
     pool: 'forks',
+    // Most of the time of most tests is waiting: for a device's second, for a child process, for a disk.
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 20_000,
