@@ -1,11 +1,14 @@
 import {
   appendFileSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -14,7 +17,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { RESTORING, STAGING, archive, isState, stage } from './backup.ts';
+import { needs } from '../test/needs.ts';
+import { RESTORING, STAGING, archive, backupsOf, isState, stage } from './backup.ts';
 import { lockDataDir } from './lock.ts';
 import { newer, restore } from './restore.ts';
 import { BLOCK, readHeader, tarHeader } from './tar.ts';
@@ -107,6 +111,49 @@ test('what is written while the archive is read is not in it; segments may grow 
   await save('1.2.3', () => truncateSync(segment, 10));
   await restore(file, data, known, never);
   expect(readFileSync(segment)).toEqual(Buffer.concat([before.subarray(0, 10), Buffer.alloc(before.length - 10)]));
+});
+
+test('a segment that leaves the journal while the databases are copied is in it, and one that comes then, too', async () => {
+  const history = new DatabaseSync(join(data, 'history.db'));
+  history.exec('CREATE TABLE large(x BLOB); INSERT INTO large VALUES(zeroblob(12000000))');
+  history.close();
+  let moved = false;
+  const told: [number, number][] = [];
+  const staged = await stage(data, never, (done, total) => {
+    told.push([done, total]);
+    if (moved) return;
+    moved = true;
+    rmSync(join(data, 'journal', '1.seg'));
+    writeFileSync(join(data, 'journal', '2.seg'), 'new');
+    writeFileSync(join(data, 'journal', 'positions.tmp'), 'two');
+    renameSync(join(data, 'journal', 'positions.tmp'), join(data, 'journal', 'positions'));
+  });
+  for await (const bytes of archive(staged, '1.2.3', never)) appendFileSync(file, bytes);
+  staged.remove();
+  expect(told.length).toBeGreaterThan(1);
+  for (const [done, total] of told) expect(done).toBeLessThanOrEqual(total);
+  await restore(file, data, known, never);
+  expect(readdirSync(join(data, 'journal')).sort()).toEqual(['1.seg', '2.seg', 'positions']);
+  expect(readFileSync(join(data, 'journal', 'positions'), 'utf8')).toBe('two');
+});
+
+test('one backup at a time; the next one may begin when its files are removed', async () => {
+  const take = backupsOf(data, '1.2.3');
+  const first = await take(never, () => {});
+  await expect(take(never, () => {})).rejects.toThrow(/being taken already/);
+  first.remove();
+  (await take(never, () => {})).remove();
+  rmSync(join(data, 'state.db'));
+  rmSync(join(data, 'history.db'));
+  for (let i = 0; i < 2; i++) await expect(take(never, () => {})).rejects.toThrow(/no gateway's state/);
+});
+
+needs('root')('what root restores belongs to the folder’s owner', async () => {
+  await save();
+  chownSync(data, 65_534, 65_534);
+  await restore(file, data, known, never);
+  for (const name of ['state.db', 'journal', 'journal/1.seg'])
+    expect(statSync(join(data, name)).uid, name).toBe(65_534);
 });
 
 test('other programs read the archive', async () => {

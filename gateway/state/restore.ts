@@ -166,12 +166,16 @@ function prepare(folder: string, dataDir: string): void {
       db.close();
     }
   }
-  // Restored by root, used by the service's own user.
-  const { uid, gid } = statSync(dataDir);
   for (const name of filesBelow(folder)) {
     chmodSync(join(folder, name), 0o600);
-    if (process.getuid?.() === 0) for (const each of parents(name)) chownSync(join(folder, each), uid, gid);
+    for (const each of parents(name)) own(join(folder, each), dataDir);
   }
+}
+
+/** Restored by root, used by the service's own user. */
+function own(path: string, dataDir: string): void {
+  const { uid, gid } = statSync(dataDir);
+  if (process.getuid?.() === 0) chownSync(path, uid, gid);
 }
 
 const parents = (name: string): string[] => name.split('/').map((_, i, parts) => parts.slice(0, i + 1).join('/'));
@@ -188,6 +192,7 @@ function exchange(folder: string, dataDir: string): { aside?: string } {
   const aside = `${ASIDE}${new Date().toISOString().replace(/[:.]/g, '')}`;
   if (old.length > 0) {
     mkdirSync(join(dataDir, aside), { recursive: true, mode: 0o700 });
+    own(join(dataDir, aside), dataDir);
     for (const name of old) renameSync(join(dataDir, name), join(dataDir, aside, name));
     syncFolder(join(dataDir, aside));
   }

@@ -237,6 +237,10 @@ describe('acts', () => {
   });
 });
 
+test('a backup that cannot be taken is said in the answer', async () => {
+  expect((await call('POST', '/backup')).body).toEqual({ error: 'there is no room' });
+});
+
 test('only its user may open the socket; a dead daemon’s is replaced; close takes it away', async () => {
   const path = join(folder, 'control.sock');
   expect(statSync(path).mode & 0o777).toBe(0o600);
