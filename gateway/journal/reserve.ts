@@ -59,8 +59,9 @@ export class Reserve {
       fd = files.open(this.#path, 'create');
       for (let done = 0; done < size && this.#state === 'making'; done += PIECE) {
         writeAll(files, fd, piece.subarray(0, Math.min(PIECE, size - done)), done);
-        await files.sync(fd);
+        await new Promise((resolve) => setImmediate(resolve));
       }
+      await files.sync(fd);
       await files.syncFolder(this.#folder);
       if (this.#state === 'making') this.#state = 'held';
     } catch (error) {

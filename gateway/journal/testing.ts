@@ -57,11 +57,11 @@ export function asVersion1(bytes: Uint8Array): Buffer {
 }
 /** A source that counts what it says, and now and then rejects a reading. */
 export class Line {
+  readonly name: string;
   readonly counts: SourceCounts;
-  readonly #name: string;
 
   constructor(name: string, before?: SourceCounts) {
-    this.#name = name;
+    this.name = name;
     const none = { received: 0, made: 0, rejected: 0, filtered: 0, shed: 0, journalled: 0, merged: 0 };
     this.counts = { ...none, ...before };
   }
@@ -75,7 +75,7 @@ export class Line {
     counts.received += samples + (seq % 3);
     counts.rejected += seq % 3;
     counts.journalled += samples;
-    return numbered(seq, samples, { source: this.#name, counts: { ...counts } });
+    return numbered(seq, samples, { source: this.name, counts: { ...counts } });
   }
 }
 /** Appends frames with rising sequences: numbered ones, or in turn what these sources say next. */
