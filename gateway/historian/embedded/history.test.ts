@@ -176,7 +176,7 @@ async function checkAll(
       at = (page.t.at(-1) as number) + 1;
     }
     expect(rows).toEqual(said);
-    const [states] = await query.states([tag], from, to, 10_000);
+    const [states] = await query.states([tag], from, to, 100_000);
     const spans = spansOf(plain, tag, from, to, now);
     expect(states?.spans).toEqual(spans);
     const of = new Map<Value, number>();

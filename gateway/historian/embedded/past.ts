@@ -30,7 +30,17 @@ export class Past {
   readonly #columns: OpenColumns | undefined;
   readonly #scratch = scratchOf(CHUNK_SAMPLES);
   readonly #statements: Record<
-    'floor' | 'hours' | 'chunks' | 'figures' | 'data' | 'first' | 'firstHour' | 'last' | 'lastHour',
+    | 'begin'
+    | 'commit'
+    | 'floor'
+    | 'hours'
+    | 'chunks'
+    | 'figures'
+    | 'data'
+    | 'first'
+    | 'firstHour'
+    | 'last'
+    | 'lastHour',
     StatementSync
   >;
 
@@ -41,6 +51,8 @@ export class Past {
     this.#columns = memory && new OpenColumns(memory);
     const range = 'id >= ? AND id < ? ORDER BY id';
     this.#statements = {
+      begin: db.prepare('BEGIN'),
+      commit: db.prepare('COMMIT'),
       floor: db.prepare('SELECT floor FROM account'),
       hours: db.prepare(`SELECT ${figureColumns} FROM hour WHERE ${range}`),
       chunks: db.prepare(`SELECT ${figureColumns}, id, minutes FROM chunk WHERE ${range}`),
@@ -56,11 +68,11 @@ export class Past {
 
   /** Runs `read` over one state of the file. */
   snapshot<T>(read: () => T): T {
-    this.#db.exec('BEGIN');
+    this.#statements.begin.run();
     try {
       return read();
     } finally {
-      this.#db.exec('COMMIT');
+      this.#statements.commit.run();
     }
   }
   /** Before this, hours are all that is left. */

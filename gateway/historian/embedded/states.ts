@@ -19,7 +19,7 @@ export class Spans implements Sink {
   #last: Micros;
   #more = false;
 
-  /** @param most spans given; durations count them all */
+  /** @param most spans given; the durations are those of the spans */
   constructor(tag: number, from: Micros, most: number) {
     this.#tag = tag;
     this.#most = most;
@@ -45,8 +45,9 @@ export class Spans implements Sink {
     const now = this.#now;
     now.to = t;
     if (now.to <= now.from) return;
-    if (this.#spans.length < this.#most) this.#spans.push(now);
-    else this.#more = true;
+    this.#more ||= this.#spans.length >= this.#most;
+    if (this.#more) return;
+    this.#spans.push(now);
     if (now.quality !== 'good') return;
     let duration = this.#durations.get(now.value);
     if (!duration) {
@@ -67,12 +68,15 @@ export class Spans implements Sink {
     for (let i = from; i < to; i++)
       this.#state((this.#last = series.t[i] as number), valueAt(series, i), quality(series.status[i] as number));
   }
+  done(): boolean {
+    return this.#more;
+  }
   /** Nothing is known from `until` (the present) to `to`. */
   result(until: Micros, to: Micros): StateSeries {
     const at = Math.max(until, this.#last);
     const before = this.#spans.at(-1);
     // A sample of this very moment held for no time: what was not known before it goes on.
-    if (this.#now.from === at && before?.quality === 'none' && before.to === at) {
+    if (!this.#more && this.#now.from === at && before?.quality === 'none' && before.to === at) {
       this.#now = before;
       this.#spans.pop();
     } else if (until < to) this.#state(at, null, 'none');

@@ -133,7 +133,8 @@ class Walk {
 /** All of a tag's past in [from, to) into the sink. Takes breaks, in which the signal is heard; throws when it is late. */
 export async function walk(past: Past, tag: number, from: Micros, to: Micros, sink: Sink, pace: Pace): Promise<void> {
   const way = new Walk(past, tag, from, to, sink);
-  const { first } = way;
+  // Years of nothing are passed over; within days that would cost more than it saves.
+  const first = to - from > 7 * DAY ? way.first : from;
   let at = first > from ? Math.max(from, hourOf(first)) : from;
   for (let width = DAY; at < to && first < to && !way.done;) {
     const end = Math.min(to, hourOf(at) + width);
