@@ -37,3 +37,31 @@ test('columns as text are the buckets, rounded to their places', async () => {
   await writer.close();
   folder.remove();
 });
+
+test('a sample is in every answer within a second of its arrival, and a question called off ends', async () => {
+  const folder = scratch();
+  const onDeath = (error: Error): void => expect.fail(error.message);
+  const writer = await openWriter({ dataDir: folder.path, onDeath });
+  const { indexes, revision } = await writer.assign([{ id: 'north/pump-1/mode', type: 'integer' }]);
+  const tag = indexes.get('north/pump-1/mode') ?? -1;
+  await writer.use([{ index: tag, id: 'north/pump-1/mode', type: 'integer' }], revision);
+  const reader = await openReader({ dataDir: folder.path, open: writer.open, onDeath });
+  const t = Date.now() * 1000;
+  const sample = { tag, t, receivedAt: t, value: 3, status: 0, flags: 0 };
+  await writer.journal.durable(
+    writer.journal.append({ origin: 'live', source: 'line', samples: [sample], events: [] }),
+  );
+  await expect.poll(async () => (await reader.raw(tag, t, t + 1, 10)).value, { timeout: 1000 }).toEqual([3]);
+  const ask = { tags: [tag], from: t - 1_000_000, to: t + 1, width: 'year' as const, zone: 'Asia/Kolkata' };
+  expect(await reader.aggregate(ask)).toMatchObject([{ tag, count: [1], last: [3] }]);
+  expect((await reader.states([tag], t, t + 1, 5))[0]?.spans).toEqual([
+    { from: t, to: t + 1, value: 3, quality: 'good' },
+  ]);
+  expect(await reader.limitTime([tag], t, t + 1, 2)).toEqual([{ tag, above: 1, below: 0, known: 1 }]);
+  expect(await reader.latest([tag])).toEqual([{ tag, t, value: 3, status: 0 }]);
+  await expect(reader.aggregate(ask, AbortSignal.abort())).rejects.toThrow(/abort/);
+  await expect(reader.aggregate({ ...ask, zone: 'Nowhere' })).rejects.toThrow(RangeError);
+  await reader.close();
+  await writer.close();
+  folder.remove();
+});

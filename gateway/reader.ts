@@ -4,11 +4,22 @@ import { workerData } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
 import { openQuery } from './historian/embedded/history.ts';
 import type { OpenMemory } from './historian/embedded/open.ts';
-import type { BucketSeries, BucketText, Historian, Kpi, Micros, RawSeries } from './model.ts';
+import type {
+  AggregateQuery,
+  AggregateSeries,
+  BucketSeries,
+  BucketText,
+  Historian,
+  Kpi,
+  LimitTime,
+  Micros,
+  RawSeries,
+  StateSeries,
+} from './model.ts';
 import { Moved, serve, startThread, startedAs } from './threads.ts';
 import type { Thread } from './threads.ts';
 
-export interface Reader extends Historian {
+export interface Reader extends Required<Historian> {
   /** Ends the thread within `ms` (1 s). Idempotent. */
   close(ms?: number): Promise<void>;
 }
@@ -78,6 +89,11 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
       thread.call<BucketText>('bucketText', { columns, from, to, width }, { signal }),
     latest: (tags, signal) => thread.call('latest', { tags }, { signal }),
     kpis: (tags, from, to, signal) => thread.call<Kpi[]>('kpis', { tags, from, to }, { signal }),
+    aggregate: (query, signal) => thread.call<AggregateSeries[]>('aggregate', query, { signal }),
+    states: (tags, from, to, limit, signal) =>
+      thread.call<StateSeries[]>('states', { tags, from, to, limit }, { signal }),
+    limitTime: (tags, from, to, limit, signal) =>
+      thread.call<LimitTime[]>('limitTime', { tags, from, to, limit }, { signal }),
     close(ms = 1000) {
       closed = true;
       return thread.close(ms);
@@ -143,6 +159,11 @@ function runReader({ dataDir, open }: Pick<ReaderOptions, 'dataDir' | 'open'>): 
       },
       latest: (ask: { tags: number[] }, signal: AbortSignal) => query.latest(ask.tags, signal),
       kpis: (ask: Range & { tags: number[] }, signal: AbortSignal) => query.kpis(ask.tags, ask.from, ask.to, signal),
+      aggregate: (ask: AggregateQuery, signal: AbortSignal) => query.aggregate(ask, signal),
+      states: (ask: Range & { tags: number[]; limit: number }, signal: AbortSignal) =>
+        query.states(ask.tags, ask.from, ask.to, ask.limit, signal),
+      limitTime: (ask: Range & { tags: number[]; limit: number }, signal: AbortSignal) =>
+        query.limitTime(ask.tags, ask.from, ask.to, ask.limit, signal),
     },
     close: () => query.close(),
   });

@@ -1,0 +1,176 @@
+// What the oracle does not ask: hours whose samples are gone, buckets in progress, questions refused, called off or late.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ManualClock } from '../../clock.ts';
+import type { Value } from '../../model.ts';
+import { openQuery } from './history.ts';
+import type { Query } from './history.ts';
+import { openMemory } from './open.ts';
+import { Pace } from './pace.ts';
+import { openStore } from './store.ts';
+import type { Store } from './store.ts';
+import { frameOf, sampleOf } from './testing.ts';
+
+const { signal } = new AbortController();
+const MINUTE = 60_000_000;
+const HOUR = 60 * MINUTE;
+
+const dataDir = mkdtempSync(join(tmpdir(), 'penstock-queries-'));
+const clock = new ManualClock(Date.UTC(2026, 0, 1));
+const start = clock.micros();
+let store: Store;
+let query: Query;
+let seq = 1;
+const write = (tag: number, at: number, value: Value, status = 0): Promise<unknown> =>
+  store.write([frameOf(seq++, [sampleOf(tag, start + at, value, status)])], signal);
+
+// 31 hours of tag 0: each minute its number in the hour. A day is kept, so six hours are gone but for their figures.
+beforeAll(async () => {
+  const memory = openMemory(1 << 20);
+  store = openStore({ dataDir, clock, memory, durable: () => Infinity, retention: 86_400_000 });
+  for (let minute = 0; minute < 31 * 60; minute++) {
+    await write(0, minute * MINUTE, minute % 60);
+    await clock.advance(60_000);
+    await store.tend();
+  }
+  for (let i = 0; i < 10; i++) {
+    await clock.advance(60_000);
+    await store.tend();
+  }
+  query = openQuery(dataDir, clock, memory);
+});
+afterAll(async () => {
+  query.close();
+  await store.close();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+describe('hours whose samples are gone', () => {
+  test('answer in their hours', async () => {
+    const [series] = await query.aggregate({ tags: [0], from: start, to: start + 8 * HOUR, width: 'hour' });
+    expect(series).toMatchObject({
+      count: Array(8).fill(60),
+      min: Array(8).fill(0),
+      max: Array(8).fill(59),
+      avg: Array(8).fill(29.5),
+      share: Array(8).fill(1),
+    });
+    const [days] = await query.aggregate({ tags: [0], from: start, to: start + 30 * HOUR, width: 'day' });
+    expect(days?.count).toEqual([24 * 60, 6 * 60]);
+    expect(days?.mean?.map((mean) => mean?.toFixed(6))).toEqual(['29.500000', '29.500000']);
+    const [kpi] = await query.kpis([0], start, start + 30 * HOUR);
+    expect(kpi).toMatchObject({ n: 1800, min: 0, max: 59, avg: 29.5 });
+  });
+  test('have no samples and no states, and stand whole in the bucket that holds their first one', async () => {
+    expect((await query.raw(0, start, start + 5 * HOUR, 10)).t).toEqual([]);
+    const raw = await query.raw(0, start, start + 30 * HOUR, 10);
+    expect(raw.t[0]).toBe(start + 6 * HOUR);
+    const [states] = await query.states([0], start, start + 6 * HOUR + MINUTE, 10);
+    expect(states?.spans).toEqual([
+      { from: start, to: start + 6 * HOUR, value: null, quality: 'none' },
+      { from: start + 6 * HOUR, to: start + 6 * HOUR + MINUTE, value: 0, quality: 'good' },
+    ]);
+    const [series] = await query.aggregate({ tags: [0], from: start, to: start + 2 * HOUR, width: HOUR / 2 });
+    expect(series?.count).toEqual([60, 0, 60, 0]);
+    expect(Math.max(...(series?.share ?? []))).toBeLessThanOrEqual(1);
+  });
+  test('count for a limit only when they were all on one side', async () => {
+    const time = async (limit: number) => (await query.limitTime([0], start, start + 5 * HOUR, limit))[0];
+    const held = 5 * HOUR;
+    expect(await time(60)).toEqual({ tag: 0, above: 0, below: held, known: held });
+    expect(await time(-1)).toEqual({ tag: 0, above: held, below: 0, known: held });
+    // Between two hours the last value holds for a minute: that much is known.
+    expect(await time(30)).toEqual({ tag: 0, above: 5 * MINUTE, below: 0, known: 5 * MINUTE });
+  });
+});
+
+test('a bucket in progress is shared by what has passed of it, one to come is empty', async () => {
+  const now = clock.micros();
+  const from = Math.floor(now / HOUR) * HOUR;
+  const [series] = await query.aggregate({ tags: [0], from, to: from + 3 * HOUR, width: 'hour' });
+  expect(series).toMatchObject({ share: [1, 0, 0], mean: [59, null, null], count: [0, 0, 0] });
+});
+
+test('a repeated value goes on, a bad one ends it until the next good one', async () => {
+  const at = clock.micros() - start;
+  await write(1, at, 5);
+  await write(1, at + MINUTE, 5);
+  await write(1, at + 2 * MINUTE, 5, 0x80050000);
+  await write(1, at + 4 * MINUTE, 7);
+  await clock.advance(10 * 60_000);
+  const [from, to] = [start + at - MINUTE, start + at + 5 * MINUTE];
+  const [states] = await query.states([1], from, to, 100);
+  expect(states?.spans.map(({ value, quality, from, to }) => [value, quality, (to - from) / MINUTE])).toEqual([
+    [null, 'none', 1],
+    [5, 'good', 2],
+    [null, 'bad', 2],
+    [7, 'good', 1],
+  ]);
+  expect(states?.durations).toEqual([
+    { value: 5, time: 2 * MINUTE, times: 1 },
+    { value: 7, time: MINUTE, times: 1 },
+  ]);
+  const [series] = await query.aggregate({ tags: [1], from, to, width: 6 * MINUTE });
+  expect(series?.good.reduce((a, b) => a + b, 0)).toBe(3);
+  expect(await query.limitTime([1], from, to, 6)).toEqual([
+    { tag: 1, above: MINUTE, below: 2 * MINUTE, known: 3 * MINUTE },
+  ]);
+  const [page] = await query.states([1], from, to, 2);
+  expect(page).toMatchObject({ more: true, durations: [{ value: 5, time: 2 * MINUTE, times: 1 }] });
+  expect(page?.spans.at(-1)?.to).toBe(start + at + 2 * MINUTE);
+});
+
+describe('refused with the reason', () => {
+  const ask = { tags: [0], from: 0, to: HOUR, width: MINUTE };
+  test.each<[string, () => Promise<unknown>, RegExp]>([
+    ['times that are no microseconds', () => query.raw(0, 0.5, 1, 1), /whole microseconds/],
+    ['too many rows', () => query.raw(0, 0, 1, 1e6), /limit must be from 1 to 100000/],
+    ['no rows', () => query.raw(0, 0, 1, 0), /limit must be/],
+    [
+      'too many cells',
+      () => query.buckets([0, 1], 0, 1e12, 1e6),
+      /2 tags × 1000000 buckets are more than 100000 cells/,
+    ],
+    ['too many buckets', () => query.aggregate({ ...ask, width: 1 }), /more than 100000 buckets/],
+    ['a width of nothing', () => query.aggregate({ ...ask, width: 0 }), /above 0/],
+    ['a zone nobody knows', () => query.aggregate({ ...ask, zone: 'Mars/Base' }), /no time zone called Mars\/Base/],
+    ['too many spans', () => query.states([0, 1], 0, 1, 1e5), /cells/],
+    ['too many tags', () => query.kpis(Array<number>(20_001).fill(0), 0, 1), /20001 tags are more than 20000/],
+    ['a limit that is none', () => query.limitTime([0], 0, 1, NaN), /must be a number/],
+  ])('%s', async (_name, question, reason) => {
+    await expect(question()).rejects.toThrow(reason);
+    await expect(question()).rejects.toThrow(RangeError);
+  });
+});
+
+test('a value of too many kinds has no states', async () => {
+  const at = clock.micros() - start;
+  const samples = Array.from({ length: 1500 }, (_none, i) => sampleOf(2, start + at + i * 1000, i));
+  await store.write([frameOf(seq++, samples)], signal);
+  await expect(query.states([2], start, start + at + HOUR, 5000)).rejects.toThrow(/more than 1000 different values/);
+  expect((await query.states([2], start, start + at + HOUR, 100))[0]?.spans.length).toBe(100);
+});
+
+test('tags that never were, and times before anything, are answered with nothing', async () => {
+  const to = clock.micros();
+  expect(await query.latest([77, -1, 2 ** 30])).toEqual([]);
+  expect((await query.raw(77, 0, to, 10)).t).toEqual([]);
+  expect(await query.kpis([77], 0, to)).toEqual([{ tag: 77, n: 0, min: null, avg: null, max: null, last: null }]);
+  const [series] = await query.aggregate({ tags: [0], from: 0, to: HOUR, width: 'hour' });
+  expect(series).toMatchObject({ count: [0], share: [0], mean: [null], first: [null] });
+});
+
+test('a question called off ends at its next break, one that takes too long with a reason', async () => {
+  const stop = new AbortController();
+  let mono = 0;
+  const pace = new Pace(() => (mono += 5), stop.signal);
+  await pace.rest();
+  stop.abort();
+  await expect(pace.rest().then(() => pace.rest())).rejects.toThrow(/abort/);
+  expect(() => new Pace(() => 0, stop.signal)).toThrow(/abort/);
+  const late = new Pace(() => (mono += 6000));
+  await expect(late.rest().then(() => late.rest())).rejects.toThrow(/longer than 10 s/);
+  await expect(query.raw(0, 0, 1, 1, stop.signal)).rejects.toThrow(/abort/);
+});
