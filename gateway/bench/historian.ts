@@ -1,68 +1,76 @@
-// Measures the way from `journal.append` to a queryable history: import speed, main's delay meanwhile, the day query.
-// Run by hand or by the bench command; prints one line a figure.
-import { mkdtempSync, rmSync } from 'node:fs';
+// The built-in historian beside other stores, all with the same readings in one run: how large, how quick with a day's
+// trend, the figures of all tags, the newest values, a raw hour. Prints one table in Markdown.
+// `npm run bench historian -- [readings, 10240000] [name of a store…]`; what is not installed is left out with a line.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { openReader } from '../reader.ts';
-import { openWriter } from '../writer.ts';
+import { bytesByKind, chunks, decoded } from './stores/chunks.ts';
+import { duckdb } from './stores/duckdb.ts';
+import { TAGS, large, small } from './stores/plant.ts';
+import type { Answered, Kept, Loaded, Plant } from './stores/plant.ts';
+import { postgres } from './stores/postgres.ts';
+import { questdb } from './stores/questdb.ts';
+import { rows } from './stores/rows.ts';
 
-const TAGS = 64;
-const STEP = 30_000_000;
-const ROUNDS = 5760;
-const BATCH = 1000;
-const dir = mkdtempSync(join(tmpdir(), 'penstock-bench-'));
-const fail = (error: Error): void => {
-  throw error;
-};
-const writer = await openWriter({ dataDir: dir, onDeath: fail });
-const claims = Array.from({ length: TAGS }, (_, i) => ({ id: `north/pump-${i}/flow`, type: 'double' as const }));
-const { indexes, revision } = await writer.assign(claims);
-const tags = claims.map(({ id, type }) => ({ index: indexes.get(id) as number, id, type }));
-await writer.use(tags, revision);
-const reader = await openReader({ dataDir: dir, open: writer.open, onDeath: fail });
+const ROUNDS = 9;
+const stores = [chunks, decoded, rows, duckdb, postgres, questdb];
 
-const end = Math.floor(Date.now() / 300_000) * 300_000_000;
-const start = end - ROUNDS * STEP;
-const total = TAGS * ROUNDS;
-const { signal } = new AbortController();
-const delay = monitorEventLoopDelay({ resolution: 1 });
-delay.enable();
-const began = performance.now();
-let encoding = 0;
-for (let done = 0; done < total; done += BATCH) {
-  await writer.journal.room(signal);
-  const samples = Array.from({ length: Math.min(BATCH, total - done) }, (_, k) => {
-    const i = done + k;
-    const t = start + Math.floor(i / TAGS) * STEP;
-    return { tag: i % TAGS, t, receivedAt: end, value: 20 + Math.sin(i / 1e4) * 5, status: 0, flags: 0 };
-  });
-  const before = performance.now();
-  writer.journal.append({ origin: 'seed', source: 'import', samples, events: [] });
-  encoding += performance.now() - before;
-  await new Promise((resolve) => setImmediate(resolve));
+/** Median of some rounds after a first one, ms. */
+async function timed(question: () => Promise<Answered>): Promise<{ ms: string; rows: number }> {
+  const { rows } = await question();
+  const times: number[] = [];
+  for (let i = 0; i < ROUNDS; i++) {
+    const began = performance.now();
+    await question();
+    times.push(performance.now() - began);
+  }
+  const median = times.sort((a, b) => a - b)[ROUNDS >>> 1] as number;
+  return { ms: median < 10 ? median.toFixed(1) : median.toFixed(0), rows };
 }
-while ((await writer.stats()).account.delivered < total) await new Promise((resolve) => setTimeout(resolve, 10));
-const took = performance.now() - began;
-delay.disable();
-console.log(
-  `import: ${total} samples in ${took.toFixed(0)} ms = ${Math.round(total / took) * 1000} samples/s, append to queryable`,
+
+async function measured(store: Kept, plant: Plant, dir: string): Promise<string> {
+  const began = performance.now();
+  const loaded: Loaded = await store.load(plant, dir);
+  const seconds = (performance.now() - began) / 1000;
+  try {
+    const cells = [];
+    for (const question of [loaded.day, loaded.figures, loaded.latest, loaded.hour]) cells.push(await timed(question));
+    console.error(
+      `${store.name}: loaded in ${seconds.toFixed(1)} s; rows of the answers ${cells.map(({ rows }) => rows).join(', ')}`,
+    );
+    const bytes = loaded.bytes / (plant.n * TAGS);
+    return `| ${store.name} | ${bytes.toFixed(2)} | ${cells.map(({ ms }) => ms).join(' | ')} |`;
+  } finally {
+    await loaded.close();
+  }
+}
+
+const readings = Number(process.argv[2] ?? 10_240_000);
+const wanted = process.argv.slice(3).map((name) => name.toLowerCase());
+const chosen = stores.filter(
+  ({ name }) => wanted.length === 0 || wanted.some((part) => name.toLowerCase().includes(part)),
 );
-console.log(`encoding on main: ${((encoding / total) * 1000).toFixed(2)} us a sample`);
-console.log(
-  `main delay: p50 ${(delay.percentile(50) / 1e6).toFixed(2)} ms, p99 ${(delay.percentile(99) / 1e6).toFixed(2)} ms (1 ms of it the timer)`,
-);
-for (const name of ['first', 'second', 'third']) {
-  const asked = performance.now();
-  const series = await reader.buckets(
-    tags.slice(0, 16).map((tag) => tag.index),
-    start,
-    end,
-    300_000_000,
+for (const plant of [small, large(readings)]) {
+  const dir = mkdtempSync(join(tmpdir(), 'penstock-bench-'));
+  console.log(`\n${plant.n * TAGS} readings, ${TAGS} tags, every ${plant.step / 1e6} s\n`);
+  console.log(
+    '| store | bytes a reading | day of 16 tags, 5 min, ms | figures of 64 tags, ms | latest, ms | raw hour, ms |',
   );
-  const n = series.reduce((sum, each) => sum + each.n.reduce((a, b) => a + b, 0), 0);
-  console.log(`48 h, 16 tags, 5 minutes (${n} samples), ${name}: ${(performance.now() - asked).toFixed(1)} ms`);
+  console.log('|---|---|---|---|---|---|');
+  for (const store of chosen) {
+    const own = store === decoded ? join(dir, chunks.name) : join(dir, store.name);
+    mkdirSync(own, { recursive: true });
+    try {
+      console.log(await measured(store, plant, own));
+    } catch (error) {
+      console.log(`| ${store.name} | left out: ${error instanceof Error ? error.message : String(error)} | | | | |`);
+    }
+    if (store === decoded)
+      for (const { kind, samples, minutes, row } of bytesByKind(own))
+        console.error(
+          `${kind}: ${(samples + minutes + row).toFixed(2)} bytes a reading (samples ${samples.toFixed(2)}, minutes ${minutes.toFixed(2)}, row ${row.toFixed(2)})`,
+        );
+  }
+  rmSync(dir, { recursive: true, force: true });
 }
-await reader.close();
-await writer.close();
-rmSync(dir, { recursive: true, force: true });
+console.log(`\nresident memory of this process at the end: ${Math.round(process.memoryUsage().rss / 1e6)} MB`);
