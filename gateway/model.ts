@@ -465,16 +465,16 @@ export interface Historian {
     signal?: AbortSignal,
   ): Promise<{ tag: number; t: Micros; value: Value; status: number }[]>;
   kpis(tags: readonly number[], from: Micros, to: Micros, signal?: AbortSignal): Promise<Kpi[]>;
-  aggregate?(query: AggregateQuery, signal?: AbortSignal): Promise<AggregateSeries[]>;
+  aggregate(query: AggregateQuery, signal?: AbortSignal): Promise<AggregateSeries[]>;
   /** At most `limit` spans of each tag. */
-  states?(
+  states(
     tags: readonly number[],
     from: Micros,
     to: Micros,
     limit: number,
     signal?: AbortSignal,
   ): Promise<StateSeries[]>;
-  limitTime?(
+  limitTime(
     tags: readonly number[],
     from: Micros,
     to: Micros,

@@ -19,7 +19,7 @@ import type {
 import { Moved, serve, startThread, startedAs } from './threads.ts';
 import type { Thread } from './threads.ts';
 
-export interface Reader extends Required<Historian> {
+export interface Reader extends Historian {
   /** Ends the thread within `ms` (1 s). Idempotent. */
   close(ms?: number): Promise<void>;
 }

@@ -1,5 +1,6 @@
 // `npm run soak [name [times]]`: the fault tests of the ordinary run, for longer. Each says what it found as one line of
 // JSON; the exit code is 1 when a promise is broken. Without a name all run, one after the other.
+import { spawnSync } from 'node:child_process';
 import { testServer } from '../historian/questdb/testing.ts';
 import { killForwarding } from './kill-forward.ts';
 import { killAgain } from './kill.ts';
@@ -80,6 +81,18 @@ const soaks: Record<string, Soak> = {
       } finally {
         await server.remove();
       }
+    },
+  },
+  history: {
+    what: 'a run of the historian’s random tests: the codec, and every answer against a plain model',
+    times: 20,
+    run(times) {
+      const tests = ['codec', 'oracle'].map((name) => `gateway/historian/embedded/${name}.test.ts`);
+      const { status, signal } = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...tests], {
+        stdio: 'inherit',
+        env: { ...process.env, PENSTOCK_SOAK: String(times) },
+      });
+      return Promise.resolve({ found: { status, signal }, broken: unless({ 'every answer is equal': status === 0 }) });
     },
   },
   power: {

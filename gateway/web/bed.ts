@@ -178,6 +178,10 @@ export class Past implements Historian {
       ...{ min, max, first: min, last: max, avg, mean: avg },
     }));
   }
+  async limitTime(tags: readonly number[]) {
+    await this.#asUsual();
+    return tags.map((tag) => ({ tag, above: 0, below: 0, known: 0 }));
+  }
   /** Each sample holds until the next; nothing is known before the first. */
   async states(tags: readonly number[], from: number, to: number, limit: number): Promise<StateSeries[]> {
     await this.#asUsual();

@@ -63,42 +63,40 @@ export function historyRoutes({ catalog, clock, historian }: HistoryOptions): Fa
       },
     );
 
-    if (historian.aggregate)
-      app.get(
-        '/history/buckets',
-        {
-          schema: {
-            summary: 'Figures of tags in buckets of time, side by side',
-            description:
-              'min, max, first, last and avg are of the good samples in the bucket; mean is over the time with a good value, ' +
-              'the one held from before included, and share is how much of the bucket that is. A bucket without is a gap: null.',
-            querystring: BucketsQuery,
-            response: { 200: BucketsSchema, ...failures },
-          },
+    app.get(
+      '/history/buckets',
+      {
+        schema: {
+          summary: 'Figures of tags in buckets of time, side by side',
+          description:
+            'min, max, first, last and avg are of the good samples in the bucket; mean is over the time with a good value, ' +
+            'the one held from before included, and share is how much of the bucket that is. A bucket without is a gap: null.',
+          querystring: BucketsQuery,
+          response: { 200: BucketsSchema, ...failures },
         },
-        async (request, reply) => {
-          const { question, cursor } = questionOf(request.query, reply);
-          const width = widthOf(request.query.width);
-          const answer = await buckets(historian, question, width, figuresOf(request.query.figures), cursor);
-          return send(reply, question, { width: request.query.width, ...answer });
-        },
-      );
+      },
+      async (request, reply) => {
+        const { question, cursor } = questionOf(request.query, reply);
+        const width = widthOf(request.query.width);
+        const answer = await buckets(historian, question, width, figuresOf(request.query.figures), cursor);
+        return send(reply, question, { width: request.query.width, ...answer });
+      },
+    );
 
-    if (historian.states)
-      app.get(
-        '/history/states',
-        {
-          schema: {
-            summary: 'How long each value of tags held, one tag after the other',
-            querystring: StatesQuery,
-            response: { 200: StatesSchema, ...failures },
-          },
+    app.get(
+      '/history/states',
+      {
+        schema: {
+          summary: 'How long each value of tags held, one tag after the other',
+          querystring: StatesQuery,
+          response: { 200: StatesSchema, ...failures },
         },
-        async (request, reply) => {
-          const { question, cursor } = questionOf(request.query, reply);
-          return send(reply, question, await states(historian, question, request.query.limit, cursor));
-        },
-      );
+      },
+      async (request, reply) => {
+        const { question, cursor } = questionOf(request.query, reply);
+        return send(reply, question, await states(historian, question, request.query.limit, cursor));
+      },
+    );
   };
 }
 

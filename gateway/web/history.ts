@@ -100,7 +100,7 @@ export interface StatesAnswer {
 export function states(historian: Historian, question: Question, rows: number, cursor?: Cursor) {
   const { to, zone, signal } = question;
   return inTurn<StatesAnswer>(question, cursor, rows, async (tag, from, left) => {
-    const [found] = (await historian.states?.([tag.index], from, to, left, signal)) ?? [];
+    const [found] = await historian.states([tag.index], from, to, left, signal);
     const { spans, durations, more }: StateSeries = found ?? { tag: tag.index, spans: [], durations: [], more: false };
     const named = (value: Value) => {
       const text = typeof value === 'number' || typeof value === 'boolean' ? tag.names?.[Number(value)] : undefined;
@@ -148,7 +148,7 @@ export async function buckets(
   const until = Math.min(to, from + count * roughly(width));
   const indexes = tags.map(({ index }) => index);
   const answer =
-    tags.length === 0 || !historian.aggregate
+    tags.length === 0
       ? []
       : await historian.aggregate({ tags: indexes, from, to: until, width, zone: zone.name }, signal);
   const [first] = answer;

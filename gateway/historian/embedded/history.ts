@@ -15,7 +15,9 @@ const MAX_ROWS = 100_000;
 const MAX_CELLS = 100_000;
 const MAX_TAGS = 20_000;
 
-export interface Query extends Required<Omit<Historian, 'bucketText'>> {
+export interface Query extends Omit<Historian, 'bucketText'> {
+  /** What is older is kept in hours alone. */
+  floor(): Micros;
   close(): void;
 }
 
@@ -137,6 +139,7 @@ export function openQuery(dataDir: string, clock: Pick<Clock, 'mono' | 'micros'>
         signal,
       );
     },
+    floor: () => past.floor(),
     close: () => past.close(),
   };
 }
