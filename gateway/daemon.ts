@@ -17,6 +17,7 @@ import { ledgerOf } from './ledger.ts';
 import type { Batch, GatewayEvent, Live } from './model.ts';
 import { createMqtt } from './mqtt/mqtt.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
+import { elsewhereOf } from './historian/elsewhere.ts';
 import { openReader } from './reader.ts';
 
 import { backupsOf } from './state/backup.ts';
@@ -89,10 +90,12 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
     const reader = await openReader({
       dataDir: settings.data,
       open: writer.open,
+      elsewhere: elsewhereOf(settings.forward, settings.history.retention),
       onDeath: (error) =>
         status.report('error', 'penstock_reader_restarts_total', `the history reader died: ${error.message}`),
     });
     stops.push(() => reader.close());
+    reader.use(await writer.tags());
     const egress = await forwarding();
 
     const consumers: Live[] = [];
@@ -276,7 +279,9 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
         pipeline.use(catalog);
         mqtt.use(catalog);
         web.use(catalog);
-        egress?.use(forwardTags(await writer.tags(), catalog));
+        const tags = await writer.tags();
+        reader.use(tags);
+        egress?.use(forwardTags(tags, catalog));
         devices.use(catalog);
         status.gauge('penstock_config_reload_success', 1);
         status.set('config', 'ok');

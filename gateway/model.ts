@@ -375,6 +375,8 @@ export interface BucketText {
   t: Uint8Array;
   /** For each column asked, in that order: UTF-8 of `"min":[…],"avg":[…],"max":[…]`, rounded to its decimal places. */
   columns: Uint8Array[];
+  /** As in `RawSeries`. */
+  incomplete?: string;
 }
 
 export interface Kpi {

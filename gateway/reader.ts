@@ -2,8 +2,11 @@
 // `openReader` is how the daemon starts it from main; a thread that dies is started again, its open queries reject.
 import { workerData } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
+import { withDeep } from './historian/elsewhere.ts';
+import type { Elsewhere } from './historian/elsewhere.ts';
 import { openQuery } from './historian/embedded/history.ts';
 import type { OpenMemory } from './historian/embedded/open.ts';
+import type { RemoteTag } from './historian/remote.ts';
 import type {
   AggregateQuery,
   AggregateSeries,
@@ -20,15 +23,23 @@ import { Moved, serve, startThread, startedAs } from './threads.ts';
 import type { Thread } from './threads.ts';
 
 export interface Reader extends Historian {
+  /** The tags by which older samples are asked for elsewhere: call it at first and after each reload. */
+  use(tags: readonly (RemoteTag & { index: number })[]): void;
   /** Ends the thread within `ms` (1 s). Idempotent. */
   close(ms?: number): Promise<void>;
 }
 export interface ReaderOptions {
+  /** Where samples older than the retention are; absent: nowhere. */
+  elsewhere?: Elsewhere;
   dataDir: string;
   /** The writer's samples that are in no chunk yet; without it only what is in the file is seen. */
   open?: OpenMemory;
   /** Told each time the thread has died unasked; it is started again by itself. */
   onDeath(error: Error): void;
+}
+interface Told {
+  elsewhere: Elsewhere | undefined;
+  tags: (RemoteTag & { index: number })[];
 }
 interface PackedBuckets {
   t: Float64Array<ArrayBuffer>;
@@ -38,6 +49,7 @@ interface PackedBuckets {
     min: Float64Array<ArrayBuffer>;
     avg: Float64Array<ArrayBuffer>;
     max: Float64Array<ArrayBuffer>;
+    incomplete?: string;
   }[];
 }
 
@@ -46,8 +58,10 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
   let thread: Thread;
   let tries = 0;
   let closed = false;
+  let told: Told | undefined;
   const start = (): Thread => {
     const fresh = startThread('reader', import.meta.url, { dataDir: options.dataDir, open: options.open });
+    if (told) fresh.post('use', told);
     const began = Date.now();
     void fresh.death.then(({ expected, error }) => {
       if (expected || closed) return;
@@ -70,19 +84,25 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
     throw error;
   }
   return {
+    use(tags) {
+      const { elsewhere } = options;
+      told = { elsewhere, tags: tags.map(({ index, id, type }) => ({ index, id, type })) };
+      if (elsewhere) thread.post('use', told);
+    },
     raw: (tag, from, to, limit, signal) => thread.call<RawSeries>('raw', { tag, from, to, limit }, { signal }),
     async buckets(tags, from, to, width, signal) {
       const packed = await thread.call<PackedBuckets>('buckets', { tags, from, to, width }, { signal });
       const t = Array.from(packed.t);
       const nulls = (values: Float64Array): (number | null)[] =>
         Array.from(values, (value) => (Number.isNaN(value) ? null : value));
-      return packed.series.map(({ tag, n, min, avg, max }) => ({
+      return packed.series.map(({ tag, n, min, avg, max, incomplete }) => ({
         tag,
         t,
         n: Array.from(n),
         min: nulls(min),
         avg: nulls(avg),
         max: nulls(max),
+        ...(incomplete === undefined ? {} : { incomplete }),
       }));
     },
     bucketText: (columns, from, to, width, signal) =>
@@ -107,12 +127,13 @@ function pack(series: readonly BucketSeries[]): Moved {
     Float64Array.from(values, (value) => value ?? NaN);
   const packed: PackedBuckets = {
     t: column(series[0]?.t ?? []),
-    series: series.map(({ tag, n, min, avg, max }) => ({
+    series: series.map(({ tag, n, min, avg, max, incomplete }) => ({
       tag,
       n: column(n),
       min: column(min),
       avg: column(avg),
       max: column(max),
+      ...(incomplete === undefined ? {} : { incomplete }),
     })),
   };
   const buffers = packed.series.flatMap(({ n, min, avg, max }) => [n.buffer, min.buffer, avg.buffer, max.buffer]);
@@ -128,7 +149,9 @@ interface Column {
 function asText(columns: readonly Column[], series: readonly BucketSeries[]): Moved {
   const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
   const byTag = new Map(series.map((one) => [one.tag, one]));
+  const { incomplete } = series[0] ?? {};
   const text = {
+    ...(incomplete === undefined ? {} : { incomplete }),
     t: bytes(JSON.stringify((series[0]?.t ?? []).map((t) => t / 1000))),
     columns: columns.map(({ tag, places }) => {
       const rounded = (values: readonly (number | null)[] = []) => values.map((value) => round(value, 10 ** places));
@@ -147,17 +170,20 @@ function round(value: number | null, unit: number): number | null {
 function runReader({ dataDir, open }: Pick<ReaderOptions, 'dataDir' | 'open'>): void {
   const query = openQuery(dataDir, systemClock, open);
   type Range = { from: Micros; to: Micros };
+  const names = new Map<number, RemoteTag>();
+  let history: Promise<typeof query> | undefined;
+  const whole = async (): Promise<typeof query> => (await history) ?? query;
   serve({
     calls: {
-      raw: (ask: Range & { tag: number; limit: number }, signal: AbortSignal) =>
-        query.raw(ask.tag, ask.from, ask.to, ask.limit, signal),
+      raw: async (ask: Range & { tag: number; limit: number }, signal: AbortSignal) =>
+        (await whole()).raw(ask.tag, ask.from, ask.to, ask.limit, signal),
       buckets: async (ask: Range & { tags: number[]; width: Micros }, signal: AbortSignal) =>
-        pack(await query.buckets(ask.tags, ask.from, ask.to, ask.width, signal)),
+        pack(await (await whole()).buckets(ask.tags, ask.from, ask.to, ask.width, signal)),
       bucketText: async (ask: Range & { columns: Column[]; width: Micros }, signal: AbortSignal) => {
         const tags = ask.columns.map(({ tag }) => tag);
-        return asText(ask.columns, await query.buckets(tags, ask.from, ask.to, ask.width, signal));
+        return asText(ask.columns, await (await whole()).buckets(tags, ask.from, ask.to, ask.width, signal));
       },
-      latest: (ask: { tags: number[] }, signal: AbortSignal) => query.latest(ask.tags, signal),
+      latest: async (ask: { tags: number[] }, signal: AbortSignal) => (await whole()).latest(ask.tags, signal),
       kpis: (ask: Range & { tags: number[] }, signal: AbortSignal) => query.kpis(ask.tags, ask.from, ask.to, signal),
       aggregate: (ask: AggregateQuery, signal: AbortSignal) => query.aggregate(ask, signal),
       states: (ask: Range & { tags: number[]; limit: number }, signal: AbortSignal) =>
@@ -165,7 +191,15 @@ function runReader({ dataDir, open }: Pick<ReaderOptions, 'dataDir' | 'open'>): 
       limitTime: (ask: Range & { tags: number[]; limit: number }, signal: AbortSignal) =>
         query.limitTime(ask.tags, ask.from, ask.to, ask.limit, signal),
     },
-    close: () => query.close(),
+    posts: {
+      use({ tags, elsewhere }: Told) {
+        for (const { index, ...tag } of tags) names.set(index, tag);
+        const local = { ...query };
+        // Settings that cannot be right are said by the forwarder that has them.
+        history ??= withDeep(local, elsewhere, (index) => names.get(index), systemClock).catch(() => query);
+      },
+    },
+    close: async () => (await whole()).close(),
   });
 }
 

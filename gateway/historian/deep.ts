@@ -17,19 +17,21 @@ export interface DeepOptions {
 type Local = Pick<Historian, 'raw' | 'buckets' | 'latest'>;
 
 const TIMEOUT = 5000;
-/** ms in which a database that has just failed is not asked again. */
+/** A database that took this long to fail is not asked again for a while, ms each: nobody should wait for it twice. */
+const LONG = 500;
 const PAUSE = 5000;
 
 export function deepHistory(local: Local, options: DeepOptions): Local {
   const { remote, tag: tagAt, boundary, clock, timeout = TIMEOUT } = options;
-  let failed: { at: number; reason: string } | undefined;
+  let failed: { reason: string; until: number } | undefined;
 
   /** Undefined when the database has no answer in time; a question that is wrong in itself rejects. */
   const ask = async <T>(
     question: (signal: AbortSignal) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T | undefined> => {
-    if (failed && clock.mono() - failed.at < PAUSE) return undefined;
+    const began = clock.mono();
+    if (failed && began < failed.until) return undefined;
     const late = new AbortController();
     const reason = new Error(`no answer within ${timeout / 1000} s`);
     const expired = Promise.withResolvers<never>();
@@ -46,7 +48,9 @@ export function deepHistory(local: Local, options: DeepOptions): Local {
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof RangeError) throw error;
-      failed = { at: clock.mono(), reason: error instanceof Error ? error.message : String(error) };
+      const now = clock.mono();
+      const said = error instanceof Error ? error.message : String(error);
+      failed = { reason: said, until: now - began < LONG ? now : now + PAUSE };
       return undefined;
     } finally {
       cancel();

@@ -112,6 +112,9 @@ export const RawSchema = Type.Object({
       t: Type.Array(Type.String()),
       value: Type.Array(ValueSchema, { description: 'integers past 2^53 as text' }),
       status: Type.Array(Type.Integer(), { description: 'OPC UA StatusCodes' }),
+      incomplete: Type.Optional(
+        Type.String({ description: 'what is missing because the store that has it does not answer, and why' }),
+      ),
     }),
   ),
 });

@@ -74,16 +74,20 @@ export interface RawAnswer {
   t: string[];
   value: WireValue[];
   status: number[];
+  incomplete?: string;
 }
 
 /** Samples of each tag in turn, at most `rows` in all. */
 export function raw(historian: Historian, question: Question, rows: number, cursor?: Cursor) {
   const { to, zone, signal } = question;
   return inTurn<RawAnswer>(question, cursor, rows, async (tag, from, left) => {
-    const { t, value, status, more } = await historian.raw(tag.index, from, to, left, signal);
+    const { t, value, status, more, incomplete } = await historian.raw(tag.index, from, to, left, signal);
     const last = t.at(-1);
     return {
-      series: { tag: tag.id, unit: tag.unit, t: t.map(zone.text), value: value.map(wireValue), status },
+      series: {
+        ...{ tag: tag.id, unit: tag.unit, t: t.map(zone.text), value: value.map(wireValue), status },
+        ...(incomplete === undefined ? {} : { incomplete }),
+      },
       rows: t.length,
       ...(more && last !== undefined ? { next: last + 1 } : {}),
     };

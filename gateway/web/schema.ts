@@ -162,6 +162,7 @@ export const TimeseriesSchema = Type.Object({
   from: Type.String(),
   to: Type.String(),
   bucketMinutes: Type.Number(),
+  incomplete: Type.Optional(Type.String()),
   t: Type.Array(Type.Number()),
   series: Type.Array(
     Type.Object({

@@ -50,12 +50,14 @@ export async function timeseries(
   const count = (to - from) / width;
 
   let t: Uint8Array | undefined;
+  let incomplete: string | undefined;
   const columns: Uint8Array[] = [];
   const atOnce = Math.max(1, Math.floor(cells / count));
   for (let at = 0; at < tags.length; at += atOnce) {
     const part = tags.slice(at, at + atOnce).map((tag) => ({ tag: tag.index, places: tag.decimals + finer }));
     const text = await historian.bucketText(part, from, to, width, signal);
     t ??= text.t;
+    incomplete ??= text.incomplete;
     columns.push(...text.columns);
   }
 
@@ -68,6 +70,7 @@ export async function timeseries(
     from: new Date(from / 1000).toISOString(),
     to: new Date(to / 1000).toISOString(),
     bucketMinutes: curve.width / 60_000,
+    ...(incomplete === undefined ? {} : { incomplete }),
   };
   const names = new Map(site.assets.map((asset) => [asset.path, asset.name]));
   const parts: Uint8Array[] = [Buffer.from(`${open(head)},"t":`), t ?? Buffer.from('[]'), Buffer.from(',"series":[')];

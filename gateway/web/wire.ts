@@ -152,6 +152,8 @@ export interface Timeseries {
   from: string;
   to: string;
   bucketMinutes: number;
+  /** What is missing because the store that has it does not answer, and why. */
+  incomplete?: string;
   /** ms since the epoch: start of each bucket; every bucket of the range is there. */
   t: number[];
   series: {

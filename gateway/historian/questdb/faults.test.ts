@@ -12,15 +12,16 @@ import type { ForwardTag, Forwarder, Value } from '../../model.ts';
 import { counterTag, noteTag, numbersIn, startCounter, writeCounterPlant } from '../../test/counter.ts';
 import { killForwarding } from '../../test/kill-forward.ts';
 import { findProgram, needs } from '../../test/needs.ts';
-import { root, startGateway } from '../../test/rig.ts';
+import { get, root, startGateway } from '../../test/rig.ts';
 import { credentials } from '../credentials.ts';
 import { deadLetters, readDeadLetters } from '../dead-letters.ts';
 import type { DeadLetter } from '../dead-letters.ts';
 import { questdbForwarder } from './forwarder.ts';
-import { questdbHistory, wireOf } from './reader.ts';
+import { questdbHistory } from './reader.ts';
 import { tables } from './schema.ts';
 import { contextOf, faultProxy, frameOf, tagOf, testServer } from './testing.ts';
 import type { Fault, FaultProxy, TestContext, TestServer } from './testing.ts';
+import { wireOf } from './wire.ts';
 
 const test = needs('java', 'mvn');
 const able = (findProgram('java') && findProgram('mvn')) || process.env.PENSTOCK_REQUIRE === 'all';
@@ -100,7 +101,10 @@ test('each answer a network can give, and a server killed in mid-stream: everyth
     if (head.ok) log.append(bytes, head.meta);
     await log.sync();
     pumping.wake();
-    if (seq === 100) await server.kill();
+    if (seq === 100) {
+      await expect.poll(() => log.account('questdb').delivered, { timeout: 15_000 }).toBeGreaterThan(0);
+      await server.kill();
+    }
     if (seq === 110) await server.start();
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
@@ -205,6 +209,7 @@ test('a suspended table is said; a restart of the server is noticed over one of 
   const forwarder = open(context);
   await forwarder.write([frameOf(1, [{ t: START }])], signal());
   expect([forwarder.trouble?.(), (forwarder.pressure?.() ?? 0) < 0.5]).toEqual(['', true]);
+  await server.applied();
   await server.sql('ALTER TABLE readings SUSPEND WAL');
   const next = contextOf(dir, tags);
   const again = open(next);
@@ -225,6 +230,11 @@ test('a suspended table is said; a restart of the server is noticed over one of 
 });
 
 test('the reader gives back what was sent: pages, exact integers, texts, buckets of good values, the latest', async () => {
+  const { user, passwordFile } = server;
+  const wire = `postgres://127.0.0.1:${server.pg.port}/qdb`;
+  const who = { user, passwordFile, passwordCommand: '' };
+  const reader = questdbHistory(wireOf({ url: server.url, wire }), credentials(who));
+  expect(await reader.raw(tags[0] as ForwardTag, 0, START, 3)).toEqual({ t: [], value: [], status: [], more: false });
   const forwarder = open(contextOf(dir, tags));
   const I63 = 2n ** 63n;
   const t = START + 1;
@@ -242,10 +252,6 @@ test('the reader gives back what was sent: pages, exact integers, texts, buckets
     signal(),
   );
   await server.applied();
-  const { user, passwordFile } = server;
-  const wire = `postgres://127.0.0.1:${server.pg.port}/qdb`;
-  const who = { user, passwordFile, passwordCommand: '' };
-  const reader = questdbHistory(wireOf({ url: server.url, wire }), credentials(who));
   const [flow, other, parts, note] = tags as [ForwardTag, ForwardTag, ForwardTag, ForwardTag];
   const end = t + 100_000_000;
   expect(await reader.raw(flow, t, end, 3)).toEqual({
@@ -307,6 +313,7 @@ test('the whole gateway: what a device gave is there, and dead letters are liste
   expect(command('replay', 'questdb')).toMatchObject({ code: 1, said: expect.stringMatching(/no gateway answers/) });
   const gateway = await startGateway('run', ['--config', config], data, {
     PENSTOCK_FORWARD_QUESTDB_URL: server.url,
+    PENSTOCK_FORWARD_QUESTDB_WIRE: `postgres://127.0.0.1:${server.pg.port}/qdb`,
     PENSTOCK_FORWARD_QUESTDB_USER: server.user,
     PENSTOCK_FORWARD_QUESTDB_PASSWORD_FILE: server.passwordFile,
   });
@@ -336,13 +343,26 @@ test('the whole gateway: what a device gave is there, and dead letters are liste
     await expect
       .poll(async () => ((await held(counterTag(0))) as { n: number }).n, { timeout: 20_000 })
       .toBeGreaterThan(50);
+    // Older than what is kept here: another gateway's, or this one's of last year.
+    const old = "'2024-02-03T04:05:06.000007Z', 'TAG', 'line', 'line/counter-1', 'number', 77, 0".replace(
+      'TAG',
+      counterTag(0),
+    );
+    await server.sql(`INSERT INTO readings_integer VALUES (${old})`);
+    await server.applied();
+    const deep = `/api/v1/history/raw?tags=${counterTag(0)}&from=2024-01-01T00:00:00Z&to=2030-01-01T00:00:00Z&limit=3`;
+    const { series } = await get<{ series: { t: string[]; value: unknown[]; incomplete?: string }[] }>(
+      gateway.http + deep,
+    );
+    expect(series[0]).toMatchObject({ t: ['2024-02-03T04:05:06.000007Z', expect.anything(), expect.anything()] });
+    expect(series[0]?.value).toEqual([77, expect.any(Number), expect.any(Number)]);
   } finally {
     await gateway.stop();
     await counter.close();
   }
   await server.applied();
   const rows = await server.sql(
-    `SELECT value FROM readings_integer WHERE tag = '${counterTag(0)}' AND status = 0 ORDER BY ts`,
+    `SELECT value FROM readings_integer WHERE tag = '${counterTag(0)}' AND status = 0 AND ts > '2026' ORDER BY ts`,
   );
   const there = rows.map(({ value: each }) => Number(each));
   expect(new Set(there).size).toBe(there.length);

@@ -16,16 +16,17 @@ import type { Table } from './schema.ts';
 import { recall, remember, setBack } from './seen.ts';
 import type { Seen } from './watch.ts';
 import { watch } from './watch.ts';
+import { wireOf } from './wire.ts';
 
 /** The settings `forward.questdb`. */
 export interface QuestdbSettings extends CredentialSettings {
   /** Of the HTTP port: `http://127.0.0.1:9000`. */
   url: string;
   /** Of the PostgreSQL wire, for deep history: `postgres://127.0.0.1:8812/qdb`; empty: port 8812 of the same host. */
-  wire: string;
+  wire?: string;
 }
 
-export const questdbForwarder: ForwardKind<Omit<QuestdbSettings, 'wire'>> = { kind: 'questdb', create };
+export const questdbForwarder: ForwardKind<QuestdbSettings> = { kind: 'questdb', create };
 
 /** ms for one request. */
 const TIMEOUT = 30_000;
@@ -36,9 +37,11 @@ const MARGIN = 30 * 60_000;
 /** A request that takes as long says that the server is loaded, ms. */
 const SLOW = 2000;
 
-function create(settings: Omit<QuestdbSettings, 'wire'>, context: ForwardContext): Forwarder {
+function create(settings: QuestdbSettings, context: ForwardContext): Forwarder {
   const [fault] = credentialFaults(settings, 'forward.questdb');
   if (fault) throw new Error(fault);
+  // Nobody else would say that deep history has no address.
+  wireOf(settings);
   const { clock, dataDir, log, tag } = context;
   const server = connection({ url: settings.url, credentials: credentials(settings), timeout: TIMEOUT });
   const care = watch(server);

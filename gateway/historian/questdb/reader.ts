@@ -4,9 +4,8 @@ import type { Micros, Value } from '../../model.ts';
 import type { Credentials } from '../credentials.ts';
 import type { PostgresAddress } from '../postgres/address.ts';
 import { questions } from '../postgres/questions.ts';
-import { connect } from '../postgres/session.ts';
+import { Refused, connect } from '../postgres/session.ts';
 import type { RemoteBuckets, RemoteHistory, RemoteLatest, RemoteRaw, RemoteTag } from '../remote.ts';
-import type { QuestdbSettings } from './forwarder.ts';
 import type { Table } from './schema.ts';
 
 /** Rows and cells of an answer at most: the bounds of local queries. */
@@ -15,18 +14,6 @@ const MOST = 100_000;
 const TAGS = 200;
 /** Below it a StatusCode is good. */
 const GOOD = 2 ** 30;
-const TIMEOUT = 15_000;
-
-/** Where the PostgreSQL wire is: as set, or port 8812 of the HTTP address' host. Throws a sentence. */
-export function wireOf({ url, wire }: Pick<QuestdbSettings, 'url' | 'wire'>, timeout = TIMEOUT): PostgresAddress {
-  const at = URL.canParse(wire || url) ? new URL(wire || url) : undefined;
-  if (!at || (wire && !/^postgres(ql)?:$/.test(at.protocol)))
-    throw new Error('forward.questdb.wire is no address of a PostgreSQL wire: write postgres://host:8812/qdb');
-  const host = at.hostname.replace(/^\[|\]$/g, '');
-  const port = wire ? Number(at.port || 8812) : 8812;
-  const database = (wire && decodeURIComponent(at.pathname.slice(1))) || 'qdb';
-  return { host, port, database, tls: 'off', tlsCa: '', timeout };
-}
 
 const tableOf = ({ type }: RemoteTag): Table =>
   type === 'integer' ? 'readings_integer' : type === 'text' ? 'readings_text' : 'readings';
@@ -38,7 +25,13 @@ const named = (count: number, first: number): string =>
   Array.from({ length: count }, (_, i) => `$${first + i}`).join(', ');
 
 export function questdbHistory(address: PostgresAddress, credentials: Credentials): RemoteHistory {
-  const { ask, close } = questions((signal) => connect(address, credentials, signal, 'QuestDB'));
+  const { ask: asked, close } = questions((signal) => connect(address, credentials, signal, 'QuestDB'));
+  const ask: typeof asked = (text, values, signal) =>
+    asked(text, values, signal).catch((error: unknown) => {
+      // Nothing was ever forwarded there.
+      if (error instanceof Refused && error.message.includes('table does not exist')) return [];
+      throw error;
+    });
 
   /** The exact values of integers that no LONG holds, by time. */
   const beyond = async (tag: RemoteTag, rows: Record<string, unknown>[], signal?: AbortSignal) => {
