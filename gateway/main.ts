@@ -14,6 +14,7 @@ import { deadLettersCommand } from './cli/dead-letters.ts';
 import { exportCommand } from './cli/export-command.ts';
 import { importCommand } from './cli/import-command.ts';
 import { ledgerCommand } from './cli/ledger.ts';
+import { seedCommand } from './cli/seed.ts';
 import { WrongUse } from './cli/wrong-use.ts';
 import { systemClock } from './clock.ts';
 import { loadConfig } from './config/load.ts';
@@ -43,6 +44,8 @@ const usage = `penstock ${version}: industrial edge gateway
       files readings (CSV or NDJSON) into the running daemon's history; penstock import --help has the rules
   penstock export [TAG…] [--data DIR]
       history of tags as CSV or NDJSON; penstock export --help has the options
+  penstock seed [--hours N] [--data DIR]
+      the past of the bundled plants, into a running gateway that is configured for them
   penstock ledger [--data DIR] [--json]
       where every sample is, of a running daemon or of its data folder; exit code 1 if a sum does not hold
   penstock dead-letters list | show STORE | replay STORE [--data DIR]
@@ -65,6 +68,7 @@ const commands: Record<string, (args: string[]) => Promise<number>> = {
   'dead-letters': deadLettersCommand,
   backup: (args) => backupCommand(args, version),
   restore: (args) => restoreCommand(args, version),
+  seed: (args) => seedCommand(args, root),
 };
 
 class WrongConfig extends Error {}

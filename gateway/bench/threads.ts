@@ -25,7 +25,7 @@ export interface Figures {
 }
 
 /** A sample of the metrics page; scraping it also begins the next period of the delay. */
-async function scrape(http: string): Promise<(name: string, labels?: string) => number> {
+export async function scrape(http: string): Promise<(name: string, labels?: string) => number> {
   const text = await (await fetch(`${http}/metrics`)).text();
   return (name, labels = '') => {
     const line = text.split('\n').find((row) => row.startsWith(`${name}${labels} `));

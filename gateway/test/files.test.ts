@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { plants } from '../../simulators/plants/index.ts';
 import { importFile } from '../cli/import.ts';
 import { utc } from '../web/zone.ts';
 import { eventually, historyOf, root, scratch, startGateway } from './rig.ts';
@@ -224,4 +225,11 @@ test('what is sent to the API is in history when it answers, and goes out and in
   }
   const refused = await penstock(['export', 'north/pump/nothing']);
   expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('there is no tag "north/pump/nothing"')]);
+});
+
+test('seed files the past of the bundled plants, and says when the gateway has none of them', async () => {
+  const { code, out, err } = await penstock(['seed', '--hours', '1', '--sites', plants[0]?.site.id ?? '']);
+  expect([code, out]).toEqual([1, expect.stringMatching(/^0 filed, \d{3,} rejected \(\d+ unknown tag\)/)]);
+  expect(err).toContain('config/demo');
+  expect(readdirSync(data).filter((name) => name.startsWith('seed-'))).toEqual([]);
 });

@@ -71,6 +71,8 @@ export class QuoteJoiner {
   #open: Line[] = [];
 
   *take(line: Line): Generator<Line> {
+    // Nearly every line: no quote at all, and none open.
+    if (this.#open.length === 0 && !line.text?.includes('"')) return yield line;
     this.#open.push(line);
     const [first] = this.#open;
     if (line.text === undefined || first === undefined) return yield* this.#giveUp();

@@ -28,23 +28,29 @@ export function instantOf(given: unknown, zone?: Zone): Micros | undefined {
 type Fields = readonly (string | undefined)[];
 
 function instant(fields: Fields, fraction = '', offset: string | undefined, zone?: Zone): Micros | undefined {
-  const [year = 0, month = 0, date = 0, hour = 0, minute = 0, second = 0] = fields.map((field) => Number(field ?? 0));
-  const local = Date.UTC(year, month - 1, date, hour, minute, second);
-  const back = new Date(local);
+  const year = Number(fields[0]);
+  const month = Number(fields[1]);
+  const date = Number(fields[2]);
+  const hour = Number(fields[3] ?? 0);
+  const minute = Number(fields[4] ?? 0);
+  const second = Number(fields[5] ?? 0);
   // 31 February would be taken for 3 March.
-  if (hour > 23 || minute > 59 || second > 59 || back.getUTCMonth() !== month - 1 || back.getUTCDate() !== date)
+  if (hour > 23 || minute > 59 || second > 59 || month < 1 || month > 12 || date < 1 || date > daysIn(year, month))
     return undefined;
-  const micros = Number(fraction.slice(0, 6).padEnd(6, '0'));
-  let ms: number;
-  if (offset !== undefined) ms = local - minutesOf(offset) * 60_000;
-  else if (zone) ms = zone.instant(local);
-  else if (fields[3] === undefined) ms = local;
-  else return undefined;
-  return ms * 1000 + micros;
+  const local = Date.UTC(year, month - 1, date, hour, minute, second);
+  const micros = fraction === '' ? 0 : Number(fraction.slice(0, 6).padEnd(6, '0'));
+  if (offset !== undefined) return (local - minutesOf(offset) * 60_000) * 1000 + micros;
+  if (zone) return zone.instant(local) * 1000 + micros;
+  return fields[3] === undefined ? local * 1000 : undefined;
+}
+
+function daysIn(year: number, month: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }
 
 function minutesOf(offset: string): number {
-  if (offset.toUpperCase() === 'Z') return 0;
+  if (offset === 'Z' || offset === 'z') return 0;
   const digits = offset.replace(/\D/g, '').padEnd(4, '0');
   const minutes = Number(digits.slice(0, 2)) * 60 + Number(digits.slice(2));
   return offset.startsWith('-') ? -minutes : minutes;
