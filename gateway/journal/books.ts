@@ -5,7 +5,7 @@ import { widen } from './log.ts';
 import type { Account, Own, Settled } from './log.ts';
 import type { Position } from './positions.ts';
 import type { Order } from './order.ts';
-import { minus, owes, plus } from './ranges.ts';
+import { minus, owes, plus, without } from './ranges.ts';
 import type { Range } from './ranges.ts';
 import type { Cursor } from './reading.ts';
 
@@ -68,13 +68,18 @@ export class Books {
     let dropped = 0;
     let top = -1;
     for (const frame of frames) {
-      if (this.#settle(frame)) {
-        ranges = plus(ranges, { from: frame.seq, to: frame.seq + 1 });
-        samples += frame.samples;
-        top = Math.max(top, frame.seq);
-      } else if (!owes(ranges, frame.seq)) dropped += frame.samples;
+      if (owes(ranges, frame.seq)) continue;
+      if (!this.owes(frame.seq)) {
+        dropped += frame.samples;
+        continue;
+      }
+      ranges = plus(ranges, { from: frame.seq, to: frame.seq + 1 });
+      samples += frame.samples;
+      top = Math.max(top, frame.seq);
+      this.#less(frame);
     }
     if (ranges.length === 0) return false;
+    this.owed = without(this.owed, ranges);
     const counts = stored ? { ...stored } : { delivered: samples, filtered: 0, deadLettered: 0 };
     // Frames that were dropped while they were on their way stay dropped: each sample counts once.
     if (stored)
@@ -89,7 +94,9 @@ export class Books {
   }
   /** One owed frame is lost for the consumer. @returns false when it was not owed */
   lose(frame: Settled): boolean {
-    if (!this.#settle(frame)) return false;
+    if (!this.owes(frame.seq)) return false;
+    this.owed = minus(this.owed, { from: frame.seq, to: frame.seq + 1 });
+    this.#less(frame);
     this.dropped += frame.samples;
     this.lost = widen(this.lost, frame);
     return true;
@@ -135,13 +142,10 @@ export class Books {
     };
   }
 
-  #settle({ seq, size, samples }: Settled): boolean {
-    if (!this.owes(seq)) return false;
-    this.owed = minus(this.owed, { from: seq, to: seq + 1 });
+  #less({ size, samples }: Settled): void {
     this.backlog.frames--;
     this.backlog.samples -= samples;
     this.backlog.bytes -= size;
-    return true;
   }
 }
 

@@ -3,7 +3,7 @@
 // correction is sent after all lower sequences, because in a store the frame that comes later wins.
 // Pure; used by the log and by the egress thread, each with its own way to read the frames of given ranges.
 import type { FrameMeta } from './head.ts';
-import { minus, overlaps, plus } from './ranges.ts';
+import { minus, plus, without } from './ranges.ts';
 import type { Range } from './ranges.ts';
 
 /** Age of the oldest owed frame above which live frames go first, ms. */
@@ -74,10 +74,14 @@ function split(order: Order, end: number): void {
 
 function ahead<Frame>(order: Order, sendable: readonly Range[], bytes: number, take: Take<Frame>): Frame[] {
   const { split: from = 0 } = order;
-  const ranges = order.passed.reduce(minus, minus(sendable, { from: -Infinity, to: from }));
+  const ranges = without(minus(sendable, { from: -Infinity, to: from }), order.passed);
   if (ranges.length === 0) return [];
   return take(ranges, bytes, true, (range) => {
-    if (!order.passed.some((known) => overlaps([known], range))) order.passed = plus(order.passed, range);
+    const last = order.passed.at(-1);
+    // Nearly always behind all others; there may be very many.
+    if (!last || range.from > last.to) order.passed.push({ ...range });
+    else if (range.from === last.to) last.to = range.to;
+    else order.passed = plus(order.passed, range);
   });
 }
 

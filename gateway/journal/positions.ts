@@ -85,16 +85,18 @@ export function loadPositions(files: Files, folder: string): { positions?: Posit
   }
 }
 
-/** Old or new, never half: temporary file, sync, rename, sync of the folder. */
-export async function savePositions(files: Files, folder: string, positions: Positions): Promise<void> {
+/** Old or new, never half: temporary file, sync, rename, sync of the folder. @returns its bytes */
+export async function savePositions(files: Files, folder: string, positions: Positions): Promise<number> {
+  const bytes = encodePositions(positions);
   const temporary = join(folder, `${NAME}.tmp`);
   const fd = files.open(temporary, 'create');
   try {
-    writeAll(files, fd, encodePositions(positions), 0);
+    writeAll(files, fd, bytes, 0);
     await files.sync(fd);
   } finally {
     files.close(fd);
   }
   files.rename(temporary, join(folder, NAME));
   await files.syncFolder(folder);
+  return bytes.length;
 }

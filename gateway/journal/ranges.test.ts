@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { minus, overlaps, owes, plus } from './ranges.ts';
+import { minus, overlaps, owes, plus, without } from './ranges.ts';
 import type { Range } from './ranges.ts';
 
 const range = fc.tuple(fc.nat(40), fc.nat(12)).map(([from, n]): Range => ({ from, to: from + n }));
@@ -24,4 +24,17 @@ test('adding and taking away keep ordered ranges that do not touch, with the rig
       expect(members(ranges)).toEqual([...model].sort((a, b) => a - b));
     }),
   );
+});
+
+test('what is taken away at once is what is taken away one by one', () => {
+  const set = fc.array(range).map((all) => all.reduce<Range[]>(plus, []));
+  fc.assert(
+    fc.property(set, set, (ranges, gone) => {
+      expect(without(ranges, gone)).toEqual(gone.reduce(minus, ranges));
+    }),
+  );
+  expect(without([{ from: 1, to: Infinity }], [{ from: 3, to: 5 }])).toEqual([
+    { from: 1, to: 3 },
+    { from: 5, to: Infinity },
+  ]);
 });

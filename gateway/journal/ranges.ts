@@ -24,6 +24,7 @@ export function minus(ranges: readonly Range[], { from, to }: Range): Range[] {
 /** Ranges with the sequences of one; what touches becomes one. */
 export function plus(ranges: readonly Range[], { from, to }: Range): Range[] {
   if (from >= to) return [...ranges];
+  if ((ranges.at(-1)?.to ?? -Infinity) < from) return [...ranges, { from, to }];
   const before = ranges.filter((range) => range.to < from);
   const after = ranges.filter((range) => range.from > to);
   const touched = ranges.slice(before.length, ranges.length - after.length);
@@ -31,7 +32,36 @@ export function plus(ranges: readonly Range[], { from, to }: Range): Range[] {
   return [...before, joined, ...after];
 }
 
+/** Ranges without the sequences of others, which are ordered too: one pass over both. */
+export function without(ranges: readonly Range[], gone: readonly Range[]): Range[] {
+  const left: Range[] = [];
+  let i = 0;
+  for (const { from, to } of ranges) {
+    let at = from;
+    while (i < gone.length && (gone[i] as Range).to <= at) i++;
+    for (let j = i; j < gone.length && (gone[j] as Range).from < to; j++) {
+      const hole = gone[j] as Range;
+      if (hole.from > at) left.push({ from: at, to: hole.from });
+      at = Math.max(at, hole.to);
+    }
+    if (at < to) left.push({ from: at, to });
+  }
+  return left;
+}
+
 export const owes = (ranges: readonly Range[], seq: number): boolean =>
-  ranges.some((range) => seq >= range.from && seq < range.to);
+  (ranges[after(ranges, seq)]?.from ?? Infinity) <= seq;
 export const overlaps = (ranges: readonly Range[], { from, to }: Range): boolean =>
-  ranges.some((range) => range.from < to && from < range.to);
+  (ranges[after(ranges, from)]?.from ?? Infinity) < to;
+
+/** Index of the first range that does not end at or below a sequence. */
+function after(ranges: readonly Range[], seq: number): number {
+  let low = 0;
+  let high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ranges[middle] as Range).to <= seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,4 +1,4 @@
-// Stores where the consumers stand, at most once a second, and removes files of segments that are gone for everybody once
+// Stores where the consumers stand, at most once a second (a large file less often), and removes files of segments that are gone for everybody once
 // the positions that say so are stored. Owned by segments.ts; positions.ts has the form.
 import type { Clock } from '../model.ts';
 import type { Files } from './files.ts';
@@ -17,6 +17,8 @@ export interface SavingOptions {
 }
 
 const EVERY = 1000;
+/** A large file is stored less often: bytes a second at most. A position that is old costs sending again, nothing else. */
+const RATE = 8192;
 
 export class Saving {
   /** Why positions cannot be stored; empty when they can. */
@@ -24,6 +26,7 @@ export class Saving {
   readonly #options: SavingOptions;
   #unsaved = false;
   #savedAt = -Infinity;
+  #size = 0;
   #condemned: Segment[] = [];
 
   constructor(options: SavingOptions) {
@@ -48,13 +51,13 @@ export class Saving {
   async store(now: boolean): Promise<void> {
     const { files, folder, clock, positions } = this.#options;
     if (!this.#unsaved && !this.removing) return;
-    if (!now && !this.removing && clock.mono() - this.#savedAt < EVERY) return;
+    if (!now && !this.removing && clock.mono() - this.#savedAt < Math.max(EVERY, (this.#size / RATE) * 1000)) return;
     this.#unsaved = false;
     this.#savedAt = clock.mono();
     const doomed = this.#condemned;
     this.#condemned = [];
     try {
-      await savePositions(files, folder, positions());
+      this.#size = await savePositions(files, folder, positions());
       this.trouble = '';
     } catch (error) {
       this.#unsaved = true;
