@@ -1,7 +1,14 @@
-// Kills the gateway's threads in the middle of their requests to a real QuestDB, again and again on one data folder, and
-// then compares what is in the database with what the journal holds. Called by the QuestDB test (a few lives) and the soak.
+// Kills the gateway's threads in the middle of their requests to a real database, again and again on one data folder, and
+// then compares what is in it with what the journal holds. Called by the databases' tests (a few lives) and the soak.
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ForwardSections } from '../forwarders.ts';
+import { creation } from '../historian/postgres/schema.ts';
+import { password } from '../historian/postgres/testing.ts';
+import type { Server as PostgresServer } from '../historian/postgres/testing.ts';
 import { faultProxy } from '../historian/questdb/testing.ts';
 import type { TestServer } from '../historian/questdb/testing.ts';
 import { decodeFrame } from '../journal/frame.ts';
@@ -26,19 +33,74 @@ export interface Forwarded {
   account: Account;
 }
 
-export async function killForwarding(
-  lives: number,
-  server: TestServer,
-  random: () => number = Math.random,
-): Promise<Forwarded> {
-  const { path: dataDir, remove } = scratch();
-  const origin = (Math.floor(Date.now() / 3_600_000) - 2 - Math.ceil((lives * GAP) / 3_600_000)) * 3_600_000_000;
+/** A database to forward to. */
+export interface Target {
+  name: 'questdb' | 'postgres';
+  section: Partial<ForwardSections>;
+  /** A request is on its way just now. */
+  busy(): Promise<boolean> | boolean;
+  /** All rows, `t` in µs. */
+  rows(): Promise<{ t: number; value: number }[]>;
+  close(): Promise<void>;
+}
+
+/** Each request is held up a little, so that kills come amid it; so is each statement in `postgresTarget`. */
+export async function questdbTarget(server: TestServer, random: () => number = Math.random): Promise<Target> {
   const slow = (): Promise<'pass'> => new Promise((resolve) => setTimeout(() => resolve('pass'), random() * 60));
   const proxy = await faultProxy(server.url, slow);
   const { user, passwordFile } = server;
   const secrets = { passwordFile, passwordCommand: '', tokenFile: '', tokenCommand: '' };
-  const questdb = { url: proxy.url, wire: '', user, ...secrets };
-  const settings = { names: ['questdb'], forward: { rate: 1_000_000, timeout: 30_000, questdb } };
+  return {
+    name: 'questdb',
+    section: { questdb: { url: proxy.url, wire: '', user, ...secrets } },
+    busy: () => proxy.busy > 0,
+    async rows() {
+      await server.applied();
+      const found = await server.sql('SELECT ts, value FROM readings');
+      return found.map(({ ts, value }) => ({
+        t: Date.parse(`${String(ts).slice(0, 23)}Z`) * 1000,
+        value: value as number,
+      }));
+    },
+    close: () => proxy.close(),
+  };
+}
+
+export async function postgresTarget(server: PostgresServer): Promise<Target> {
+  const dir = mkdtempSync(join(tmpdir(), 'penstock-kill-'));
+  const passwordFile = join(dir, 'password');
+  writeFileSync(passwordFile, password);
+  for (const statement of creation('readings', { timescale: false, compress: false })) await server.sql(statement);
+  await server.sql(`CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql
+    AS 'BEGIN PERFORM pg_sleep(random() * 0.06); RETURN NULL; END';
+    CREATE TRIGGER hold BEFORE INSERT ON readings FOR EACH STATEMENT EXECUTE FUNCTION hold()`);
+  const url = `postgres://127.0.0.1:${server.port}/postgres`;
+  const secrets = { passwordFile, passwordCommand: '' };
+  return {
+    name: 'postgres',
+    section: { postgres: { url, user: 'penstock', ...secrets, tls: 'off', tlsCa: '' } },
+    async busy() {
+      const [row] = await server.sql(
+        "SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = 'penstock' AND state <> 'idle'",
+      );
+      return Number(row?.n) > 0;
+    },
+    async rows() {
+      const found = await server.sql('SELECT (extract(epoch FROM ts) * 1000000)::bigint AS t, value FROM readings');
+      return found.map(({ t, value }) => ({ t: Number(t), value: Number(value) }));
+    },
+    close: () => Promise.resolve(rmSync(dir, { recursive: true, force: true })),
+  };
+}
+
+export async function killForwarding(
+  lives: number,
+  target: Target,
+  random: () => number = Math.random,
+): Promise<Forwarded> {
+  const { path: dataDir, remove } = scratch();
+  const origin = (Math.floor(Date.now() / 3_600_000) - 2 - Math.ceil((lives * GAP) / 3_600_000)) * 3_600_000_000;
+  const settings = { names: [target.name], forward: { rate: 1_000_000, timeout: 30_000, ...target.section } };
   let amid = 0;
   try {
     for (let life = 0; life < lives; life++) {
@@ -62,8 +124,11 @@ export async function killForwarding(
         if (armed || !chunk.includes('up ')) return;
         armed = true;
         setTimeout(
-          () => {
-            if (proxy.busy > 0) amid++;
+          async () => {
+            // Every other one comes amid a request, if there is one soon.
+            for (let i = 0; life % 2 === 1 && i < 200 && !(await target.busy()); i++)
+              await new Promise((resolve) => setTimeout(resolve, 2));
+            if (await target.busy()) amid++;
             child.kill('SIGKILL');
           },
           100 + random() * 900,
@@ -74,7 +139,7 @@ export async function killForwarding(
     }
     return { lives, amid, ...(await look()) };
   } finally {
-    await proxy.close();
+    await target.close();
     remove();
   }
 
@@ -89,13 +154,9 @@ export async function killForwarding(
       for (const { value } of result.frame.samples) held.add(value as number);
     }
     const account = await drain();
-    await server.applied();
-    const rows = await server.sql('SELECT ts, value FROM readings');
-    const stored = new Set(rows.map(({ value }) => value as number));
-    const strange = rows.filter(({ ts, value }) => {
-      const ms = Date.parse(`${String(ts).slice(0, 23)}Z`);
-      return !held.has(value as number) || ms * 1000 !== origin + (value as number) * 1000;
-    });
+    const rows = await target.rows();
+    const stored = new Set(rows.map(({ value }) => value));
+    const strange = rows.filter(({ t, value }) => !held.has(value) || t !== origin + value * 1000);
     const missing = [...held].filter((n) => !stored.has(n)).length;
     return { journalled: held.size, stored: rows.length, missing, strange: strange.length, account };
   }
@@ -107,7 +168,7 @@ export async function killForwarding(
     };
     const writer = await openWriter({ dataDir, onDeath });
     const egress = await forwardToFile(dataDir, writer, { onDeath, ...settings });
-    const account = await drained(writer, 30_000, 'questdb');
+    const account = await drained(writer, 30_000, target.name);
     await egress.close();
     await writer.close();
     return account;

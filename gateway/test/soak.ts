@@ -1,8 +1,10 @@
 // `npm run soak [name [times]]`: the fault tests of the ordinary run, for longer. Each says what it found as one line of
 // JSON; the exit code is 1 when a promise is broken. Without a name all run, one after the other.
 import { spawnSync } from 'node:child_process';
+import { startPostgres } from '../historian/postgres/testing.ts';
 import { testServer } from '../historian/questdb/testing.ts';
-import { killForwarding } from './kill-forward.ts';
+import { killForwarding, postgresTarget, questdbTarget } from './kill-forward.ts';
+import type { Forwarded } from './kill-forward.ts';
 import { killAgain } from './kill.ts';
 import { killGateway } from './lives.ts';
 import { cutPower } from './power.ts';
@@ -18,6 +20,18 @@ interface Soak {
 /** The sentences whose condition does not hold. */
 const unless = (promises: Record<string, boolean>): string[] =>
   Object.entries(promises).flatMap(([promise, holds]) => (holds ? [] : [promise]));
+
+function forwarded(store: string, { account, ...found }: Forwarded): { found: object; broken: string[] } {
+  const { journalled, delivered, dropped, deadLettered, backlog } = account;
+  return {
+    found: { ...found, delivered, dropped, deadLettered, backlog: backlog.samples },
+    broken: unless({
+      [`every sample of the journal is in ${store}`]: found.missing === 0,
+      'once and at its time': found.stored === found.journalled && found.strange === 0,
+      'the ledger holds': journalled === delivered && dropped + deadLettered + backlog.samples === 0,
+    }),
+  };
+}
 
 const soaks: Record<string, Soak> = {
   kill: {
@@ -68,16 +82,7 @@ const soaks: Record<string, Soak> = {
     async run(times) {
       const server = await testServer();
       try {
-        const { account, ...found } = await killForwarding(times, server);
-        const { journalled, delivered, dropped, deadLettered, backlog } = account;
-        return {
-          found: { ...found, delivered, dropped, deadLettered, backlog: backlog.samples },
-          broken: unless({
-            'every sample of the journal is in QuestDB': found.missing === 0,
-            'once and at its time': found.stored === found.journalled && found.strange === 0,
-            'the ledger holds': journalled === delivered && dropped + deadLettered + backlog.samples === 0,
-          }),
-        };
+        return forwarded('QuestDB', await killForwarding(times, await questdbTarget(server)));
       } finally {
         await server.remove();
       }
@@ -93,6 +98,18 @@ const soaks: Record<string, Soak> = {
         env: { ...process.env, PENSTOCK_SOAK: String(times) },
       });
       return Promise.resolve({ found: { status, signal }, broken: unless({ 'every answer is equal': status === 0 }) });
+    },
+  },
+  postgres: {
+    what: 'kill -9 of the gateway while it forwards to a PostgreSQL (needs its server)',
+    times: 20,
+    async run(times) {
+      const server = await startPostgres();
+      try {
+        return forwarded('PostgreSQL', await killForwarding(times, await postgresTarget(server)));
+      } finally {
+        await server.close();
+      }
     },
   },
   power: {

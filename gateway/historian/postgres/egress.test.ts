@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { openEgress } from '../../egress.ts';
+import { killForwarding, postgresTarget } from '../../test/kill-forward.ts';
 import { needs } from '../../test/needs.ts';
 import { eventually } from '../../test/rig.ts';
 import { openWriter } from '../../writer.ts';
@@ -11,7 +12,7 @@ import { password, startPostgres } from './testing.ts';
 
 const initdb = needs('initdb');
 const second = 'sec0nd "secret"';
-const SAMPLES = 30_000;
+const SAMPLES = 10_000;
 
 initdb(
   'a password that changes while a backlog drains: said without showing it, then all is there once',
@@ -86,4 +87,25 @@ initdb(
       rmSync(dataDir, { recursive: true, force: true });
     }
   },
+);
+
+initdb(
+  'the gateway killed again and again amid its requests: each sample of the journal is there once',
+  async () => {
+    const server = await startPostgres();
+    try {
+      const { amid, journalled, stored, missing, strange, account } = await killForwarding(
+        4,
+        await postgresTarget(server),
+      );
+      expect({ missing, strange }).toEqual({ missing: 0, strange: 0 });
+      expect(stored).toBe(journalled);
+      expect(amid).toBeGreaterThan(0);
+      expect(journalled).toBeGreaterThan(100);
+      expect(account).toMatchObject({ journalled, delivered: journalled, filtered: 0, deadLettered: 0, dropped: 0 });
+    } finally {
+      await server.close();
+    }
+  },
+  60_000,
 );

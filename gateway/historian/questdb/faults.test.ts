@@ -10,7 +10,7 @@ import { pump, sourceOf } from '../../journal/pump.ts';
 import { openSegments } from '../../journal/segments.ts';
 import type { ForwardTag, Forwarder, Value } from '../../model.ts';
 import { counterTag, noteTag, numbersIn, startCounter, writeCounterPlant } from '../../test/counter.ts';
-import { killForwarding } from '../../test/kill-forward.ts';
+import { killForwarding, questdbTarget } from '../../test/kill-forward.ts';
 import { findProgram, needs } from '../../test/needs.ts';
 import { get, root, startGateway } from '../../test/rig.ts';
 import { credentials } from '../credentials.ts';
@@ -286,7 +286,7 @@ test('the reader gives back what was sent: pages, exact integers, texts, buckets
 });
 
 test('a gateway killed in the middle of its requests: what the journal holds is there, once', async () => {
-  const { amid, journalled, stored, missing, strange, account } = await killForwarding(4, server);
+  const { amid, journalled, stored, missing, strange, account } = await killForwarding(4, await questdbTarget(server));
   expect({ missing, strange }).toEqual({ missing: 0, strange: 0 });
   expect(stored).toBe(journalled);
   expect(amid).toBeGreaterThan(0);
