@@ -11,8 +11,9 @@ import type { Closing, Waiting } from './waiting.ts';
 
 /** Stragglers of a tag that do not wait for their window's end. */
 const LATE = 4096;
-/** Samples packed in one transaction, about 15 ms of work. */
-const SLICE = 40_000;
+/** Samples packed in one transaction, some 15 ms of work; a tag counts as so many at least, for what its chunk holds already. */
+const SLICE = 15_000;
+const LEAST = 500;
 
 export class OpenChunks {
   readonly #filling: Filling;
@@ -86,7 +87,7 @@ export class OpenChunks {
       const each = closing(tag, waiting, parts, SLICE / 2);
       if (each.seq >= durable) continue;
       closings.push(each);
-      samples += each.n + (each.whole ? waiting.late : 0);
+      samples += Math.max(LEAST, each.n + (each.whole ? waiting.late : 0));
       if (samples >= SLICE) break;
     }
     return closings;

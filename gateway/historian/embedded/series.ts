@@ -110,6 +110,10 @@ export function part(series: Series, from: number, to: number): Series {
 
 /** Both in one, in time order; where both have a time, `over` wins. */
 export function merged(under: Series, over: Series): Series {
+  if (under.n > 0 && over.n > 0 && (under.t[under.n - 1] as number) < (over.t[0] as number)) {
+    const joined = appended(under, over);
+    if (joined) return joined;
+  }
   const samples: Kept[] = [];
   const take = (series: Series, i: number): void => {
     samples.push({
@@ -129,4 +133,26 @@ export function merged(under: Series, over: Series): Series {
     if (a <= b) i++;
   }
   return seriesOf(samples);
+}
+
+/** `later` behind `earlier`, without an object per sample; undefined where their values are not numbers of one kind. */
+function appended(earlier: Series, later: Series): Series | undefined {
+  const { values: a } = earlier;
+  const { values: b } = later;
+  if (a.kind === 'any' || b.kind === 'any' || a.kind !== b.kind) return undefined;
+  const n = earlier.n + later.n;
+  const both = <T extends Float64Array | Uint32Array | Uint8Array>(into: T, first: T, second: T): T => {
+    into.set(first.subarray(0, earlier.n));
+    into.set(second.subarray(0, later.n), earlier.n);
+    return into;
+  };
+  const all = (has: Uint8Array | undefined, count: number): Uint8Array => has ?? new Uint8Array(count).fill(1);
+  const has = a.has || b.has ? both(new Uint8Array(n), all(a.has, earlier.n), all(b.has, later.n)) : undefined;
+  return {
+    n,
+    t: both(new Float64Array(n), earlier.t, later.t),
+    status: both(new Uint32Array(n), earlier.status, later.status),
+    flags: both(new Uint8Array(n), earlier.flags, later.flags),
+    values: { kind: a.kind, v: both(new Float64Array(n), a.v, b.v), has },
+  };
 }

@@ -139,7 +139,6 @@ class ChunkStore implements Store {
     try {
       const floor = this.#floor();
       for (const frame of frames) if (frame.seq > this.#account.taken) this.#take(frame, floor);
-      if (this.#open.urgent.size > 0) this.#close([...this.#open.urgent], Infinity);
       const sum = { delivered: 0, filtered: 0, deadLettered: 0 };
       for (const { seq, samples } of frames) {
         const { delivered, filtered } = this.#partial.get(seq) ?? { delivered: samples.length, filtered: 0 };
@@ -256,6 +255,7 @@ class ChunkStore implements Store {
     const { clock, pinned = () => 0 } = this.#options;
     if (this.#open.fullness > FULL.from) while (this.#open.fullness > FULL.to && this.#closeOldest()) await yielded();
     if (pinned() > PINNED.from) while (pinned() > PINNED.to && this.#closeOldest()) await yielded();
+    while (this.#open.urgent.size > 0 && this.#close([...this.#open.urgent], Infinity)) await yielded();
     if (clock.mono() - this.#roundAt >= ROUND) {
       this.#roundAt = clock.mono();
       const over = clock.micros() - GRACE;
