@@ -12,12 +12,14 @@ import { postgres } from './stores/postgres.ts';
 import { questdb } from './stores/questdb.ts';
 import { rows } from './stores/rows.ts';
 
+const WARM = 4;
 const ROUNDS = 9;
 const stores = [chunks, decoded, rows, duckdb, postgres, questdb];
 
-/** Median of some rounds after a first one, ms. */
+/** Median of some rounds once it runs warm, ms. */
 async function timed(question: () => Promise<Answered>): Promise<{ ms: string; rows: number }> {
   const { rows } = await question();
+  for (let i = 0; i < WARM; i++) await question();
   const times: number[] = [];
   for (let i = 0; i < ROUNDS; i++) {
     const began = performance.now();

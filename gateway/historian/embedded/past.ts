@@ -17,8 +17,10 @@ import type { Last } from './walk.ts';
 export interface ChunkRow {
   id: number;
   figures: Summary;
-  /** Packed; null where there are none, undefined where they were not asked for. */
-  minutes?: Uint8Array | null;
+  /** Packed, if there are any and they were asked for. */
+  minutes: Uint8Array | undefined;
+  /** The chunk itself, where there are no minutes instead. */
+  data: Uint8Array | undefined;
 }
 type Row = Record<string, unknown>;
 
@@ -55,7 +57,9 @@ export class Past {
       commit: db.prepare('COMMIT'),
       floor: db.prepare('SELECT floor FROM account'),
       hours: db.prepare(`SELECT ${figureColumns} FROM hour WHERE ${range}`),
-      chunks: db.prepare(`SELECT ${figureColumns}, id, minutes FROM chunk WHERE ${range}`),
+      chunks: db.prepare(
+        `SELECT ${figureColumns}, id, minutes, iif(minutes IS NULL, data, NULL) FROM chunk WHERE ${range}`,
+      ),
       figures: db.prepare(`SELECT ${figureColumns}, id FROM chunk WHERE ${range}`),
       data: db.prepare('SELECT data FROM chunk WHERE id = ?'),
       first: db.prepare(`SELECT t0 FROM chunk WHERE ${range} LIMIT 1`),
@@ -91,12 +95,13 @@ export class Past {
     return rowsOf(statement, rowId(tag, windowOf(from)), after(tag, to)).map((row) => ({
       id: row[12] as number,
       figures: summaryIn(row),
-      minutes: row[13] as Uint8Array | null | undefined,
+      minutes: (row[13] as Uint8Array | null | undefined) ?? undefined,
+      data: (row[14] as Uint8Array | null | undefined) ?? undefined,
     }));
   }
   /** Valid until the next call. */
-  samples(id: number): Series {
-    return decodeChunk(this.#statements.data.get(id)?.data as Uint8Array, this.#scratch);
+  samples({ id, data }: Pick<ChunkRow, 'id' | 'data'>): Series {
+    return decodeChunk(data ?? (this.#statements.data.get(id)?.data as Uint8Array), this.#scratch);
   }
   /** Time of the oldest sample stored of a tag, as far as rows say; Infinity without any. */
   first(tag: number): Micros {
@@ -123,7 +128,7 @@ export class Past {
       if (Number(row.t0) >= t) continue;
       const value = Number(row.t1) < t ? lastOf(row) : undefined;
       if (value !== undefined) return { t: Number(row.t1), value, status: 0 };
-      const series = this.samples(row.id as number);
+      const series = this.samples({ id: row.id as number, data: undefined });
       return sampleAt(series, indexOf(series, t) - 1);
     }
     for (const row of this.#statements.lastHour.all(

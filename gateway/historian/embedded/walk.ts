@@ -109,17 +109,18 @@ class Walk {
       else this.#chunk(chunk);
     }
   }
-  #chunk({ id, figures, minutes }: ChunkRow): void {
+  #chunk(chunk: ChunkRow): void {
+    const { figures, minutes } = chunk;
     const grain = this.#sink.grain(figures);
     if (grain === 'figures' && this.#sink.figures) return this.#sink.figures(figures);
     if (grain === 'minutes' && minutes) this.#sink.minutes?.(unpackMinutes(minutes), figures);
-    else this.#samples(this.#past.samples(id));
+    else this.#samples(this.#past.samples(chunk));
   }
   /** A chunk that what is in memory falls into. */
-  #mixed({ id, figures }: ChunkRow): void {
+  #mixed(chunk: ChunkRow): void {
     const open = this.#open as Series;
-    const next = indexOf(open, figures.t1 + 1);
-    const all = merged(this.#past.samples(id), part(open, this.#next, next));
+    const next = indexOf(open, chunk.figures.t1 + 1);
+    const all = merged(this.#past.samples(chunk), part(open, this.#next, next));
     this.#next = next;
     this.#samples(all);
   }
