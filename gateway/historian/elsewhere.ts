@@ -1,6 +1,6 @@
 // Which database elsewhere holds the deep history, from the settings of what is forwarded: QuestDB, or else PostgreSQL.
 // Called by the daemon for the settings and by the reader worker, which puts its answers before those of local history.
-import type { Clock } from '../model.ts';
+import type { Clock, Micros } from '../model.ts';
 import { credentials } from './credentials.ts';
 import { deepHistory } from './deep.ts';
 import type { DeepOptions } from './deep.ts';
@@ -25,8 +25,8 @@ export function elsewhereOf(
   return postgres.url === '' ? undefined : { retention, postgres };
 }
 
-/** `local` with what is older than its retention from there; as it was, when there is no such place. */
-export async function withDeep<L extends Parameters<typeof deepHistory>[0] & { close(): void }>(
+/** `local` with what it no longer keeps from there; as it was, when there is no such place. `floor`: nothing older is kept. */
+export async function withDeep<L extends Parameters<typeof deepHistory>[0] & { floor(): Micros; close(): void }>(
   local: L,
   elsewhere: Elsewhere | undefined,
   tag: (index: number) => RemoteTag | undefined,
@@ -34,7 +34,7 @@ export async function withDeep<L extends Parameters<typeof deepHistory>[0] & { c
 ): Promise<L> {
   const remote = elsewhere && (await open(elsewhere));
   if (!elsewhere || !remote) return local;
-  const boundary = (): number => (clock.now() - elsewhere.retention) * 1000;
+  const boundary = (): Micros => Math.max(local.floor(), (clock.now() - elsewhere.retention) * 1000);
   const options: DeepOptions = { remote, tag, boundary, clock };
   return {
     ...local,
