@@ -1,5 +1,7 @@
 // The registry of forwarders, and one of them at work: its consumer, its copy of what it is owed, its pump. Runs in the egress
 // thread alone (egress.ts); hears of new frames by `wake`, and tells what became of each write.
+import { systemClock } from './clock.ts';
+import { forwardersOn } from './config/forward.ts';
 import type { ForwardSettings } from './config/forward.ts';
 import { Debt } from './journal/debt.ts';
 import type { DebtOptions } from './journal/debt.ts';
@@ -40,6 +42,23 @@ export interface Forwarding {
   wake(): void;
   /** Gives up a write on its way; bounded by its grace, unless the consumer does not close. */
   end(): Promise<void>;
+}
+
+/** What is wrong with the settings of the kinds that are on, one sentence each. Nothing is connected; for `penstock check`. */
+export async function forwardFaults(forward: ForwardSettings): Promise<{ path: string; message: string }[]> {
+  const faults: { path: string; message: string }[] = [];
+  const context = { tag: () => undefined, clock: systemClock, dataDir: '', log: () => {}, rewind: () => {} };
+  for (const name of forwardersOn(forward)) {
+    const kind = await kinds[name]?.();
+    try {
+      await kind?.create(forward[name as 'file'] as never, context).close();
+    } catch (error) {
+      const { message } = error as Error;
+      // Most sentences name the setting themselves.
+      faults.push({ path: message.startsWith('forward.') ? '' : `forward.${name}`, message });
+    }
+  }
+  return faults;
 }
 
 /** Bytes of frames per write, and ms between two writes when there is less. */

@@ -86,7 +86,7 @@ async function main(): Promise<void> {
   const folder = resolve(values.config ?? (command === 'demo' ? join(root, 'config', 'demo') : installed));
   if (values.help || command === 'help') console.log(usage);
   else if (command === 'version') console.log(version);
-  else if (command === 'check') check(loadConfig(folder, protocols, process.env, settings), folder);
+  else if (command === 'check') await check(loadConfig(folder, protocols, process.env, settings), folder);
   else if (command === 'docs') docs();
   else if (command === 'run') await run(folder, settings);
   else if (command === 'demo') await demo(folder, values);
@@ -119,8 +119,12 @@ function parsed(args: string[]) {
   }
 }
 
-function check(result: LoadResult, folder: string): void {
+async function check(result: LoadResult, folder: string): Promise<void> {
   if (!result.ok) throw wrongConfig(result);
+  const { forwardFaults } = await import('./forwarders.ts');
+  const faults = await forwardFaults(result.config.settings.forward);
+  if (faults.length > 0)
+    throw wrongConfig({ ok: false, errors: faults.map((fault) => ({ file: 'penstock.yaml', ...fault })) });
   const { sites, assets, tags, devices } = result.config.plant;
   console.log(
     `${folder}: ${counted(sites.length, 'site')}, ${counted(assets.length, 'asset')}, ${counted(devices.length, 'device')}, ${counted(tags.length, 'tag')}: no errors`,

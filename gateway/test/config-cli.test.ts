@@ -67,6 +67,22 @@ test('check says every error with its place and ends with 78; a right folder end
   expect(run).toEqual({ code: 78, out: '', errors });
   expect(existsSync(path('never'))).toBe(false);
 
+  // What only the store itself can say of its settings, and no secret among it.
+  const stores = config('stores', {
+    'penstock.yaml':
+      'forward:\n  postgres: { url: "postgres://db/plant", user: ada, passwordFile: /a, passwordCommand: echo hidden }\n',
+  });
+  expect(await command('check', '--config', stores)).toEqual({
+    code: 78,
+    out: '',
+    errors:
+      'penstock.yaml: forward.postgres.passwordFile and forward.postgres.passwordCommand are set: give one of them\n1 error in the configuration\n',
+  });
+  writeFileSync(join(stores, 'penstock.yaml'), 'forward: { postgres: { url: "postgres://ada:hidden@db/plant" } }\n');
+  const inline = await command('check', '--config', stores);
+  expect(inline.errors).toContain('forward.postgres.url: must be an address without user and password');
+  expect(inline.errors).not.toContain('hidden');
+
   const right = await command('check', '--config', join(root, 'config', 'demo'));
   expect(right).toMatchObject({ code: 0, errors: '' });
   expect(right.out).toMatch(/no errors/);
