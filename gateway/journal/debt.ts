@@ -7,7 +7,7 @@ import type { Settled } from './log.ts';
 import { inOrder } from './order.ts';
 import type { Order, Take } from './order.ts';
 import type { Due, PumpSource } from './pump.ts';
-import { minus, plus } from './ranges.ts';
+import { minus, plus, without } from './ranges.ts';
 import type { Range } from './ranges.ts';
 
 export interface DebtOptions {
@@ -95,8 +95,12 @@ export class Debt implements PumpSource {
 
   #settle(frames: readonly FrameMeta[], stored: Stored | void | 'lost'): void {
     const now = this.#options.clock.mono();
-    for (const range of runsOf(frames)) {
-      this.#owed = minus(this.#owed, range);
+    const runs = runsOf(frames);
+    this.#owed = without(
+      this.#owed,
+      runs.toSorted((a, b) => a.from - b.from),
+    );
+    for (const range of runs) {
       const last = this.#recent.at(-1);
       if (last?.to === range.from && now - last.since < 1000) Object.assign(last, { to: range.to, at: now });
       else this.#recent.push({ ...range, since: now, at: now });
