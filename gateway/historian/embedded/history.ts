@@ -8,6 +8,7 @@ import type { OpenMemory } from './open.ts';
 import { Pace } from './pace.ts';
 import { Past } from './past.ts';
 import { figure } from './series.ts';
+import type { Series } from './series.ts';
 import { Limit, Rows, Spans } from './states.ts';
 import { walk } from './walk.ts';
 
@@ -33,7 +34,7 @@ export function openQuery(dataDir: string, clock: Pick<Clock, 'mono' | 'micros'>
     to: Micros,
     bounds: Boundaries,
     held: boolean,
-    result: (tag: number, cells: Cells) => T,
+    result: (tag: number, cells: Cells, open: Series | undefined) => T,
     signal?: AbortSignal,
   ): Promise<T[]> => {
     const pace = paced(signal);
@@ -41,13 +42,14 @@ export function openQuery(dataDir: string, clock: Pick<Clock, 'mono' | 'micros'>
     const results: T[] = [];
     for (const tag of tags) {
       const cells = new Cells(bounds, from, to);
+      const open = past.open(tag);
       if (from < to) {
-        const last = held ? past.before(tag, from) : undefined;
+        const last = held ? past.before(tag, from, open) : undefined;
         if (last) cells.hold(figure(last.value, last.status), last.t);
-        await walk(past, tag, from, to, cells, pace);
+        await walk(past, tag, from, to, cells, pace, open);
         cells.hold(NaN, Math.min(to, now));
       }
-      results.push(result(tag, cells));
+      results.push(result(tag, cells, open));
       await pace.rest();
     }
     return results;
@@ -128,8 +130,8 @@ export function openQuery(dataDir: string, clock: Pick<Clock, 'mono' | 'micros'>
         to,
         one,
         false,
-        (tag, { good, min, max, sum }) => {
-          const last = from < to ? past.before(tag, to) : undefined;
+        (tag, { good, min, max, sum }, open) => {
+          const last = from < to ? past.before(tag, to, open) : undefined;
           const n = good[0] as number;
           return {
             ...{ tag, n, min: known(min[0]), avg: n === 0 ? null : (sum[0] as number) / n, max: known(max[0]) },

@@ -83,6 +83,7 @@ export class Past {
   floor(): Micros {
     return Number(this.#statements.floor.get()?.floor ?? 0);
   }
+  /** Samples in memory, copied; what is read of the file afterwards misses none that left it meanwhile. */
   open(tag: number): Series | undefined {
     return this.#columns && readOpen(this.#columns, tag);
   }
@@ -112,8 +113,7 @@ export class Past {
   }
 
   /** The last sample before `t`; of an hour whose samples are gone, its last good value if that still held. */
-  before(tag: number, t: Micros): Last | undefined {
-    const open = this.open(tag);
+  before(tag: number, t: Micros, open = this.open(tag)): Last | undefined {
     const i = open ? indexOf(open, t) - 1 : -1;
     const newest = open && i >= 0 ? sampleAt(open, i) : undefined;
     return this.snapshot(() => {

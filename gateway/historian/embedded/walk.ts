@@ -47,14 +47,14 @@ class Walk {
   readonly #open: Series | undefined;
   #next: number;
 
-  constructor(past: Past, tag: number, from: Micros, to: Micros, sink: Sink) {
+  constructor(past: Past, tag: number, from: Micros, to: Micros, sink: Sink, open: Series | undefined) {
     this.#past = past;
     this.#tag = tag;
     this.#from = from;
     this.#to = to;
     this.#sink = sink;
-    this.#open = past.open(tag);
-    this.#next = this.#open ? indexOf(this.#open, from) : 0;
+    this.#open = open;
+    this.#next = open ? indexOf(open, from) : 0;
   }
 
   /** Time of the first open sample not handed on; Infinity when there is none. */
@@ -132,8 +132,16 @@ class Walk {
 }
 
 /** All of a tag's past in [from, to) into the sink. Takes breaks, in which the signal is heard; throws when it is late. */
-export async function walk(past: Past, tag: number, from: Micros, to: Micros, sink: Sink, pace: Pace): Promise<void> {
-  const way = new Walk(past, tag, from, to, sink);
+export async function walk(
+  past: Past,
+  tag: number,
+  from: Micros,
+  to: Micros,
+  sink: Sink,
+  pace: Pace,
+  open = past.open(tag),
+): Promise<void> {
+  const way = new Walk(past, tag, from, to, sink, open);
   // Years of nothing are passed over; within days that would cost more than it saves.
   const first = to - from > 7 * DAY ? way.first : from;
   let at = first > from ? Math.max(from, hourOf(first)) : from;
