@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { plants } from '../../simulators/plants/index.ts';
 import { importFile } from '../cli/import.ts';
 import { utc } from '../web/zone.ts';
-import { eventually, historyOf, root, scratch, startGateway } from './rig.ts';
+import { eventually, get, historyOf, root, scratch, startGateway } from './rig.ts';
 import type { Gateway, Stored } from './rig.ts';
 
 const folder = scratch();
@@ -225,6 +225,54 @@ test('what is sent to the API is in history when it answers, and goes out and in
   }
   const refused = await penstock(['export', 'north/pump/nothing']);
   expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('there is no tag "north/pump/nothing"')]);
+});
+
+test('history is asked in pages, in the days of a zone, and for how long a state held', async () => {
+  const at = day - 86_400_000;
+  const hour = 3_600_000;
+  const lines = [0, 1, 2, 3].flatMap((k) => [
+    { tag: 'north/pump/on', timestamp: at + k * 6 * hour, value: k % 2 === 0 },
+    { tag: 'north/pump/flow', timestamp: at + k * 6 * hour, value: 20 + k },
+  ]);
+  const file = fileOf('day.ndjson', lines.map((line) => JSON.stringify(line)).join('\n'));
+  expect(await importFile({ data, file, origin: 'import' })).toMatchObject({ accepted: 8 });
+  const ask = <T>(kind: string, query: object) =>
+    get<{ t: string[]; series: T[]; next: string | null }>(
+      `${gateway.http}/api/v1/history/${kind}?${new URLSearchParams({ from: iso(at), to: iso(at + 24 * hour), ...query })}`,
+    );
+  const flow = { tags: 'north/pump/flow' };
+  const raw = () => ask<{ value: number[] }>('raw', { ...flow, limit: '3' });
+  const first = await eventually(raw, ({ next }) => next !== null);
+  expect(first.series[0]?.value).toEqual([20, 21, 22]);
+  expect(await ask('raw', { ...flow, limit: '3', cursor: first.next })).toMatchObject({
+    series: [{ value: [23] }],
+    next: null,
+  });
+
+  // Midnight in Kolkata is 18:30 of the day before in UTC.
+  const days = await ask<{ count: number[]; first: number[]; share: number[] }>('buckets', {
+    ...{ ...flow, width: 'day', zone: 'Asia/Kolkata' },
+  });
+  expect(days.t.map((t) => t.slice(10))).toEqual(['T00:00:00.000+05:30', 'T00:00:00.000+05:30']);
+  expect(days.series[0]).toMatchObject({ count: [4, 0], first: [20, null] });
+  const states = await ask<{ durations: { value: boolean; seconds: number; times: number }[] }>('states', {
+    tags: 'north/pump/on',
+  });
+  expect(states.series[0]?.durations).toEqual([
+    { value: true, seconds: 12 * 3600, times: 2 },
+    { value: false, seconds: 12 * 3600, times: 2 },
+  ]);
+  const exported = await penstock([
+    'export',
+    'north/pump/flow',
+    '--from',
+    iso(at),
+    '--to',
+    iso(at + 24 * hour),
+    '--width',
+    '1d',
+  ]);
+  expect(exported.out.split('\r\n')[1]).toMatch(/T00:00:00.000Z,north\/pump\/flow,4,4,1,20,23,20,23,21.5,21.5,m³\/h$/);
 });
 
 test('seed files the past of the bundled plants, and says when the gateway has none of them', async () => {

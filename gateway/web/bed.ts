@@ -154,6 +154,8 @@ export class Past implements Historian {
   }
   /** Of `raw`, ascending by time. */
   readonly samples = new Map<number, { t: number; value: Sample['value']; status: number }[]>();
+  /** Why `raw` is not whole. */
+  lacks = '';
   /** Every `raw` that was asked. */
   pages: { tag: number; from: number; limit: number }[] = [];
   async raw(tag: number, from: number, to: number, limit: number, signal?: AbortSignal) {
@@ -167,6 +169,7 @@ export class Past implements Historian {
       value: shown.map(({ value }) => value),
       status: shown.map(({ status }) => status),
       more: within.length > limit,
+      ...(this.lacks === '' ? {} : { incomplete: this.lacks }),
     };
   }
   /** Buckets of whole microseconds, the same figures as `buckets` gives; days are those of UTC. */

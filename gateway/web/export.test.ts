@@ -50,12 +50,13 @@ test('samples as CSV: zone in the header, offset in each time, all digits, and n
 
 test('buckets: a gap is a row without figures', async () => {
   const { text } = await it.ask(path({ ...day, tags: `${other}/tank/level`, width: '6h' }));
+  const level = `${other}/tank/level`;
   expect(text.split('\r\n')).toEqual([
-    'timestamp [UTC],tag,count,min,avg,max,unit',
-    `2026-05-01T00:00:00.000Z,${other}/tank/level,2,-1,0,1,m³/h`,
-    `2026-05-01T06:00:00.000Z,${other}/tank/level,2,0,1,2,m³/h`,
-    `2026-05-01T12:00:00.000Z,${other}/tank/level,0,,,,m³/h`,
-    `2026-05-01T18:00:00.000Z,${other}/tank/level,2,2,3,4,m³/h`,
+    'timestamp [UTC],tag,count,good,share,min,max,first,last,avg,mean,unit',
+    `2026-05-01T00:00:00.000Z,${level},2,2,1,-1,1,-1,1,0,0,m³/h`,
+    `2026-05-01T06:00:00.000Z,${level},2,2,1,0,2,0,2,1,1,m³/h`,
+    `2026-05-01T12:00:00.000Z,${level},0,0,0,,,,,,,m³/h`,
+    `2026-05-01T18:00:00.000Z,${level},2,2,1,2,4,2,4,3,3,m³/h`,
     '',
   ]);
 });
@@ -67,6 +68,21 @@ test('a long tag comes in pages, each once', async () => {
   const rows = text.trim().split('\n');
   expect(rows.map((row) => (JSON.parse(row) as { value: number }).value)).toEqual(many.map(({ value }) => value));
   expect(it.past.pages.map(({ limit }) => limit)).toEqual([1000, 1000, 1000]);
+});
+
+test('buckets over more than a page have no seam; what cannot be had whole is refused', async () => {
+  const { text } = await it.ask(path({ ...day, tags: `${other}/tank/level`, width: '30s', format: 'ndjson' }));
+  const times = text
+    .trim()
+    .split('\n')
+    .map((row) => Date.parse((JSON.parse(row) as { timestamp: string }).timestamp));
+  expect(times).toEqual(Array.from({ length: 2880 }, (_none, k) => start / 1000 + k * 30_000));
+  it.past.lacks = 'the store elsewhere does not answer';
+  const refused = await it.ask(path({ ...day, tags: `${other}/tank/level` }));
+  expect([refused.code, JSON.parse(refused.text)]).toMatchObject([
+    503,
+    { message: expect.stringContaining('elsewhere') as string },
+  ]);
 });
 
 test('a reader that leaves stops the query, also in the middle', async () => {

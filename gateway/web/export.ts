@@ -5,6 +5,7 @@ import { quality } from '../model.ts';
 import type { BucketWidth, Historian, Micros, RawSeries, Value } from '../model.ts';
 import { textCell, valueCell } from './cells.ts';
 import { Refusal } from './errors.ts';
+import { bucketPage, figures } from './history.ts';
 import type { Range } from './range.ts';
 
 export interface Export extends Range {
@@ -48,6 +49,9 @@ function writerOf(what: Export): Writer {
       head: csv ? `${time},tag,value,quality,status,unit\r\n` : '',
       async rows(historian, tag, from, signal) {
         const series = await historian.raw(tag.index, from, to, page, signal);
+        // Nobody would see in a file that a part of it is missing.
+        if (series.incomplete !== undefined)
+          throw new Refusal(503, `this export would not be whole: ${series.incomplete}`);
         const text = csv ? rawCsv(tag, series, zone.text) : rawJson(tag, series, zone.text);
         return { text, next: series.more ? (series.t.at(-1) ?? to) + 1 : to };
       },
@@ -85,31 +89,24 @@ function jsonValue(value: Value): string {
   return JSON.stringify(value);
 }
 
-const columns = ['count', 'min', 'avg', 'max'] as const;
-
 function buckets({ to, zone, format }: Export, width: BucketWidth, time: string): Writer {
   const csv = format === 'csv';
-  const size = sizeOf(width);
   return {
-    head: csv ? `${time},tag,${columns.join(',')},unit\r\n` : '',
+    head: csv ? `${time},tag,${figures.join(',')},unit\r\n` : '',
     async rows(historian, tag, from, signal) {
-      const next = Math.min(to, Math.floor(from / size) * size + page * size);
-      const [series] = await historian.buckets([tag.index], from, next, size, signal);
+      const query = { tags: [tag.index], from, to, width, zone: zone.name, count: page };
+      const { t, series, next = to } = await bucketPage(historian, query, signal);
+      const one = series.get(tag.index);
       const id = csv ? textCell(tag.id) : JSON.stringify(tag.id);
-      let text = '';
-      for (const [i, t] of (series?.t ?? []).entries()) {
-        const figures = [series?.n[i] ?? 0, series?.min[i] ?? null, series?.avg[i] ?? null, series?.max[i] ?? null];
-        text += csv
-          ? `${zone.text(t)},${id},${figures.map(valueCell).join(',')},${textCell(tag.unit)}\r\n`
-          : `{"tag":${id},"timestamp":"${zone.text(t)}",${columns.map((name, k) => `"${name}":${jsonValue(figures[k] as Value)}`).join(',')}}\n`;
-      }
-      return { text, next };
+      const row = (i: number): (number | null)[] => figures.map((figure) => one?.[figure][i] ?? null);
+      const text = t.map((start, i) =>
+        csv
+          ? `${zone.text(start)},${id},${row(i).map(valueCell).join(',')},${textCell(tag.unit)}\r\n`
+          : `{"tag":${id},"timestamp":"${zone.text(start)}",${row(i)
+              .map((figure, k) => `"${figures[k]}":${jsonValue(figure)}`)
+              .join(',')}}\n`,
+      );
+      return { text: text.join(''), next };
     },
   };
-}
-
-function sizeOf(width: BucketWidth): Micros {
-  if (typeof width === 'number') return width;
-  if (width === 'hour') return 3600e6;
-  throw new Refusal(501, 'buckets of a day or more are not there yet: choose hours', 'width');
 }

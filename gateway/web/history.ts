@@ -2,7 +2,7 @@
 // with a cursor for the rest. Used by history-routes.ts.
 import { Buffer } from 'node:buffer';
 import type { Tag } from '../catalog.ts';
-import type { AggregateSeries, BucketWidth, Historian, Micros, StateSeries, Value } from '../model.ts';
+import type { AggregateQuery, AggregateSeries, BucketWidth, Historian, Micros, StateSeries, Value } from '../model.ts';
 import { Refusal } from './errors.ts';
 import type { Range } from './range.ts';
 import { wireValue } from './values.ts';
@@ -147,27 +147,48 @@ export async function buckets(
   const most = Math.floor(mostCells / 3);
   if (tags.length > most)
     throw new Refusal(400, `${tags.length} tags are too many for one answer; ask for at most ${most}`, 'tags');
-  // One more than the page holds shows where the next page begins, whatever the calendar does in between.
-  const count = Math.floor(mostCells / Math.max(1, tags.length)) - 1;
-  const until = Math.min(to, from + count * roughly(width));
   const indexes = tags.map(({ index }) => index);
-  const answer =
-    tags.length === 0
-      ? []
-      : await historian.aggregate({ tags: indexes, from, to: until, width, zone: zone.name }, signal);
-  const [first] = answer;
-  const all = first?.t.length ?? 0;
-  const cut = until < to && all > 1;
-  const shown = cut ? all - 1 : all;
-  const start = first?.t[shown];
-  const byTag = new Map(answer.map((series) => [series.tag, series]));
-  const next = until < to ? cursorText({ tag: indexes[0] ?? 0, at: start ?? until, from: question.from, to }) : null;
+  const count = Math.floor(mostCells / Math.max(1, tags.length));
+  const page = await bucketPage(historian, { tags: indexes, from, to, width, zone: zone.name, count }, signal);
+  const start = page.next;
+  const next = start === undefined ? null : cursorText({ tag: indexes[0] ?? 0, at: start, from: question.from, to });
   return {
-    t: (first?.t ?? []).slice(0, shown).map(zone.text),
-    end: zone.text(cut && start !== undefined ? start : (first?.end ?? until)),
-    series: tags.map((tag) => ({ tag: tag.id, unit: tag.unit, ...columnsOf(byTag.get(tag.index), wanted, shown) })),
+    t: page.t.map(zone.text),
+    end: zone.text(page.end),
+    series: tags.map((tag) => ({
+      ...{ tag: tag.id, unit: tag.unit },
+      ...columnsOf(page.series.get(tag.index), wanted, page.t.length),
+    })),
     next,
   };
+}
+
+export interface BucketPage {
+  t: Micros[];
+  end: Micros;
+  /** By tag; its columns may have one bucket more than `t`. */
+  series: Map<number, AggregateSeries>;
+  /** Where the next page begins; undefined: this was the last. */
+  next?: Micros;
+}
+
+/** Whole buckets from a time on, about `count` of them (at least 3). */
+export async function bucketPage(
+  historian: Historian,
+  { count, to, ...query }: AggregateQuery & { count: number },
+  signal: AbortSignal,
+): Promise<BucketPage> {
+  // The last bucket of a page that is cut off is left to the next: where it begins is for the calendar to say.
+  const until = Math.min(to, query.from + (count - 1) * roughly(query.width));
+  if (query.tags.length === 0) return { t: [], end: to, series: new Map() };
+  const answer = await historian.aggregate({ ...query, to: until }, signal);
+  const [first] = answer;
+  const series = new Map(answer.map((one) => [one.tag, one]));
+  const t = first?.t ?? [];
+  const next = until < to ? t.at(-1) : undefined;
+  if (next === undefined) return { t, end: first?.end ?? until, series };
+  if (t.length < 2) return bucketPage(historian, { ...query, to, count: 2 * count }, signal);
+  return { t: t.slice(0, -1), end: next, series, next };
 }
 
 function columnsOf(series: AggregateSeries | undefined, wanted: readonly Figure[], shown: number) {
