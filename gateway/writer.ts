@@ -207,7 +207,7 @@ function runWriter({ dataDir, cap, durability, profile, history, shared, open }:
     clock,
     memory: open,
     durable: () => log.durable,
-    pinned: () => held() / cap,
+    pinned: () => held(),
     say: (message) => emit('said', message),
     ...history,
   });
@@ -220,7 +220,7 @@ function runWriter({ dataDir, cap, durability, profile, history, shared, open }:
   state.set('sequence', String(start));
   // From its own position, not from this start: a kill may have come before the journal stored that it is there.
   log.add(own, store.settled.position, { own: store.settled });
-  /** Tells the journal what is stored by now; bytes that it keeps for what is not. */
+  /** Tells the journal what is stored by now; the part of its cap that it keeps for what is not. */
   const held = (): number => {
     log.hold(own, store.settled);
     return log.held(own);

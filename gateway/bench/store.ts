@@ -12,6 +12,8 @@ import { openMemory } from '../historian/embedded/open.ts';
 import { openStore } from '../historian/embedded/store.ts';
 import { stats } from '../historian/embedded/upkeep.ts';
 import type { Origin, Sample } from '../model.ts';
+import { openReader } from '../reader.ts';
+import { openWriter } from '../writer.ts';
 
 /**
  * What a source says of a level that wanders: a double of two places (each second exactly, or off by 1 ms every other
@@ -130,6 +132,66 @@ const sampleAt = (tag: number, t: number): Sample => ({
   flags: 0,
 });
 
+/** Two days of 64 tags at 1 Hz, of which the first goes while samples come. */
+async function retire(): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'penstock-bench-'));
+  const clock = new ManualClock();
+  let seq = 1;
+  const store = openStore({ dataDir: dir, clock, memory: openMemory(), durable: () => seq, retention: 86_400_000 });
+  const minute = (): Promise<unknown> => {
+    const t = clock.micros();
+    const samples = Array.from({ length: 64 * 60 }, (_, i) => sampleAt(i % 64, t + Math.floor(i / 64) * 1e6));
+    return store.write([{ origin: 'live', source: 'plc', samples, events: [], seq: seq++, revision: 1 }], signal);
+  };
+  for (let i = 0; i < 1440 + 360; i++) {
+    await minute();
+    await clock.advance(60_000);
+    await store.tend();
+  }
+  const removed = (): number => store.stats().removed;
+  const [before, bytes] = [removed(), written()];
+  await clock.advance(86_400_000 - 360 * 60_000);
+  await minute();
+  const began = performance.now();
+  await clock.advance(60_000);
+  do await store.tend();
+  while (removed() < before + 64 * 72);
+  console.log(
+    `retention: ${removed() - before} chunks of 64 tags removed in ${(performance.now() - began).toFixed(0)} ms, ${((written() - bytes) / 1e6).toFixed(1)} MB written`,
+  );
+  await store.close();
+  rmSync(dir, { recursive: true, force: true });
+}
+
+/** From `append` on main to a query that sees the sample, through the writer and the reader thread. */
+async function fresh(): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'penstock-bench-'));
+  const onDeath = (error: Error): void => {
+    throw error;
+  };
+  const writer = await openWriter({ dataDir: dir, onDeath });
+  const { indexes, revision } = await writer.assign([{ id: 'north/pump-1/flow', type: 'double' }]);
+  const tag = indexes.get('north/pump-1/flow') as number;
+  await writer.use([{ index: tag, id: 'north/pump-1/flow', type: 'double' }], revision);
+  const reader = await openReader({ dataDir: dir, open: writer.open, onDeath });
+  const took: number[] = [];
+  for (let i = 0; i < 60; i++) {
+    const t = Date.now() * 1000 + i;
+    const began = performance.now();
+    writer.journal.append({ origin: 'live', source: 'plc', samples: [sampleAt(tag, t)], events: [] });
+    while ((await reader.raw(tag, t, t + 1, 1)).t.length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    took.push(performance.now() - began);
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 300));
+  }
+  took.sort((a, b) => a - b);
+  console.log(
+    `from append to a query that sees it: p50 ${at(took, 0.5).toFixed(0)} ms, most ${at(took, 1).toFixed(0)} ms`,
+  );
+  await reader.close();
+  await writer.close();
+  rmSync(dir, { recursive: true, force: true });
+}
+
 const [tags, minutes, kind] = process.argv.slice(2);
 if (tags !== undefined) await live(Number(tags), Number(minutes), kind as Kind);
 else {
@@ -146,4 +208,6 @@ else {
     spawnSync(process.execPath, [script, ...args], { stdio: 'inherit' });
   await seed(false);
   await seed(true);
+  await retire();
+  await fresh();
 }

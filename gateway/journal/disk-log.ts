@@ -50,7 +50,7 @@ export interface DiskLog extends Log {
   health(): LogHealth;
   /** A consumer that keeps its own position has stored so much by now: what it would need again after a kill stays. */
   hold(consumer: string, own: Own): void;
-  /** Bytes of files that stay for it. */
+  /** The part of all the bytes that the files may take up just now that stays for it. */
   held(consumer: string): number;
   /** Syncs, stores positions and closes the files. Never rejects; what could not be stored is in `health`. */
   close(): Promise<void>;

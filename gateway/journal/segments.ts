@@ -226,10 +226,8 @@ export function openSegments(options: SegmentsOptions): DiskLog {
     },
     held(consumer) {
       const { needs } = consumers.of(consumer);
-      return segments.reduce(
-        (sum, { base, end, size }) => sum + (overlaps(needs, { from: base, to: end }) ? size : 0),
-        0,
-      );
+      const held = segments.filter(({ base, end }) => overlaps(needs, { from: base, to: end }));
+      return held.reduce((sum, { size }) => sum + size, 0) / bounds.cap;
     },
     async close() {
       await committing?.catch(() => {});

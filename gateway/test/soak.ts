@@ -89,10 +89,10 @@ const soaks: Record<string, Soak> = {
     },
   },
   history: {
-    what: 'a run of the historian’s random tests: the codec, and every answer against a plain model',
+    what: 'a run of the historian’s random tests: the codec, what is stored through kills, and every answer against a plain model',
     times: 20,
     run(times) {
-      const tests = ['codec', 'oracle'].map((name) => `gateway/historian/embedded/${name}.test.ts`);
+      const tests = ['codec', 'store', 'oracle'].map((name) => `gateway/historian/embedded/${name}.test.ts`);
       const { status, signal } = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...tests], {
         stdio: 'inherit',
         env: { ...process.env, PENSTOCK_SOAK: String(times) },

@@ -13,6 +13,8 @@ import { openMemory } from './open.ts';
 import { allHeld, faultsIn, frameOf, sampleOf, windowsIn } from './testing.ts';
 import type { Held } from './testing.ts';
 
+/** PENSTOCK_SOAK times as many histories as a unit run's. */
+const SOAK = Number(process.env.PENSTOCK_SOAK ?? 1);
 const folders: string[] = [];
 const folder = (): string => {
   const dir = mkdtempSync(join(tmpdir(), 'penstock-store-'));
@@ -116,39 +118,43 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ close: true }) },
 );
 
-test('every sample is held once through late, doubled and repeated ones, kills and closings; the sums hold at all times', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 25 }), async (steps) => {
-      const life = new Life();
-      for (const each of steps) {
-        const now = life.clock.micros();
-        if ('samples' in each)
-          await life.write(
-            each.samples.map(({ tag, back, value, bad }) =>
-              sampleOf(tag, now - back * 1_700_000, value, bad === 0 ? 0x80050000 : 0),
-            ),
-          );
-        else if ('run' in each)
-          await life.write(Array.from({ length: each.run }, (_, i) => sampleOf(0, now + i * each.every, i)));
-        else if ('pass' in each) await life.pass(each.pass);
-        else if ('kill' in each) await life.kill();
-        else {
-          await life.store.close();
-          expect(life.store.settled.position).toBe((life.frames.at(-1)?.seq ?? -1) + 1);
-          await life.kill();
+test(
+  'every sample is held once through late, doubled and repeated ones, kills and closings; the sums hold at all times',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 25 }), async (steps) => {
+        const life = new Life();
+        for (const each of steps) {
+          const now = life.clock.micros();
+          if ('samples' in each)
+            await life.write(
+              each.samples.map(({ tag, back, value, bad }) =>
+                sampleOf(tag, now - back * 1_700_000, value, bad === 0 ? 0x80050000 : 0),
+              ),
+            );
+          else if ('run' in each)
+            await life.write(Array.from({ length: each.run }, (_, i) => sampleOf(0, now + i * each.every, i)));
+          else if ('pass' in each) await life.pass(each.pass);
+          else if ('kill' in each) await life.kill();
+          else {
+            await life.store.close();
+            expect(life.store.settled.position).toBe((life.frames.at(-1)?.seq ?? -1) + 1);
+            await life.kill();
+          }
+          expect(life.balance().counted).toBe(life.balance().below);
         }
-        expect(life.balance().counted).toBe(life.balance().below);
-      }
-      life.check();
-      await life.kill();
-      life.check();
-      await life.store.close();
-      life.memory = openMemory(1 << 16);
-      life.check();
-    }),
-    { numRuns: 20 },
-  );
-}, 30_000);
+        life.check();
+        await life.kill();
+        life.check();
+        await life.store.close();
+        life.memory = openMemory(1 << 16);
+        life.check();
+      }),
+      { numRuns: 20 * SOAK },
+    );
+  },
+  30_000 * SOAK,
+);
 
 test('a second of tags becomes a chunk each a while after its window, not all at once, and its hour gets a row', async () => {
   const life = new Life();
