@@ -260,6 +260,7 @@ test.each([
   ['journal/1.seg', true],
   ['config.d/a.yaml', true],
   ['state.db-wal', false],
+  ['journal/reserve', false],
   ['lock', false],
   ['journal/positions.tmp', false],
   [`${STAGING}x/state.db`, false],

@@ -189,7 +189,8 @@ function linkAll(from: string, to: string): void {
 export function isState(name: string): boolean {
   const first = name.split('/')[0] ?? '';
   if ([STAGING, ASIDE, RESTORING].some((ours) => first.startsWith(ours))) return false;
-  return !/^(lock|pid)$|^(history|state)\.db|^lock-|\.tmp$|\.partial$/.test(name);
+  // The journal's reserve is room on the disk, not state; a link to it would keep it when it is needed.
+  return !/^(lock|pid)$|^(history|state)\.db|^lock-|\.tmp$|\.partial$|^journal\/reserve$/.test(name);
 }
 
 /** Plain files below a folder, by their path from it. */
