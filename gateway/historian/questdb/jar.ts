@@ -1,13 +1,11 @@
 // The QuestDB program itself, one jar for Java 17 and newer, fetched by Maven once a machine into a cache folder.
 // Called by server.ts; several processes may ask at once and share one download.
 import { spawn } from 'node:child_process';
-import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 export const version = '9.3.4';
-/** A download older than this has died with its process, ms. */
-const STUCK = 180_000;
 
 export const cacheFolder = (): string =>
   process.env.PENSTOCK_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'penstock');
@@ -41,8 +39,12 @@ function taken(lock: string): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
-  const made = statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
-  if (Date.now() - made > STUCK) rmSync(lock, { force: true });
+  try {
+    // Whoever began may have been killed.
+    process.kill(Number(readFileSync(lock, 'utf8')) || process.pid, 0);
+  } catch {
+    rmSync(lock, { force: true });
+  }
   return true;
 }
 
