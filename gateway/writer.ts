@@ -6,7 +6,7 @@ import { systemClock } from './clock.ts';
 import { openMemory } from './historian/embedded/open.ts';
 import type { OpenMemory } from './historian/embedded/open.ts';
 import { openStore } from './historian/embedded/store.ts';
-import type { StoreStats } from './historian/embedded/store.ts';
+import type { StoreStats } from './historian/embedded/storing.ts';
 import { Committer, intervals } from './journal/commit.ts';
 import type { Profile } from './journal/commit.ts';
 import type { Drop } from './journal/consumers.ts';

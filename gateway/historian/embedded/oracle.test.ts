@@ -10,7 +10,7 @@ import { quality } from '../../model.ts';
 import type { AggregateQuery, BucketWidth, Frame, Micros, Sample, StateSpan, Value } from '../../model.ts';
 import { boundaries } from './calendar.ts';
 import { openStore } from './store.ts';
-import type { Store } from './store.ts';
+import type { Store } from './storing.ts';
 import { openQuery } from './history.ts';
 import type { Query } from './history.ts';
 import { openMemory } from './open.ts';

@@ -10,7 +10,7 @@ import type { Query } from './history.ts';
 import { openMemory } from './open.ts';
 import { Pace } from './pace.ts';
 import { openStore } from './store.ts';
-import type { Store } from './store.ts';
+import type { Store } from './storing.ts';
 import { frameOf, sampleOf } from './testing.ts';
 
 const { signal } = new AbortController();

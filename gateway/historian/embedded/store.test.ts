@@ -8,7 +8,7 @@ import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '../../clock.ts';
 import type { Frame, Sample } from '../../model.ts';
 import { openStore } from './store.ts';
-import type { Store, StoreOptions } from './store.ts';
+import type { Store, StoreOptions } from './storing.ts';
 import { openMemory } from './open.ts';
 import { allHeld, faultsIn, frameOf, sampleOf, windowsIn } from './testing.ts';
 import type { Held } from './testing.ts';
