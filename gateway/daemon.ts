@@ -95,7 +95,6 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
         status.report('error', 'penstock_reader_restarts_total', `the history reader died: ${error.message}`),
     });
     stops.push(() => reader.close());
-    reader.use(await writer.tags());
     const egress = await forwarding();
 
     const consumers: Live[] = [];
@@ -119,6 +118,8 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
     const { snapshot, events, trouble } = await writer.loadAlarms();
     if (trouble) log.error({}, `what the journal says of alarms cannot all be read: ${trouble}`);
     pipeline.restore({ alarms: snapshot, events, latest, ledgers: writer.ledgers });
+    // Only now: a start waits for no database elsewhere.
+    reader.use(await writer.tags());
     const keeping = keepAlarms(clock, status, () => writer.saveAlarms(pipeline.snapshot()));
     stops.push(() => {
       pipeline.close();

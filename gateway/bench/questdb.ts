@@ -3,12 +3,16 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
+import { credentials } from '../historian/credentials.ts';
 import { questdbForwarder } from '../historian/questdb/forwarder.ts';
+import { questdbHistory } from '../historian/questdb/reader.ts';
 import { contextOf, tagOf, testServer } from '../historian/questdb/testing.ts';
+import { wireOf } from '../historian/questdb/wire.ts';
 import { encodeFrame } from '../journal/frame.ts';
 import { readHead } from '../journal/head.ts';
 import { pump, sourceOf } from '../journal/pump.ts';
 import { openSegments } from '../journal/segments.ts';
+import type { ForwardTag } from '../model.ts';
 
 const TAGS = 1000;
 const SECONDS = Number(process.argv[2] ?? 2000);
@@ -79,6 +83,23 @@ try {
     `a day of ${TAGS} tags at 1 Hz: ${(day / rate / 60).toFixed(1)} min unthrottled, extrapolated from this part; at the default rate of 10000 samples/s beside live ones ${(day / 10_000 / 3600).toFixed(1)} h`,
   );
   console.log(`journal      ${(bytesJournalled / rows).toFixed(1)} B a reading`);
+  const secrets = credentials(settings);
+  const reader = questdbHistory(wireOf({ url, wire: `postgres://127.0.0.1:${server.pg.port}/qdb` }), secrets);
+  const end = begin + SECONDS * 1_000_000;
+  const median = async (question: () => Promise<unknown>): Promise<string> => {
+    const times: number[] = [];
+    for (let i = 0; i < 7; i++) {
+      const asked = performance.now();
+      await question();
+      times.push(performance.now() - asked);
+    }
+    return `${(times.sort((a, b) => a - b)[3] as number).toFixed(0)} ms`;
+  };
+  const sixteen = tags.slice(0, 16);
+  const page = await median(() => reader.raw(sixteen[0] as ForwardTag, begin, end, 1000));
+  const buckets = await median(() => reader.buckets(sixteen, begin, end, 300_000_000));
+  console.log(`read back    a page of 1000 samples ${page}, 5-minute buckets of 16 tags over all of it ${buckets}`);
+  await reader.close();
   if (Number(count) !== rows || sending.health().failures > 0) process.exitCode = 1;
   await forwarder.close();
   await log.close();
