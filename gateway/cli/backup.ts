@@ -115,7 +115,7 @@ async function* folder(data: string, version: string, signal: AbortSignal, show:
         show('written', (done += bytes.length), staged.total);
       }
     } finally {
-      staged.remove();
+      await staged.remove();
     }
   } finally {
     lock.release();

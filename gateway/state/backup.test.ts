@@ -54,7 +54,7 @@ async function save(version = '1.2.3', meanwhile: () => void = () => {}): Promis
   try {
     for await (const bytes of archive(staged, version, never)) appendFileSync(file, bytes);
   } finally {
-    staged.remove();
+    await staged.remove();
   }
 }
 const contents = (folder: string): Record<string, string> =>
@@ -129,7 +129,7 @@ test('a segment that leaves the journal while the databases are copied is in it,
     renameSync(join(data, 'journal', 'positions.tmp'), join(data, 'journal', 'positions'));
   });
   for await (const bytes of archive(staged, '1.2.3', never)) appendFileSync(file, bytes);
-  staged.remove();
+  await staged.remove();
   expect(told.length).toBeGreaterThan(1);
   for (const [done, total] of told) expect(done).toBeLessThanOrEqual(total);
   await restore(file, data, known, never);
@@ -141,8 +141,8 @@ test('one backup at a time; the next one may begin when its files are removed', 
   const take = backupsOf(data, '1.2.3');
   const first = await take(never, () => {});
   await expect(take(never, () => {})).rejects.toThrow(/being taken already/);
-  first.remove();
-  (await take(never, () => {})).remove();
+  await first.remove();
+  await (await take(never, () => {})).remove();
   rmSync(join(data, 'state.db'));
   rmSync(join(data, 'history.db'));
   for (let i = 0; i < 2; i++) await expect(take(never, () => {})).rejects.toThrow(/no gateway's state/);

@@ -3,7 +3,7 @@
 // the command line itself where no gateway runs. restore.ts is the way back.
 import { createHash } from 'node:crypto';
 import { copyFileSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, statfsSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DatabaseSync, backup } from 'node:sqlite';
 import { tarEnd, tarHeader, tarPadding } from './tar.ts';
@@ -35,7 +35,8 @@ export interface Staged {
   /** Bytes of all files. */
   total: number;
   at: number;
-  remove(): void;
+  /** Off this thread: to give a large file's space free takes its time. */
+  remove(): Promise<void>;
 }
 
 /**
@@ -57,7 +58,7 @@ export async function stage(
       `a backup needs ${megabytes(needed * 1.1)} MB free in ${dataDir} for copies of its databases; there are ${megabytes(bavail * bsize)} MB`,
     );
   const folder = mkdtempSync(join(dataDir, STAGING));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
     const schemas: Record<string, number> = {};
     linkAll(dataDir, folder);
@@ -79,7 +80,7 @@ export async function stage(
     const total = files.reduce((sum, file) => sum + file.size, 0);
     return { files, schemas, total, at: Date.now(), remove };
   } catch (error) {
-    remove();
+    await remove();
     throw error;
   }
 }
@@ -113,9 +114,8 @@ export function backupsOf(dataDir: string, version: string) {
     busy = true;
     try {
       const staged = await stage(dataDir, signal, progress);
-      const remove = (): void => {
-        staged.remove();
-        busy = false;
+      const remove = async (): Promise<void> => {
+        await staged.remove().finally(() => (busy = false));
       };
       return { total: staged.total, bytes: archive(staged, version, signal), remove };
     } catch (error) {

@@ -96,7 +96,7 @@ needs('docker-compose')('docker-compose takes the file, and asks for the passwor
   const empty = join(folder(), 'empty.env');
   writeFileSync(empty, '');
   const run = (env: Record<string, string>) =>
-    spawnSync('docker-compose', ['--env-file', empty, '-f', composeFile, 'config'], {
+    spawnSync('docker-compose', ['--profile', 'demo', '--env-file', empty, '-f', composeFile, 'config'], {
       encoding: 'utf8',
       env: { PATH: process.env.PATH, HOME: folder(), ...env },
     });

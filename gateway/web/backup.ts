@@ -8,7 +8,7 @@ export interface BackupSource {
   /** Bytes of all files in it. */
   total: number;
   bytes: AsyncIterable<Uint8Array>;
-  remove(): void;
+  remove(): Promise<void>;
 }
 export type TakeBackup = (
   signal: AbortSignal,
@@ -35,6 +35,6 @@ export async function sendBackup(take: TakeBackup, response: ServerResponse): Pr
       response.end();
     }
   } finally {
-    source?.remove();
+    await source?.remove();
   }
 }
