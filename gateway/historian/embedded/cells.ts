@@ -26,7 +26,7 @@ export class Cells implements Sink {
   readonly last: Float64Array;
   readonly #from: Micros;
   readonly #to: Micros;
-  /** Every boundary lies on a whole minute. */
+  /** Every boundary between two buckets lies on a whole minute. */
   readonly #whole: boolean;
   /** The bucket that the last piece ended in. */
   #at = 0;
@@ -39,8 +39,7 @@ export class Cells implements Sink {
     this.bounds = bounds;
     this.#from = from;
     this.#to = to;
-    const edges = [from, to, ...bounds.t.slice(1)];
-    this.#whole = edges.every((t) => t % MINUTE === 0);
+    this.#whole = bounds.t.every((t, i) => i === 0 || t % MINUTE === 0);
     [this.count, this.good, this.known, this.sum, this.area] = [column(0), column(0), column(0), column(0), column(0)];
     [this.min, this.max, this.first, this.last] = [column(NaN), column(NaN), column(NaN), column(NaN)];
   }
@@ -57,8 +56,10 @@ export class Cells implements Sink {
   }
 
   grain({ t0, t1 }: Summary): Grain {
-    if (t0 >= this.#from && t1 < this.#to && t1 < this.#end(this.#find(t0))) return 'figures';
-    return this.#whole ? 'minutes' : 'samples';
+    const [begun, over] = [t0 < this.#from, t1 >= this.#to];
+    if (!begun && !over && t1 < this.#end(this.#find(t0))) return 'figures';
+    const cut = (begun && this.#from % MINUTE !== 0) || (over && this.#to % MINUTE !== 0);
+    return this.#whole && !cut ? 'minutes' : 'samples';
   }
 
   /** From `t` on the value holds (NaN: none does); what held until then is shared out. */
@@ -111,9 +112,9 @@ export class Cells implements Sink {
     const start = Math.floor(t0 / MINUTE) * MINUTE;
     for (let k = 0; k < all.count; k++) {
       const time = start + k * MINUTE;
-      // The minute of the first sample began before it.
-      if (time < this.#from || time >= this.#to) continue;
-      const i = (this.#at = this.#find(time));
+      // The minute of the first sample began before it, and so perhaps before the time asked for.
+      if (time <= this.#from - MINUTE || time >= this.#to) continue;
+      const i = (this.#at = this.#find(Math.max(time, this.#from)));
       const at = (column: Float64Array): number => column[k] as number;
       this.#add(i, at(all.n), at(all.good), at(all.min), at(all.max), at(all.sum), at(all.first), at(all.last));
       this.known[i] = (this.known[i] as number) + at(all.known);
