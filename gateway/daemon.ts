@@ -202,6 +202,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       backup: backupsOf(settings.data, version),
       status: () => ({ version, components: status.components(), devices: devices.states() }),
       ledger,
+      compact: (signal) => writer.compact(signal),
     });
     stops.push(() => control.close());
 

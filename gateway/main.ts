@@ -12,6 +12,7 @@ import { startDemo } from './cli/demo.ts';
 import type { Demo } from './cli/demo.ts';
 import { deadLettersCommand } from './cli/dead-letters.ts';
 import { exportCommand } from './cli/export-command.ts';
+import { historyCommand } from './cli/history.ts';
 import { importCommand } from './cli/import-command.ts';
 import { ledgerCommand } from './cli/ledger.ts';
 import { seedCommand } from './cli/seed.ts';
@@ -46,6 +47,8 @@ const usage = `penstock ${version}: industrial edge gateway
       history of tags as CSV or NDJSON; penstock export --help has the options
   penstock seed [--hours N] [--data DIR]
       the past of the bundled plants, into a running gateway that is configured for them
+  penstock history stats | verify | compact [--data DIR]
+      what lies in the history, whether it is whole, and small parts of it joined
   penstock ledger [--data DIR] [--json]
       where every sample is, of a running daemon or of its data folder; exit code 1 if a sum does not hold
   penstock dead-letters list | show STORE | replay STORE [--data DIR]
@@ -63,6 +66,7 @@ const settingOptions = ['data', 'host', 'port', 'mqtt-host', 'mqtt-port', 'log-l
 /** Commands with arguments of their own; each gives its exit code. */
 const commands: Record<string, (args: string[]) => Promise<number>> = {
   export: exportCommand,
+  history: historyCommand,
   import: importCommand,
   ledger: ledgerCommand,
   'dead-letters': deadLettersCommand,

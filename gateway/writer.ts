@@ -86,6 +86,8 @@ export interface Writer {
   stats(): Promise<WriterStats>;
   /** What the journal has taken of everything appended so far, and what became of it. */
   ledger(): Promise<JournalLedger>;
+  /** Joins small chunks of the history while it goes on; resolves with how many there are fewer. */
+  compact(signal: AbortSignal): Promise<number>;
   /** The figures of at most a second ago; undefined in the first. */
   latest(): WriterStats | undefined;
   /** Stores what is in flight, within `ms` (5 s). Idempotent. */
@@ -176,6 +178,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       main.flush(false);
       return thread.call('ledger');
     },
+    compact: (signal) => thread.call('compact', undefined, { signal }),
     latest: () => latest,
     close: (ms = 5000) =>
       (closing ??= (async () => {
@@ -311,6 +314,14 @@ function runWriter({ dataDir, cap, durability, profile, history, shared, open }:
       },
       tags: () => state.tags(),
       stats,
+      async compact(_asked: undefined, signal: AbortSignal) {
+        let fewer = 0;
+        for (fewer of store.compact()) {
+          await new Promise<void>((resolve) => setImmediate(resolve));
+          signal.throwIfAborted();
+        }
+        return fewer;
+      },
       ledger: (): JournalLedger => ({ sources: log.sources(), accounts: accounts() }),
     },
     posts: {

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { plants } from '../../simulators/plants/index.ts';
@@ -80,7 +81,7 @@ async function stored(metric: string, from = 0): Promise<[number, unknown, numbe
 const day = Math.floor(Date.now() / 86_400_000 - 2) * 86_400_000;
 const iso = (ms: number) => new Date(ms).toISOString();
 
-test('a semicolon CSV with decimal commas, local times, empty and wrong cells', async () => {
+test('a semicolon CSV with decimal commas, local times, empty and wrong cells', { timeout: 120_000 }, async () => {
   const local = iso(day).slice(0, 10);
   const file = fileOf(
     'plant.csv',
@@ -126,158 +127,207 @@ north/pump/on;${local} 12:00:00;off;\r
   expect(await stored('on')).toEqual([[noon * 1000, false, 0]]);
 });
 
-test('an import stopped in the middle says how far it came and goes on from there; a later value wins', async () => {
-  const lines = 120_000;
-  const line = (k: number) => `north/pump/flow,${day + 43_200_000 + k * 100},${(k % 700) / 10 + 10}\n`;
-  const file = fileOf(
-    'long.csv',
-    `tag,timestamp,value\n${Array.from({ length: lines }, (_none, k) => line(k)).join('')}`,
-  );
-  const stop = new AbortController();
-  const stopped = penstock(['import', file], stop.signal);
-  const marks = join(data, 'imports');
-  await eventually(
-    () => existsSync(marks) && readdirSync(marks).some((name) => name.endsWith('.json')),
-    (there) => there,
-  );
-  stop.abort();
-  const { code, out, err } = await stopped;
-  expect([code, err]).toEqual([130, expect.stringContaining('finishing what was sent')]);
-  const [, accepted = 0, last = 0] = (/(\d+) accepted, 0 rejected; stopped after line (\d+)/.exec(out) ?? []).map(
-    Number,
-  );
-  expect(last).toBe(accepted + 1);
-  expect(accepted).toBeLessThan(lines);
-
-  const rest = await penstock(['import', file, '--resume']);
-  expect([rest.code, rest.out]).toEqual([
-    0,
-    expect.stringContaining(`${lines} accepted, 0 rejected; ${lines + 1} lines`),
-  ]);
-  expect(readdirSync(marks)).toEqual([]);
-  const from = (day + 43_200_000) * 1000;
-  const flow = await eventually(
-    () => stored('flow', from),
-    (list) => list.length === lines,
-  );
-  expect(flow.every(([t, value], k) => t === from + k * 100_000 && value === (k % 700) / 10 + 10)).toBe(true);
-
-  const correction = fileOf(
-    'correction.ndjson',
-    [1, 2].map((value) => JSON.stringify({ tag: 'north/pump/flow', timestamp: day + 43_200_000, value })).join('\n'),
-  );
-  expect((await penstock(['import', correction])).code).toBe(0);
-  expect(
-    await eventually(
-      () => stored('flow', from),
-      ([first]) => first?.[1] === 2,
-    ),
-  ).toHaveLength(lines);
-});
-
-test('what is sent to the API is in history when it answers, and goes out and in again to the same bits', async () => {
-  const at = day + 7 * 3_600_000;
-  const items = [
-    ...[0.1, -0, 1e-320, 5e300, 1 / 3].map((value, k) => ({ tag: 'north/pump/flow', value: k === 3 ? 5e2 : value, k })),
-    { tag: 'north/pump/count', value: '-9223372036854775808', k: 0 },
-    { tag: 'north/pump/count', value: '9007199254740993', k: 1 },
-    { tag: 'north/pump/on', value: true, k: 0 },
-    { tag: 'north/pump/note', value: '=1+1\r\n"Köln"\u2028', k: 0 },
-    { tag: 'north/pump/note', value: null, status: 0x80050000, k: 1 },
-    { tag: 'north/pump/nothing', value: 1, k: 0 },
-  ].map(({ k, ...item }) => ({ ...item, timestamp: utc.text(at * 1000 + k) }));
-  const send = (authorization: string) =>
-    fetch(`${gateway.http}/api/v1/ingest/batch`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization },
-      // JSON.stringify would make a plain zero of it.
-      body: JSON.stringify({ items }).replace('"value":0,', '"value":-0,'),
-    });
-  expect((await send('Bearer wrong')).status).toBe(401);
-  const answer = await send('Bearer secret');
-  expect(await answer.json()).toMatchObject({ accepted: 10, rejected: 1, reasons: { 'unknown tag': 1 } });
-  expect(answer.status).toBe(200);
-
-  const range = ['--from', iso(at), '--to', iso(at + 1000)];
-  const bits = async (): Promise<string[]> => {
-    const metrics = await Promise.all(['flow', 'count', 'on', 'note'].map((metric) => stored(metric, at * 1000)));
-    const rows = metrics.flatMap((list, k) => list.filter(([t]) => t < (at + 1000) * 1000).map((row) => [k, ...row]));
-    return rows.map((row) => inspect(row));
-  };
-  const before = await eventually(bits, (list) => list.length === 10);
-  expect(before[1]).toContain('-0');
-
-  for (const format of ['ndjson', 'csv'] as const) {
-    const out = join(folder.path, `out.${format}`);
-    const exported = await penstock(['export', '--facility', 'north', ...range, '--format', format, '--out', out]);
-    expect([exported.code, exported.out]).toEqual([0, '']);
-    // Everything is replaced by another value, and then by what was exported.
-    const other = readFileSync(out, 'utf8').split('\n').length;
-    expect(other).toBeGreaterThan(10);
-    const spoilt = items
-      .slice(0, 10)
-      .map(({ tag, timestamp }) => JSON.stringify({ tag, timestamp, value: null, quality: 'bad' }));
-    const file = fileOf('spoilt.ndjson', spoilt.join('\n'));
-    expect(await importFile({ data, file, origin: 'import' })).toMatchObject({ accepted: 10 });
-    await eventually(bits, (list) => list.length === 10 && list.every((row) => row.includes('null')));
-    expect((await penstock(['import', out])).out).toContain('10 accepted, 0 rejected');
-    expect(await eventually(bits, (list) => !list.slice(0, 9).some((row) => row.includes('null')))).toEqual(before);
-  }
-  const refused = await penstock(['export', 'north/pump/nothing']);
-  expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('there is no tag "north/pump/nothing"')]);
-});
-
-test('history is asked in pages, in the days of a zone, and for how long a state held', async () => {
-  const at = day - 86_400_000;
-  const hour = 3_600_000;
-  const lines = [0, 1, 2, 3].flatMap((k) => [
-    { tag: 'north/pump/on', timestamp: at + k * 6 * hour, value: k % 2 === 0 },
-    { tag: 'north/pump/flow', timestamp: at + k * 6 * hour, value: 20 + k },
-  ]);
-  const file = fileOf('day.ndjson', lines.map((line) => JSON.stringify(line)).join('\n'));
-  expect(await importFile({ data, file, origin: 'import' })).toMatchObject({ accepted: 8 });
-  const ask = <T>(kind: string, query: object) =>
-    get<{ t: string[]; series: T[]; next: string | null }>(
-      `${gateway.http}/api/v1/history/${kind}?${new URLSearchParams({ from: iso(at), to: iso(at + 24 * hour), ...query })}`,
+test(
+  'an import stopped in the middle says how far it came and goes on from there; a later value wins',
+  { timeout: 120_000 },
+  async () => {
+    const lines = 120_000;
+    const line = (k: number) => `north/pump/flow,${day + 43_200_000 + k * 100},${(k % 700) / 10 + 10}\n`;
+    const file = fileOf(
+      'long.csv',
+      `tag,timestamp,value\n${Array.from({ length: lines }, (_none, k) => line(k)).join('')}`,
     );
-  const flow = { tags: 'north/pump/flow' };
-  const raw = () => ask<{ value: number[] }>('raw', { ...flow, limit: '3' });
-  const first = await eventually(raw, ({ next }) => next !== null);
-  expect(first.series[0]?.value).toEqual([20, 21, 22]);
-  expect(await ask('raw', { ...flow, limit: '3', cursor: first.next })).toMatchObject({
-    series: [{ value: [23] }],
-    next: null,
-  });
+    const stop = new AbortController();
+    const stopped = penstock(['import', file], stop.signal);
+    const marks = join(data, 'imports');
+    await eventually(
+      () => existsSync(marks) && readdirSync(marks).some((name) => name.endsWith('.json')),
+      (there) => there,
+    );
+    stop.abort();
+    const { code, out, err } = await stopped;
+    expect([code, err]).toEqual([130, expect.stringContaining('finishing what was sent')]);
+    const [, accepted = 0, last = 0] = (/(\d+) accepted, 0 rejected; stopped after line (\d+)/.exec(out) ?? []).map(
+      Number,
+    );
+    expect(last).toBe(accepted + 1);
+    expect(accepted).toBeLessThan(lines);
 
-  // Midnight in Kolkata is 18:30 of the day before in UTC.
-  const days = await ask<{ count: number[]; first: number[]; share: number[] }>('buckets', {
-    ...{ ...flow, width: 'day', zone: 'Asia/Kolkata' },
-  });
-  expect(days.t.map((t) => t.slice(10))).toEqual(['T00:00:00.000+05:30', 'T00:00:00.000+05:30']);
-  expect(days.series[0]).toMatchObject({ count: [4, 0], first: [20, null] });
-  const states = await ask<{ durations: { value: boolean; seconds: number; times: number }[] }>('states', {
-    tags: 'north/pump/on',
-  });
-  expect(states.series[0]?.durations).toEqual([
-    { value: true, seconds: 12 * 3600, times: 2 },
-    { value: false, seconds: 12 * 3600, times: 2 },
-  ]);
-  const exported = await penstock([
-    'export',
-    'north/pump/flow',
-    '--from',
-    iso(at),
-    '--to',
-    iso(at + 24 * hour),
-    '--width',
-    '1d',
-  ]);
-  expect(exported.out.split('\r\n')[1]).toMatch(/T00:00:00.000Z,north\/pump\/flow,4,4,1,20,23,20,23,21.5,21.5,m³\/h$/);
-});
+    const rest = await penstock(['import', file, '--resume']);
+    expect([rest.code, rest.out]).toEqual([
+      0,
+      expect.stringContaining(`${lines} accepted, 0 rejected; ${lines + 1} lines`),
+    ]);
+    expect(readdirSync(marks)).toEqual([]);
+    const from = (day + 43_200_000) * 1000;
+    const flow = await eventually(
+      () => stored('flow', from),
+      (list) => list.length === lines,
+    );
+    expect(flow.every(([t, value], k) => t === from + k * 100_000 && value === (k % 700) / 10 + 10)).toBe(true);
 
-test('seed files the past of the bundled plants, and says when the gateway has none of them', async () => {
-  const { code, out, err } = await penstock(['seed', '--hours', '1', '--sites', plants[0]?.site.id ?? '']);
-  expect([code, out]).toEqual([1, expect.stringMatching(/^0 filed, \d{3,} rejected \(\d+ unknown tag\)/)]);
-  expect(err).toContain('config/demo');
-  expect(readdirSync(data).filter((name) => name.startsWith('seed-'))).toEqual([]);
-});
+    const correction = fileOf(
+      'correction.ndjson',
+      [1, 2].map((value) => JSON.stringify({ tag: 'north/pump/flow', timestamp: day + 43_200_000, value })).join('\n'),
+    );
+    expect((await penstock(['import', correction])).code).toBe(0);
+    expect(
+      await eventually(
+        () => stored('flow', from),
+        ([first]) => first?.[1] === 2,
+      ),
+    ).toHaveLength(lines);
+  },
+);
+
+test(
+  'what is sent to the API is in history when it answers, and goes out and in again to the same bits',
+  { timeout: 120_000 },
+  async () => {
+    const at = day + 7 * 3_600_000;
+    const items = [
+      ...[0.1, -0, 1e-320, 5e300, 1 / 3].map((value, k) => ({
+        tag: 'north/pump/flow',
+        value: k === 3 ? 5e2 : value,
+        k,
+      })),
+      { tag: 'north/pump/count', value: '-9223372036854775808', k: 0 },
+      { tag: 'north/pump/count', value: '9007199254740993', k: 1 },
+      { tag: 'north/pump/on', value: true, k: 0 },
+      { tag: 'north/pump/note', value: '=1+1\r\n"Köln"\u2028', k: 0 },
+      { tag: 'north/pump/note', value: null, status: 0x80050000, k: 1 },
+      { tag: 'north/pump/nothing', value: 1, k: 0 },
+    ].map(({ k, ...item }) => ({ ...item, timestamp: utc.text(at * 1000 + k) }));
+    const send = (authorization: string) =>
+      fetch(`${gateway.http}/api/v1/ingest/batch`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization },
+        // JSON.stringify would make a plain zero of it.
+        body: JSON.stringify({ items }).replace('"value":0,', '"value":-0,'),
+      });
+    expect((await send('Bearer wrong')).status).toBe(401);
+    const answer = await send('Bearer secret');
+    expect(await answer.json()).toMatchObject({ accepted: 10, rejected: 1, reasons: { 'unknown tag': 1 } });
+    expect(answer.status).toBe(200);
+
+    const range = ['--from', iso(at), '--to', iso(at + 1000)];
+    const bits = async (): Promise<string[]> => {
+      const metrics = await Promise.all(['flow', 'count', 'on', 'note'].map((metric) => stored(metric, at * 1000)));
+      const rows = metrics.flatMap((list, k) => list.filter(([t]) => t < (at + 1000) * 1000).map((row) => [k, ...row]));
+      return rows.map((row) => inspect(row));
+    };
+    const before = await eventually(bits, (list) => list.length === 10);
+    expect(before[1]).toContain('-0');
+
+    for (const format of ['ndjson', 'csv'] as const) {
+      const out = join(folder.path, `out.${format}`);
+      const exported = await penstock(['export', '--facility', 'north', ...range, '--format', format, '--out', out]);
+      expect([exported.code, exported.out]).toEqual([0, '']);
+      // Everything is replaced by another value, and then by what was exported.
+      const other = readFileSync(out, 'utf8').split('\n').length;
+      expect(other).toBeGreaterThan(10);
+      const spoilt = items
+        .slice(0, 10)
+        .map(({ tag, timestamp }) => JSON.stringify({ tag, timestamp, value: null, quality: 'bad' }));
+      const file = fileOf('spoilt.ndjson', spoilt.join('\n'));
+      expect(await importFile({ data, file, origin: 'import' })).toMatchObject({ accepted: 10 });
+      await eventually(bits, (list) => list.length === 10 && list.every((row) => row.includes('null')));
+      expect(await importFile({ data, file: out, origin: 'import' })).toMatchObject({ accepted: 10, rejected: 0 });
+      expect(await eventually(bits, (list) => !list.slice(0, 9).some((row) => row.includes('null')))).toEqual(before);
+    }
+    const refused = await penstock(['export', 'north/pump/nothing']);
+    expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('there is no tag "north/pump/nothing"')]);
+  },
+);
+
+test(
+  'history is asked in pages, in the days of a zone, and for how long a state held',
+  { timeout: 120_000 },
+  async () => {
+    const at = day - 86_400_000;
+    const hour = 3_600_000;
+    const lines = [0, 1, 2, 3].flatMap((k) => [
+      { tag: 'north/pump/on', timestamp: at + k * 6 * hour, value: k % 2 === 0 },
+      { tag: 'north/pump/flow', timestamp: at + k * 6 * hour, value: 20 + k },
+    ]);
+    const file = fileOf('day.ndjson', lines.map((line) => JSON.stringify(line)).join('\n'));
+    expect(await importFile({ data, file, origin: 'import' })).toMatchObject({ accepted: 8 });
+    const ask = <T>(kind: string, query: object) =>
+      get<{ t: string[]; series: T[]; next: string | null }>(
+        `${gateway.http}/api/v1/history/${kind}?${new URLSearchParams({ from: iso(at), to: iso(at + 24 * hour), ...query })}`,
+      );
+    const flow = { tags: 'north/pump/flow' };
+    const raw = () => ask<{ value: number[] }>('raw', { ...flow, limit: '3' });
+    const first = await eventually(raw, ({ next }) => next !== null);
+    expect(first.series[0]?.value).toEqual([20, 21, 22]);
+    expect(await ask('raw', { ...flow, limit: '3', cursor: first.next })).toMatchObject({
+      series: [{ value: [23] }],
+      next: null,
+    });
+
+    // Midnight in Kolkata is 18:30 of the day before in UTC.
+    const days = await ask<{ count: number[]; first: number[]; share: number[] }>('buckets', {
+      ...{ ...flow, width: 'day', zone: 'Asia/Kolkata' },
+    });
+    expect(days.t.map((t) => t.slice(10))).toEqual(['T00:00:00.000+05:30', 'T00:00:00.000+05:30']);
+    expect(days.series[0]).toMatchObject({ count: [4, 0], first: [20, null] });
+    const states = await ask<{ durations: { value: boolean; seconds: number; times: number }[] }>('states', {
+      tags: 'north/pump/on',
+    });
+    expect(states.series[0]?.durations).toEqual([
+      { value: true, seconds: 12 * 3600, times: 2 },
+      { value: false, seconds: 12 * 3600, times: 2 },
+    ]);
+    const exported = await penstock([
+      'export',
+      'north/pump/flow',
+      '--from',
+      iso(at),
+      '--to',
+      iso(at + 24 * hour),
+      '--width',
+      '1d',
+    ]);
+    expect(exported.out.split('\r\n')[1]).toMatch(
+      /T00:00:00.000Z,north\/pump\/flow,4,4,1,20,23,20,23,21.5,21.5,m³\/h$/,
+    );
+  },
+);
+
+test(
+  'seed files the past of the bundled plants, and says when the gateway has none of them',
+  { timeout: 120_000 },
+  async () => {
+    const { code, out, err } = await penstock(['seed', '--hours', '1', '--sites', plants[0]?.site.id ?? '']);
+    expect([code, out]).toEqual([1, expect.stringMatching(/^0 filed, \d{3,} rejected \(\d+ unknown tag\)/)]);
+    expect(err).toContain('config/demo');
+    expect(readdirSync(data).filter((name) => name.startsWith('seed-'))).toEqual([]);
+  },
+);
+
+test(
+  'history: what it holds, whether it is whole, its small parts joined; with the gateway and without',
+  { timeout: 120_000 },
+  async () => {
+    const holds = async () =>
+      JSON.parse((await penstock(['history', 'stats', '--json'])).out) as Record<string, number>;
+    const before = await eventually(holds, ({ samples = 0 }) => samples > 100_000, 90_000);
+    expect(before.perSample).toBeGreaterThan(0);
+    expect((await penstock(['history', 'stats'])).out).toContain(' samples of ');
+    expect((await penstock(['history', 'verify'])).out).toMatch(/looked at, 0 faults/);
+    const joined = await penstock(['history', 'compact']);
+    expect([joined.code, joined.out]).toEqual([0, expect.stringMatching(/fewer|nothing to join/)]);
+
+    await gateway.stop();
+    expect((await penstock(['history', 'compact'])).code).toBe(0);
+    const after = await holds();
+    expect(after.samples).toBeGreaterThanOrEqual(before.samples ?? NaN);
+    const db = new DatabaseSync(join(data, 'history.db'));
+    db.exec('UPDATE chunk SET sum = sum + 1 WHERE id = (SELECT min(id) FROM chunk)');
+    db.close();
+    const faulty = await penstock(['history', 'verify']);
+    expect([faulty.code, faulty.out]).toEqual([1, expect.stringContaining('says other figures than its samples')]);
+    expect(faulty.out).toContain('the chunk of north/pump/');
+    expect((await penstock(['history', 'shrink'])).code).toBe(64);
+  },
+);

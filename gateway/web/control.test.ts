@@ -66,6 +66,7 @@ beforeEach(async () => {
     ahead: 300_000,
     retention: 30 * 86_400_000,
     historian: past,
+    compact: async () => 3,
     room: async () => void rooms++,
     durable: async (seq) => void durable.push(seq),
     act: (act) => (acts.push(act), result),
@@ -195,6 +196,10 @@ test('an export over the socket: many tags, and what is wrong in words', async (
   expect(await call('GET', '/export?format=xml')).toMatchObject({ code: 400, body: { field: 'format' } });
 });
 
+test('small parts of the history are joined by the writer', async () => {
+  expect(await call('POST', '/history/compact')).toEqual({ code: 200, body: { fewer: 3 } });
+});
+
 describe('acts', () => {
   const act: OperatorAct = { kind: 'acknowledge', key: 'k', event: 'e', user: 'ada' };
 
@@ -250,7 +255,13 @@ test('only its user may open the socket; a dead daemon’s is replaced; close ta
   const none = async () => {};
   const options = {
     ...{ clock: new ManualClock(now), catalog: plant, historian: past, durable: none, room: none, reject: () => {} },
-    ...{ ahead: 0, retention: 0, ledger: async () => ({}), backup: () => Promise.reject(new Error('none')) },
+    ...{
+      ahead: 0,
+      retention: 0,
+      ledger: async () => ({}),
+      compact: async () => 0,
+      backup: () => Promise.reject(new Error('none')),
+    },
   };
   const act = (): ActResult => result;
   const file = () => ({ accepted: 0, rejected: 0, shed: 0 });

@@ -23,6 +23,8 @@ export interface ControlOptions extends IntakeOptions {
   status(): object;
   backup: TakeBackup;
   ledger(): Promise<object>;
+  /** Joins small chunks of the history; resolves with how many there are fewer. */
+  compact(signal: AbortSignal): Promise<number>;
 }
 
 /** Bytes of an operator's act. */
@@ -75,6 +77,8 @@ async function serve(
   if (request.method === 'GET' && url.pathname === '/ledger') return answer(response, 200, await options.ledger());
   if (request.method === 'POST' && url.pathname === '/import')
     return importFile(options, request, response, url.searchParams);
+  if (request.method === 'POST' && url.pathname === '/history/compact')
+    return answer(response, 200, { fewer: await options.compact(leaving(response)) });
   if (request.method === 'GET' && url.pathname === '/export') return exportFile(open, url.searchParams, response);
   if (request.method === 'POST' && url.pathname === '/backup') return sendBackup(options.backup, response);
   if (request.method === 'POST' && url.pathname === '/act') return carryOut(options, request, response);
@@ -192,14 +196,12 @@ async function exportFile(open: Open, params: URLSearchParams, response: ServerR
   const tags = params.has('tags') ? params.getAll('tags') : undefined;
   const [asset, facility, from, to] = ['asset', 'facility', 'from', 'to'].map(text);
   const [zone, width, format] = ['zone', 'width', 'format'].map(text);
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
   let file: OpenExport;
   try {
     if (format !== undefined && format !== 'csv' && format !== 'ndjson')
       throw new Refusal(400, 'format is csv or ndjson', 'format');
     const bom = params.has('bom') ? 1 : 0;
-    file = await open({ tags, asset, facility, from, to, zone, width, format, bom }, gone.signal);
+    file = await open({ tags, asset, facility, from, to, zone, width, format, bom }, leaving(response));
   } catch (error) {
     const { status, body } = answerTo(error as Error);
     return answer(response, status, body);
@@ -207,6 +209,13 @@ async function exportFile(open: Open, params: URLSearchParams, response: ServerR
   response.writeHead(200, { 'content-type': file.type });
   // A query that fails in the middle cuts the answer off, so that nobody takes it for whole.
   await pipeline(file.stream, response).catch(() => response.destroy());
+}
+
+/** Fires when whoever asked has left. */
+function leaving(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort(new Error('whoever asked has left')));
+  return gone.signal;
 }
 
 function answer(response: ServerResponse, code: number, body: object): void {

@@ -15,6 +15,7 @@ import { Retention } from './retention.ts';
 import { seriesOf } from './series.ts';
 import type { Kept } from './series.ts';
 import type { Store, StoreOptions, StoreStats } from './storing.ts';
+import { compact } from './upkeep.ts';
 import { EVER } from './waiting.ts';
 import type { Closing } from './waiting.ts';
 
@@ -117,6 +118,10 @@ class ChunkStore implements Store {
   shrink(): void {
     this.#retention.shrink(this.#now());
   }
+  compact(): Generator<number> {
+    return compact(this.#db);
+  }
+
   stats(): StoreStats {
     return {
       ...this.#counts,

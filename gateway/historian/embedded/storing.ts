@@ -48,5 +48,7 @@ export interface Store extends Consumer {
   tend(): Promise<void>;
   /** For a disk that is nearly full: the oldest samples go, also younger ones than the retention. */
   shrink(): void;
+  /** Joins small chunks, a small transaction a step; gives after each how many there are fewer. */
+  compact(): Generator<number>;
   stats(): StoreStats;
 }
