@@ -271,7 +271,10 @@ export interface ForwardKind<Settings> {
 
 /** The durable log as main sees it. */
 export interface Journal {
-  /** Takes the batch in, gives its sequence at once. Never blocks; throws only after `close`. */
+  /**
+   * Takes the batch in, gives its sequence at once; small live batches of one source may share one. Never blocks; throws
+   * after `close`, and for a batch that is larger than a frame can be.
+   */
   append(batch: Batch): number;
   /** Resolves when everything up to `seq` is acknowledged. */
   durable(seq: number): Promise<void>;

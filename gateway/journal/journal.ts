@@ -1,8 +1,10 @@
-// Main's side of the journal: a sequence at once, one encoding, one transferred buffer each 50 ms or 256 KiB.
+// Main's side of the journal: a sequence at once, one encoding, one transferred buffer each 50 ms or 256 KiB. Small live
+// batches of one source that come within that time share a frame, and so a sequence (gathering.ts).
 // Called by the pipeline and the ingest routes; hands bytes to the writer thread, which answers with acknowledgements.
 import type { Batch, Clock, Journal } from '../model.ts';
 import { ByteWriter } from './bytes.ts';
 import { encodeInto } from './frame.ts';
+import { Gathering } from './gathering.ts';
 
 /** What the writer says after taking frames in: sequences below `durable` are acknowledged. */
 export interface Acknowledgement {
@@ -28,6 +30,7 @@ export class MainJournal implements Journal {
   revision = 0;
   readonly #options: JournalOptions;
   readonly #out = new ByteWriter(BLOCK + 64 * 1024);
+  readonly #gathering = new Gathering();
   #next: number;
   #sent = 0;
   #state: Acknowledgement;
@@ -44,10 +47,16 @@ export class MainJournal implements Journal {
 
   append(batch: Batch): number {
     if (this.#closed) throw new Error('the journal is closed');
+    this.#flushing ??= this.#options.clock.after(LINGER, () => this.flush(false));
+    const joined = this.#gathering.join(batch, this.#next);
+    if (joined !== undefined) {
+      if (joined === this.#next) this.#next++;
+      return joined;
+    }
+    this.#encodeGathered();
     encodeInto(this.#out, batch, this.#next, this.revision);
     const seq = this.#next++;
     if (this.#out.length >= BLOCK) this.flush(false);
-    else this.#flushing ??= this.#options.clock.after(LINGER, () => this.flush(false));
     return seq;
   }
 
@@ -82,10 +91,11 @@ export class MainJournal implements Journal {
     }
   }
 
-  /** Sends what is encoded. */
+  /** Sends everything taken in. */
   flush(urgent: boolean): void {
     this.#flushing?.();
     this.#flushing = undefined;
+    this.#encodeGathered();
     this.#sent += this.#out.length;
     if (this.#out.length > 0 || urgent) this.#options.send(this.#out.take(), urgent);
   }
@@ -97,6 +107,10 @@ export class MainJournal implements Journal {
     this.#waiting = waiting.filter((waiter) => waiter.seq >= state.durable);
     for (const waiter of waiting) if (waiter.seq < state.durable) waiter.resolve();
     for (const resolve of [...this.#roomy]) resolve();
+  }
+
+  #encodeGathered(): void {
+    for (const { seq, batch } of this.#gathering.take()) encodeInto(this.#out, batch, seq, this.revision);
   }
 
   /** Takes no more; call `flush` and let the writer drain first. Whoever still waits hears `reason`. */

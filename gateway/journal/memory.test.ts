@@ -10,9 +10,10 @@ import { fill, numbered } from './testing.ts';
 
 logContract((cap, clock) => memoryLog(cap, 1, () => clock.now()));
 
+/** Of a source of its own: live batches of one source may share a frame. */
 const batch = (value: number): Batch => ({
   origin: 'live',
-  source: 'line',
+  source: `line-${value}`,
   samples: [{ tag: 1, t: value, receivedAt: value, value, status: 0, flags: 0 }],
   events: [],
 });
