@@ -145,7 +145,7 @@ test('history waits while a store elsewhere is far behind, and goes on when that
   cleanups.push(remove);
   const { writer, append } = await open(dataDir, 60_000);
   await writer.attach(['elsewhere']);
-  await append(0, 3000);
+  await append(0, 6000);
   const { backlog, dropped } = (await writer.stats()).accounts.elsewhere ?? {};
   expect(backlog?.bytes).toBeGreaterThan(30_000);
   expect(dropped).toBe(0);
@@ -153,7 +153,7 @@ test('history waits while a store elsewhere is far behind, and goes on when that
   const room = writer.journal.room(new AbortController().signal).then(() => (roomy = true));
   await eventually(
     async () => (await writer.stats()).account.delivered,
-    (delivered) => delivered === 3000,
+    (delivered) => delivered === 6000,
   );
   expect(roomy).toBe(false);
   await writer.attach([]);

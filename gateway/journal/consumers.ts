@@ -33,9 +33,18 @@ export interface ConsumersOptions {
   dropped(drop: Drop): void;
 }
 
+/** Sequences of one segment that are no more, and its sample times. */
+interface Damage {
+  ranges: readonly Range[];
+  from: Micros;
+  to: Micros;
+}
+
 export class Consumers {
   readonly #options: ConsumersOptions;
   readonly #books = new Map<string, Books>();
+  /** Damage of which nobody's books know yet. */
+  readonly #found: Damage[] = [];
 
   /** What a consumer of an earlier run has lost meanwhile: said when it is added. */
   readonly #missed = new Map<string, Drop>();
@@ -92,15 +101,26 @@ export class Consumers {
   }
   /** Sequences that are no more are owed to nobody. @returns whether anybody was owed them */
   gone(ranges: readonly Range[], { from, to }: { from: Micros; to: Micros }, reason: string): boolean {
-    let owed = false;
-    for (const [consumer, books] of this.#books) {
-      if (!ranges.some((range) => overlaps(books.owed, range))) continue;
-      owed = true;
-      const left = ranges.reduce((rest, range) => minus(rest, range), books.owed);
-      const samples = books.drop(ranges, this.#options.shelf.held(left), { from, to });
-      this.#drop({ consumer, samples, from, to, reason });
+    // To count what is left, segments are read, and what is found damaged then comes here again: all of it is one loss.
+    this.#found.push({ ranges, from, to });
+    if (this.#found.length > 1) return false;
+    let found: Damage[];
+    try {
+      for (const { owed } of this.#books.values()) this.#options.shelf.held(owed);
+    } finally {
+      found = this.#found.splice(0);
     }
-    return owed;
+    let lost = false;
+    for (const [consumer, books] of this.#books) {
+      const its = found.filter((each) => each.ranges.some((range) => overlaps(books.owed, range)));
+      if (its.length === 0) continue;
+      lost = true;
+      const holes = its.flatMap((each) => each.ranges);
+      const left = this.#options.shelf.held(holes.reduce(minus, books.owed));
+      const times = { from: Math.min(...its.map((each) => each.from)), to: Math.max(...its.map((each) => each.to)) };
+      this.#drop({ consumer, samples: books.drop(holes, left, times), ...times, reason });
+    }
+    return lost;
   }
   /** A segment is about to be removed. */
   removing(segment: Segment, reason: string): void {
@@ -108,8 +128,9 @@ export class Consumers {
     const range = { from: segment.base, to: segment.end };
     for (const [consumer, books] of this.#books) {
       if (!overlaps(books.owed, range)) continue;
-      const { frames, samples, bytes } = books.backlog;
+      // First, because it may find damage, which makes the backlog smaller.
       const share = this.#options.shelf.shareOf(segment, books.owed, books.backlog);
+      const { frames, samples, bytes } = books.backlog;
       const left = { frames: frames - share.frames, samples: samples - share.samples, bytes: bytes - share.bytes };
       this.#drop({ consumer, samples: books.drop([range], left, segment), from, to, reason });
     }

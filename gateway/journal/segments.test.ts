@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { noneStored } from './books.ts';
+import type { Drop } from './consumers.ts';
 import { logContract } from './contract.ts';
 import type { FrameMeta } from './head.ts';
 import { decodePositions, encodePositions } from './positions.ts';
@@ -177,6 +178,56 @@ test('damage that comes while running is found by reading, and what comes after 
   fill(log, 6, 2);
   expect(owedTo(log, 'a')).toEqual([4, 5, 6, 7]);
   expect(log.account('a')).toMatchObject({ delivered: 4, dropped: 2, backlog: { frames: 4 } });
+  sums(log, 'a');
+});
+
+/** A log of three segments of three frames that no run has read yet; `dropped` hears of losses. */
+async function unread(dropped: (drop: Drop) => void): Promise<{ log: DiskLog; metas: FrameMeta[] }> {
+  const segmentBytes = HEADER + FRAME * 3;
+  const first = open({ segmentBytes });
+  first.add('a', 1);
+  const metas = fill(first, 1, 9);
+  await first.close();
+  leave(first);
+  const log = open({ segmentBytes, dropped });
+  log.add('a', log.start);
+  return { log, metas };
+}
+/** Spoils the frame at this place of a segment. */
+function spoil(segment: number, frame: number): void {
+  const path = segmentFiles(place.journal)[segment] ?? '';
+  const bytes = readFileSync(path);
+  const at = bytes.length - FRAME * (3 - frame) + 20;
+  bytes[at] = 255 - (bytes[at] ?? 0);
+  writeFileSync(path, bytes);
+}
+
+test('damage in two segments that is found at one time is one loss with the times of both', async () => {
+  const drops: Drop[] = [];
+  const { log, metas } = await unread((drop) => drops.push(drop));
+  log.deliver('a', [metas[3] as FrameMeta]);
+  spoil(0, 1);
+  spoil(1, 1);
+  expect(owedTo(log, 'a')).toEqual([1]);
+  const lost = { from: 1000, to: 6001 };
+  expect(drops).toEqual([{ consumer: 'a', samples: 4, ...lost, reason: 'files of the journal are damaged' }]);
+  expect(log.account('a')).toMatchObject({ journalled: 18, delivered: 2, dropped: 4, lost, backlog: { frames: 6 } });
+  expect(drained(log, 'a')).toEqual([1, 3, 6, 7, 8, 9]);
+  sums(log, 'a');
+});
+
+test('damage that is found while a segment is dropped counts once', async () => {
+  const drops: Drop[] = [];
+  const { log, metas } = await unread((drop) => drops.push(drop));
+  log.deliver('a', [metas[0] as FrameMeta]);
+  spoil(0, 1);
+  log.limit((HEADER + FRAME * 3) * 2);
+  expect(drops.map(({ samples, reason }) => [samples, reason])).toEqual([
+    [2, 'files of the journal are damaged'],
+    [2, 'the journal was full'],
+  ]);
+  expect(log.account('a')).toMatchObject({ delivered: 2, dropped: 4, backlog: { frames: 6, samples: 12 } });
+  expect(owedTo(log, 'a')).toEqual([4, 5, 6, 7, 8, 9]);
   sums(log, 'a');
 });
 
