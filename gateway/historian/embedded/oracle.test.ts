@@ -250,7 +250,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ again: true }) },
   { weight: 2, arbitrary: fc.constant({ kill: true }) },
   { weight: 1, arbitrary: fc.constant({ close: true }) },
-  { weight: 2, arbitrary: fc.record({ ask: fc.nat(3) }) },
+  { weight: 2, arbitrary: fc.record({ ask: fc.nat(4) }) },
 );
 const shapes: Record<string, { tag: number; of(i: number): Value }> = {
   wave: { tag: 0, of: (i) => Math.round(50 * Math.sin(i / 40)) / 10 },
@@ -305,8 +305,10 @@ class Trial {
       [now - 90 * MINUTE - 1_234_567, now - 7 * MINUTE - 89],
       [Math.floor((now - 20 * HOUR) / HOUR) * HOUR, Math.floor(now / MINUTE + 10) * MINUTE],
       [Math.floor((now - 5 * HOUR) / MINUTE) * MINUTE, Math.floor((now - HOUR) / MINUTE) * MINUTE],
+      // From just before samples, which are often the first of a chunk.
+      [(this.plain.raw(0, now - 4 * HOUR, now)[0]?.t ?? now) - 1_234_567, now + 1],
     ][kind] as [Micros, Micros];
-    const zone = ['UTC', 'Europe/Berlin', 'Asia/Kolkata', 'America/St_Johns'][kind] as string;
+    const zone = ['UTC', 'Europe/Berlin', 'Asia/Kolkata', 'America/St_Johns', 'UTC'][kind] as string;
     const query = openQuery(this.dir, this.clock, this.#memory);
     await checkAll(query, this.plain, from, to, now, zone);
     query.close();
@@ -347,7 +349,7 @@ test(
             else if ('ask' in each) await trial.ask(each.ask);
             else await trial.reopen('kill' in each);
           }
-          for (const kind of [0, 1, 2, 3]) await trial.ask(kind);
+          for (const kind of [0, 1, 2, 3, 4]) await trial.ask(kind);
         } finally {
           await trial.end();
         }

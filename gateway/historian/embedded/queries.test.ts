@@ -122,6 +122,29 @@ test('a repeated value goes on, a bad one ends it until the next good one', asyn
   expect(page?.spans.at(-1)?.to).toBe(start + at + 2 * MINUTE);
 });
 
+test('a time asked for that begins within the minute of a chunk’s first sample holds all of it', async () => {
+  const begun = Math.ceil((clock.micros() - start) / (15 * MINUTE)) * 15 * MINUTE + MINUTE / 2;
+  const samples = Array.from({ length: 800 }, (_none, i) => sampleOf(3, start + begun + i * 1_000_000, i % 10));
+  await store.write([frameOf(seq++, samples)], signal);
+  for (let left = 45; left > 0; left--) {
+    await clock.advance(60_000);
+    await store.tend();
+  }
+  for (const before of [1_000_000, MINUTE / 2, 40_000_000]) {
+    const from = start + begun - before;
+    const [series] = await query.aggregate({ tags: [3], from, to: from + 30 * MINUTE + 7, width: 5 * MINUTE });
+    expect(series?.count.reduce((a, b) => a + b)).toBe(800);
+    expect(series?.first.find((value) => value !== null)).toBe(0);
+    const [part] = await query.aggregate({
+      tags: [3],
+      from: from + 2 * before,
+      to: from + 2 * before + 1e8,
+      width: 'hour',
+    });
+    expect(part?.count).toEqual([100]);
+  }
+});
+
 describe('refused with the reason', () => {
   const ask = { tags: [0], from: 0, to: HOUR, width: MINUTE };
   test.each<[string, () => Promise<unknown>, RegExp]>([
