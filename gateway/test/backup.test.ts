@@ -53,7 +53,7 @@ async function gatewayOn(config: string, data: string): Promise<Gateway> {
   return gateway;
 }
 
-test('a backup taken while readings come in is restored elsewhere without a hole', { timeout: 60_000 }, async () => {
+test('a backup taken while readings come in is restored elsewhere without a hole', { timeout: 120_000 }, async () => {
   const { path: folder, remove } = scratch();
   cleanups.push(remove);
   const config = plant(folder);
@@ -78,6 +78,7 @@ test('a backup taken while readings come in is restored elsewhere without a hole
   await eventually(
     () => acknowledged,
     (n) => n >= 4000,
+    60_000,
   );
   const before = acknowledged;
   const saved = await penstock('backup', file, '--data', one);
@@ -105,6 +106,7 @@ test('a backup taken while readings come in is restored elsewhere without a hole
   const ledger = await eventually(
     () => readLedger(other),
     ({ consumers }) => consumers.every(({ backlog }) => backlog === 0),
+    60_000,
   );
   expect(ledger.holds).toBe(true);
   await second.stop();

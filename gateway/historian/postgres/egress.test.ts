@@ -16,7 +16,7 @@ const SAMPLES = 10_000;
 
 initdb(
   'a password that changes while a backlog drains: said without showing it, then all is there once',
-  { timeout: 40_000 },
+  { timeout: 120_000 },
   async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'penstock-pg-'));
     const server = await startPostgres();
@@ -71,7 +71,7 @@ initdb(
       await server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'penstock'");
       append(SAMPLES / 2, SAMPLES);
       const health = () => egress.health().forwards.postgres;
-      const failing = await eventually(health, (now) => /refuses the user/.test(now?.lastError ?? ''));
+      const failing = await eventually(health, (now) => /refuses the user/.test(now?.lastError ?? ''), 60_000);
       expect(failing?.lastError).toMatch(/refuses the user "penstock".*password/);
       writeFileSync(secret, `${second}\n`);
       await eventually(
