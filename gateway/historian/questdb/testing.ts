@@ -46,7 +46,10 @@ export async function testServer(options: Partial<ServerOptions> = {}): Promise<
       Object.fromEntries((body.columns ?? []).map(({ name }, i) => [name, row[i]])),
     );
   };
-  await server.start();
+  await server.start().catch((error: unknown) => {
+    rmSync(dir, { recursive: true, force: true });
+    throw error;
+  });
   return Object.assign(Object.create(server) as QuestdbServer, {
     dir,
     passwordFile,
