@@ -77,7 +77,7 @@ initdb(
       await eventually(
         async () => (await writer.stats()).accounts.postgres,
         (account) => account?.delivered === SAMPLES && account.backlog.frames === 0,
-        30_000,
+        60_000,
       );
       const [row] = await server.sql('SELECT count(*)::int AS n, sum(value) AS sum FROM readings');
       expect(row).toEqual({ n: SAMPLES, sum });
@@ -107,5 +107,5 @@ initdb(
       await server.close();
     }
   },
-  60_000,
+  120_000,
 );
