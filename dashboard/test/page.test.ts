@@ -113,6 +113,9 @@ test('zooming and panning fetch what the width shows, once the hand rests', { ti
   expect((to - from) / 3_600_000).toBeCloseTo(6, 0);
   expect(plant.asked.at(-1)?.getAll('assets')).toHaveLength(4);
   await page.getByText('auto (15 s)').waitFor({ state: 'attached' });
+  // The pointer rests: its point is that of the finer data, at the same place.
+  const pointed = Number(await chart.getAttribute('aria-valuenow')) / Number(await chart.getAttribute('aria-valuemax'));
+  expect(pointed).toBeCloseTo(0.5, 1);
 
   await chart.focus();
   for (let n = 0; n < 8; n++) await page.keyboard.press('Shift+ArrowLeft');
