@@ -26,6 +26,8 @@ export class Cells implements Sink {
   readonly last: Float64Array;
   readonly #from: Micros;
   readonly #to: Micros;
+  /** A chunk that `to` cuts may be taken by its minutes. */
+  readonly #exact: boolean;
   /** Every boundary between two buckets lies on a whole minute. */
   readonly #whole: boolean;
   /** The bucket that the last piece ended in. */
@@ -33,12 +35,14 @@ export class Cells implements Sink {
   #held = NaN;
   #since = 0;
 
-  /** Only what lies in [from, to) counts. */
-  constructor(bounds: Boundaries, from: Micros, to: Micros) {
+  /** Only what lies in [from, to) counts; what is not before `now` is known by its samples alone. */
+  constructor(bounds: Boundaries, from: Micros, to: Micros, now: Micros) {
     const column = (value: number): Float64Array => new Float64Array(bounds.t.length).fill(value);
     this.bounds = bounds;
     this.#from = from;
     this.#to = to;
+    // Minutes say how long a value held up to their end, which is not known of one that is still to come.
+    this.#exact = to % MINUTE === 0 && to <= now;
     this.#whole = bounds.t.every((t, i) => i === 0 || t % MINUTE === 0);
     [this.count, this.good, this.known, this.sum, this.area] = [column(0), column(0), column(0), column(0), column(0)];
     [this.min, this.max, this.first, this.last] = [column(NaN), column(NaN), column(NaN), column(NaN)];
@@ -58,7 +62,7 @@ export class Cells implements Sink {
   grain({ t0, t1 }: Summary): Grain {
     const [begun, over] = [t0 < this.#from, t1 >= this.#to];
     if (!begun && !over && t1 < this.#end(this.#find(t0))) return 'figures';
-    const cut = (begun && this.#from % MINUTE !== 0) || (over && this.#to % MINUTE !== 0);
+    const cut = (begun && this.#from % MINUTE !== 0) || (over && !this.#exact);
     return this.#whole && !cut ? 'minutes' : 'samples';
   }
 

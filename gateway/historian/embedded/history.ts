@@ -41,7 +41,7 @@ export function openQuery(dataDir: string, clock: Pick<Clock, 'mono' | 'micros'>
     const now = clock.micros();
     const results: T[] = [];
     for (const tag of tags) {
-      const cells = new Cells(bounds, from, to);
+      const cells = new Cells(bounds, from, to, now);
       const open = past.open(tag);
       if (from < to) {
         const last = held ? past.before(tag, from, open) : undefined;
