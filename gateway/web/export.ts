@@ -15,8 +15,8 @@ export interface Export extends Range {
   width?: BucketWidth;
 }
 
-/** Samples of a page and buckets of one: each is made into text within a millisecond or two. */
-const page = 1000;
+/** Samples of a page and buckets of one: each is made into text within a millisecond. */
+const page = 500;
 
 /** The file's text in pieces, tag by tag and within a tag by time. Ends with the error of a query that fails. */
 export async function* exported(historian: Historian, what: Export, signal: AbortSignal): AsyncGenerator<string> {
