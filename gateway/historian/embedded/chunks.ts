@@ -16,7 +16,7 @@ export const SCHEMA_VERSION = 1;
  * Chunks of a tag cover whole seconds and never overlap: a second's samples lie in one chunk, so that two chunks never
  * begin in the same second (and a second of one tag holds no more than the codec's `MOST` samples).
  * Figures are those of `Summary`, NULL for NaN. `held`: whether the last sample's value goes on holding: 0 no (it is bad
- * or no number), 1 yes: exactly the number in `last`, of status 0; 2 yes, but what it is exactly (a boolean, a bigint)
+ * or no number), 1 yes: exactly the number in `last`, of status 0; 2 yes, but what it is exactly (a boolean, a bigint, −0)
  * stands in `data`. `minutes` are the same figures per minute (minutes.ts), NULL where decoding is as quick.
  * `hour` holds the figures of a tag's UTC hour that is over. A row that is there is true of all chunks of its hour, and
  * stays when they are gone; as long as it is missing, the chunks say it.

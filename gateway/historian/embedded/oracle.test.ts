@@ -356,8 +356,9 @@ test(
       }),
       {
         ...{ numRuns: 15 * SOAK, interruptAfterTimeLimit: 25_000 * SOAK },
-        // A clock set back, so that samples lie behind the end of what is asked, which has not come yet.
+        // The last value is −0. A clock set back, so that samples lie behind the end of what is asked, which has not come yet.
         examples: [
+          [[{ run: 1635, every: 250_000, as: 'wave' }, { kill: true }, { close: true }]],
           [[{ run: 97, every: 1_003_000, as: 'wave' }, { pass: 2076 }, { clock: -60 }, { pass: 855 }, { ask: 0 }]],
         ],
       },

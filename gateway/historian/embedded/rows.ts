@@ -11,10 +11,15 @@ const Held = { no: 0, exactly: 1, decoded: 2 } as const;
 /** The columns; `series` is what the figures were made of, and absent for an hour. NaN becomes NULL. */
 export function columnsOf(summary: Summary, series?: Series): number[] {
   const { t0, t1, n, good, min, max, sum, area, known, first, last, held } = summary;
-  const exact =
-    series === undefined || (series.status[series.n - 1] === 0 && typeof valueAt(series, series.n - 1) === 'number');
+  const exact = series === undefined || saidBy(last, series);
   const holds = Number.isNaN(held) ? Held.no : exact ? Held.exactly : Held.decoded;
   return [t0, t1, n, good, min, max, sum, area, known, first, last, holds];
+}
+
+/** Whether `last` alone says the last sample; SQLite keeps whole numbers without the sign of zero. */
+function saidBy(last: number, series: Series): boolean {
+  const i = series.n - 1;
+  return series.status[i] === 0 && typeof valueAt(series, i) === 'number' && !Object.is(last, -0);
 }
 
 const figure = (column: unknown): number => (typeof column === 'number' ? column : NaN);
