@@ -110,6 +110,26 @@ test('a reader that leaves stops the query, also in the middle', async () => {
   expect(it.log).toEqual([]);
 });
 
+test('a reader that does not read is waited for', async () => {
+  let pages = 0;
+  it.past.raw = async (tag, from, _to, limit) => {
+    pages++;
+    const t = Array.from({ length: limit }, (_none, k) => from + k);
+    return { tag, t, value: t.map(() => 1), status: t.map(() => 0), more: true };
+  };
+  const sent = request({ host: '127.0.0.1', port: it.port, path: path(day), agent: false });
+  sent.on('error', () => {});
+  sent.on('response', (response) => response.pause());
+  sent.end();
+  let before = -1;
+  await expect
+    .poll(() => [before, (before = pages)], { interval: 300, timeout: 10_000 })
+    .toSatisfy(([then = 0, now = 0]: number[]) => now > 1 && then === now);
+  // What the sockets hold, some megabytes, and no more of a day of a sample a microsecond.
+  expect(pages).toBeLessThan(1000);
+  sent.destroy();
+});
+
 test('four at once, and the fifth is told to come again', async () => {
   it.past.hangs = true;
   const sent = [1, 2, 3, 4].map(() => {
