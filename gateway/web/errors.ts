@@ -24,7 +24,6 @@ const names: Record<number, string> = {
   421: 'misdirected request',
   429: 'too many requests',
   500: 'internal error',
-  501: 'not implemented',
   503: 'unavailable',
   504: 'timeout',
 };
