@@ -42,6 +42,10 @@ export class ByteWriter {
     this.#view.setFloat64(this.length, value, true);
     this.length += 8;
   }
+  f32(value: number): void {
+    this.#view.setFloat32(this.length, value, true);
+    this.length += 4;
+  }
   /** @param value an integer from 0 to 2^53 */
   varint(value: number): void {
     let rest = value;
@@ -116,6 +120,9 @@ export class ByteReader {
   }
   f64(): number {
     return this.#bytes.readDoubleLE(this.#claim(8));
+  }
+  f32(): number {
+    return this.#bytes.readFloatLE(this.#claim(4));
   }
   varint(): number {
     let value = 0;

@@ -5,7 +5,10 @@ import { Malformed, isSmall } from './bytes.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 
 /** Kinds of value as stored. A column is runs of one kind, each run its count, kind and values. */
-const Kind = { null: 0, double: 1, integer: 2, bigint: 3, false: 4, true: 5, text: 6 } as const;
+const Kind = { null: 0, double: 1, integer: 2, bigint: 3, false: 4, true: 5, text: 6, single: 7 } as const;
+
+/** In place of a column of times: they are those of another column. */
+export const SAME = 3;
 
 /** Times relative to `base`: all equal to it (1 byte), differences from the one before, or whole doubles when a clock is absurd. */
 export function writeTimes(out: ByteWriter, times: Float64Array, n: number, base: number): void {
@@ -30,10 +33,12 @@ export function writeTimes(out: ByteWriter, times: Float64Array, n: number, base
   }
 }
 
-export function readTimes(from: ByteReader, n: number, base: number): Float64Array {
+/** @param others the column that the byte `SAME` stands for */
+export function readTimes(from: ByteReader, n: number, base: number, others?: Float64Array): Float64Array {
   const times = new Float64Array(n);
   const mode = from.byte();
   if (mode === 0) return times.fill(base);
+  if (mode === SAME && others) return others;
   if (mode > 2) throw new Malformed(`times in an unknown form ${mode}`);
   let before = base;
   for (let i = 0; i < n; i++) {
@@ -77,7 +82,8 @@ function isInteger(value: Value | undefined): boolean {
 
 function kindOf(value: Value | undefined, next: Value | undefined, before: number): number {
   if (typeof value === 'number') {
-    if (!isInteger(value)) return Kind.double;
+    // What many devices measure in: four bytes of a double's eight would be zeros.
+    if (!isInteger(value)) return Math.fround(value) === value ? Kind.single : Kind.double;
     // A single whole number among fractions is cheaper as one of them than as a run of its own.
     return before === Kind.double && !isInteger(next) ? Kind.double : Kind.integer;
   }
@@ -99,6 +105,7 @@ export function writeValues(out: ByteWriter, values: readonly Value[]): void {
     out.reserve((end - i) * 8 + 16);
     out.varint((end - i) * 8 + kind);
     if (kind === Kind.double) for (; i < end; i++) out.f64(values[i] as number);
+    else if (kind === Kind.single) for (; i < end; i++) out.f32(values[i] as number);
     else if (kind === Kind.integer) for (; i < end; i++) out.zigzag(values[i] as number);
     else if (kind === Kind.bigint) for (; i < end; i++) out.bigint(values[i] as bigint);
     else if (kind === Kind.text) for (; i < end; i++) out.text(values[i] as string);
@@ -116,6 +123,7 @@ export function readValues(from: ByteReader, n: number): Value[] {
     const end = i + Math.floor(head / 8);
     if (end === i || end > n) throw new Malformed('a run of values does not fit');
     if (kind === Kind.double) for (; i < end; i++) values[i] = from.f64();
+    else if (kind === Kind.single) for (; i < end; i++) values[i] = from.f32();
     else if (kind === Kind.integer) for (; i < end; i++) values[i] = from.zigzag();
     else if (kind === Kind.bigint) for (; i < end; i++) values[i] = from.bigint();
     else if (kind === Kind.text) for (; i < end; i++) values[i] = from.text();

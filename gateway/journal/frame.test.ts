@@ -17,6 +17,7 @@ const time = fc.oneof(
 );
 const value: fc.Arbitrary<Sample['value']> = fc.oneof(
   fc.double(),
+  fc.float(),
   fc.integer(),
   fc.maxSafeInteger(),
   fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n }),
@@ -37,6 +38,8 @@ const sample: fc.Arbitrary<Sample> = fc.record(
   },
   { requiredKeys: ['tag', 't', 'receivedAt', 'value', 'status', 'flags'], noNullPrototype: true },
 );
+/** Of a device that says no times. */
+const timeless = sample.map((one): Sample => ({ ...one, receivedAt: one.t }));
 const event: fc.Arbitrary<GatewayEvent> = fc.record(
   { kind: fc.constant('clock' as const), id: fc.string(), time: fc.nat(), message: fc.string({ unit: 'binary' }) },
   { noNullPrototype: true },
@@ -50,7 +53,10 @@ const batch: fc.Arbitrary<Batch> = fc.record(
   {
     origin: fc.constantFrom('live', 'backfill', 'import', 'seed'),
     source: fc.string({ unit: 'grapheme' }),
-    samples: fc.array(sample, { maxLength: 60 }),
+    samples: fc.oneof(
+      { weight: 4, arbitrary: fc.array(sample, { maxLength: 60 }) },
+      { weight: 1, arbitrary: fc.array(timeless, { maxLength: 60 }) },
+    ),
     events: fc.array(event, { maxLength: 3 }),
     counts,
   },
@@ -99,7 +105,7 @@ describe('frame', () => {
     new DataView(bytes.buffer).setUint32(4, crc32(bytes.subarray(8)), true);
     expect(decodeFrame(bytes)).toMatchObject({
       ok: false,
-      message: expect.stringMatching(/version 3.*knows 2/) as string,
+      message: expect.stringMatching(/version 4.*knows 3/) as string,
     });
   });
 
@@ -152,6 +158,14 @@ describe('frame', () => {
     expect(encodeFrame({ origin: 'live', source: 'plc', samples: mixed, events: [] }, 1, 1).length).toBeLessThanOrEqual(
       14_000,
     );
+  });
+
+  test('a thousand registers of 32-bit floats, read one after the other, take at most 9 bytes each', () => {
+    const samples = Array.from({ length: 1000 }, (_, i): Sample => {
+      const t = 1_780_000_000_000_000 + i * 1500;
+      return { ...plain(i, Math.fround(Math.sin(i) * 100)), t, receivedAt: t };
+    });
+    expect(encodeFrame({ origin: 'live', source: 'plc', samples, events: [] }, 1, 1).length).toBeLessThanOrEqual(9000);
   });
 
   test('a head that lies about its samples is refused', () => {

@@ -4,7 +4,7 @@
 import { crc32 } from 'node:zlib';
 import type { Batch, Frame, GatewayEvent, Micros, Sample } from '../model.ts';
 import { ByteReader, ByteWriter, Malformed, isSmall } from './bytes.ts';
-import { readRuns, readTimes, readValues, writeRuns, writeTimes, writeValues } from './columns.ts';
+import { SAME, readRuns, readTimes, readValues, writeRuns, writeTimes, writeValues } from './columns.ts';
 import { HEAD, MAX_FRAME, VERSION, guarded, origins, readHead, writeCounts } from './head.ts';
 import type { FrameFailure, FrameMeta, HeadResult } from './head.ts';
 
@@ -58,8 +58,15 @@ export function encodeInto(out: ByteWriter, batch: Batch, seq: number, revision:
     before = tag;
   }
   writeTimes(out, f64, n, first);
-  for (let i = 0; i < n; i++) f64[i] = (samples[i] as Sample).receivedAt;
-  writeTimes(out, f64, n, received);
+  let same = true;
+  for (let i = 0; i < n; i++) {
+    const { t, receivedAt } = samples[i] as Sample;
+    f64[i] = receivedAt;
+    same &&= Object.is(t, receivedAt);
+  }
+  // A device that says no times: each sample is filed under that of its receipt.
+  if (same) out.byte(SAME);
+  else writeTimes(out, f64, n, received);
   for (let i = 0; i < n; i++) u32[i] = (samples[i] as Sample).status;
   writeRuns(out, u32, n);
   for (let i = 0; i < n; i++) u32[i] = (samples[i] as Sample).flags;
@@ -136,7 +143,7 @@ function readBody(from: ByteReader, { meta, revision }: Extract<HeadResult, { ok
   let tag = 0;
   for (let i = 0; i < n; i++) tags[i] = tag += from.zigzag();
   const t = readTimes(from, n, meta.from);
-  const receivedAt = readTimes(from, n, meta.receivedAt);
+  const receivedAt = readTimes(from, n, meta.receivedAt, t);
   const status = readRuns(from, n);
   const flags = readRuns(from, n);
   const at = readRare(from, n, t);

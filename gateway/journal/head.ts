@@ -7,7 +7,7 @@ import type { Micros, Origin, SourceCounts } from '../model.ts';
 import { ByteReader, Malformed } from './bytes.ts';
 import type { ByteWriter } from './bytes.ts';
 
-export const VERSION = 2;
+export const VERSION = 3;
 /** Bytes of length and sum. */
 export const HEAD = 8;
 /** No frame is longer; a length beyond it is garbage, not a reason to allocate. */

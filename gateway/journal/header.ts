@@ -8,7 +8,7 @@ import type { Segment, Totals } from './segment.ts';
 import { Sources, decodeSources, encodeSources } from './sources.ts';
 
 const MAGIC = 'PENSTOCK';
-const VERSION = 2;
+const VERSION = 3;
 /** The fixed part, which is all there is in version 1 and without sources. */
 export const HEADER = 112;
 /** No header is longer. */

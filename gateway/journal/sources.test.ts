@@ -116,7 +116,7 @@ function version1(base: number, count: number, previous: { base: number; count: 
   return Buffer.concat([header, ...frames1]);
 }
 
-test('a journal of version 1 is read, goes on as version 2, and its sources begin to be counted', async () => {
+test('a journal of version 1 is read and goes on, and its sources begin to be counted', async () => {
   diskFolder();
   const none = { base: -1, count: 0, size: 0 };
   const first = version1(1, 3, none);
