@@ -14,12 +14,12 @@ import { backlogs, reportJournal } from './figures.ts';
 import { forwardFigures, reportForwards } from './forwards.ts';
 import { keepAlarms } from './keeping.ts';
 import { ledgerOf } from './ledger.ts';
+import { sayLosses } from './lost.ts';
 import type { Batch, GatewayEvent, Live } from './model.ts';
 import { createMqtt } from './mqtt/mqtt.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import { elsewhereOf } from './historian/elsewhere.ts';
 import { openReader } from './reader.ts';
-
 import { backupsOf } from './state/backup.ts';
 import { lockDataDir } from './state/lock.ts';
 import { Status } from './status.ts';
@@ -208,7 +208,11 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
 
     pipeline.start();
     writer.onDisk((step) => pipeline.shed(step === 'stop'));
-    writer.onDrop((drop) => pipeline.note({ kind: 'loss', ...drop }));
+    const sayLost = sayLosses(clock, log);
+    writer.onDrop((drop) => {
+      sayLost(drop);
+      pipeline.note({ kind: 'loss', ...drop });
+    });
     devices.use(catalog);
     stops.push(() => devices.close(5000));
 

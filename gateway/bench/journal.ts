@@ -127,7 +127,7 @@ async function written(tags: number, profile: Profile, seconds: number): Promise
       commits.taken(false);
       await new Promise((resolve) => setTimeout(resolve, 900 / devices));
     }
-    await new Promise((resolve) => setTimeout(resolve, began + 1000 - performance.now()));
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, began + 1000 - performance.now())));
   }
   await log.sync();
   const after = writtenBytes();
