@@ -1,58 +1,25 @@
-// The writer thread: the journal's log and its pumps, the embedded historian's file and state.db, each with one owner.
-// `openWriter` is how the daemon starts it from main; the lower half is what runs inside the thread.
-import { join } from 'node:path';
+// The writer thread as main sees it: `openWriter` is how the daemon starts it. What runs inside it is in writing.ts, loaded
+// there alone.
 import { workerData } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
 import { openMemory } from './historian/embedded/open.ts';
 import type { OpenMemory } from './historian/embedded/open.ts';
-import { openStore } from './historian/embedded/store.ts';
-import type { StoreStats } from './historian/embedded/storing.ts';
-import { Committer, intervals } from './journal/commit.ts';
 import type { Profile } from './journal/commit.ts';
 import type { Drop } from './journal/consumers.ts';
 import type { DiskStep } from './journal/disk.ts';
-import { eventsSince } from './journal/events.ts';
-import { diskFiles } from './journal/files.ts';
-import { DiskGuard } from './journal/guard.ts';
-import type { DiskState } from './journal/guard.ts';
-import { headsIn } from './journal/head.ts';
 import { MainJournal } from './journal/journal.ts';
 import type { Acknowledgement } from './journal/journal.ts';
-import { unpackSettled } from './journal/log.ts';
 import type { Account } from './journal/log.ts';
-import { Losses } from './journal/losses.ts';
-import { pump, sourceOf } from './journal/pump.ts';
-import type { PumpHealth } from './journal/pump.ts';
-import { openSegments } from './journal/segments.ts';
-import type { Durability, LogHealth } from './journal/segments.ts';
+import type { Durability } from './journal/segments.ts';
 import { sharedEnds } from './journal/shared.ts';
 import type { JournalLedger } from './ledger.ts';
-import type { Clock, GatewayEvent, Journal, SourceCounts, Stored, ValueType } from './model.ts';
-import { openState } from './state/state.ts';
-import type { Snapshot, TagClaim } from './state/state.ts';
-import { emit, serve, startThread, startedAs } from './threads.ts';
+import type { Clock, GatewayEvent, Journal, SourceCounts, ValueType } from './model.ts';
+import type { TagClaim } from './state/state.ts';
+import { startThread, startedAs } from './threads.ts';
+import type { SettledWrite, Start, WriterStats } from './writing.ts';
 
-export interface WriterStats {
-  historian: PumpHealth & StoreStats;
-  /** The historian's. */
-  account: Account;
-  /** Everybody's, by name. */
-  accounts: Record<string, Account>;
-  written: number;
-  durable: number;
-  durability: Durability;
-  /** Bytes from main that were no frames: nothing of them could be journalled. */
-  garbled: number;
-  journal: LogHealth;
-  disk: DiskState;
-}
-/** What a consumer in another thread made of one write; `lost`: the frames could not be decoded. */
-export interface SettledWrite {
-  consumer: string;
-  /** As `packSettled` makes them. */
-  frames: Float64Array<ArrayBuffer>;
-  stored: Stored | void | 'lost';
-}
+export type { SettledWrite, WriterStats } from './writing.ts';
+
 export interface Writer {
   /** Indexes for every tag, durably, and a new catalog revision. */
   assign(tags: readonly TagClaim[]): Promise<{ indexes: Map<string, number>; revision: number }>;
@@ -189,183 +156,4 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   };
 }
 
-interface Start {
-  dataDir: string;
-  cap: number;
-  durability: Durability;
-  profile: Profile;
-  history: { retention?: number; rollups?: number; bytes?: number };
-  shared: SharedArrayBuffer;
-  open: OpenMemory;
-}
-
-/** The consumer inside this thread; the others are in the egress thread. */
-const own = 'historian';
-
-function runWriter({ dataDir, cap, durability, profile, history, shared, open }: Start): void {
-  const clock = systemClock;
-  const state = openState(dataDir, clock.now());
-  const store = openStore({
-    dataDir,
-    clock,
-    memory: open,
-    durable: () => log.durable,
-    pinned: () => held(),
-    say: (message) => emit('said', message),
-    ...history,
-  });
-  // A sequence that main gave away may have reached nobody but its caller: each start is remembered too.
-  const known = Math.max(store.settled.position, Number(state.get('sequence') ?? 0));
-  const losses = new Losses();
-  const dropped = (drop: Drop): void => losses.add(drop);
-  const log = openSegments({ dataDir, cap, durability, known, clock, shared, dropped });
-  const { start } = log;
-  state.set('sequence', String(start));
-  // From its own position, not from this start: a kill may have come before the journal stored that it is there.
-  log.add(own, store.settled.position, { own: store.settled });
-  /** Tells the journal what is stored by now; the part of its cap that it keeps for what is not. */
-  const held = (): number => {
-    log.hold(own, store.settled);
-    return log.held(own);
-  };
-  held();
-  const stop = new AbortController();
-  const historian = pump({
-    // Also what is not acknowledged yet: it is seen at once, and the store commits no more than what is.
-    source: sourceOf(log, own),
-    consumer: store,
-    clock,
-    bytes: 256 * 1024,
-    pause: 200,
-  });
-  const running = historian.run(stop.signal);
-  let taken = 0;
-  let garbled = 0;
-  const acknowledge = (): void =>
-    emit('acknowledged', { durable: log.durable, taken, backlog: log.backlog() } satisfies Acknowledgement);
-  const commits = new Committer({
-    log,
-    clock,
-    durability,
-    interval: intervals[profile],
-    done(error) {
-      if (error) guard.look(true);
-      historian.wake();
-      acknowledge();
-    },
-  });
-  const guard = new DiskGuard({
-    files: diskFiles,
-    folder: join(dataDir, 'journal'),
-    clock,
-    log,
-    cap,
-    least: Math.min(2 * 8 * 1024 * 1024, cap / 4),
-    // The store of an embedded historian may know how to do with less.
-    shrink: () => store.shrink(),
-    entered: (step) => emit('disk', step),
-  });
-  guard.look();
-  const accounts = (): WriterStats['accounts'] =>
-    Object.fromEntries(log.consumers().map((name) => [name, log.account(name)]));
-  const stats = (): WriterStats => ({
-    historian: { ...historian.health(), ...store.stats() },
-    account: log.account(own),
-    accounts: accounts(),
-    written: log.written,
-    durable: log.durable,
-    durability,
-    garbled,
-    journal: log.health(),
-    disk: guard.state,
-  });
-  const ticks = setInterval(() => {
-    void store.tend().then(held);
-    guard.look();
-    historian.wake();
-    acknowledge();
-    emit('stats', stats());
-    // Who is no consumer any more has lost nothing.
-    const drops = losses.take().filter(({ consumer }) => log.consumers().includes(consumer));
-    if (drops.length > 0) emit('dropped', drops);
-  }, 1000);
-  // What is left when time is up stays in the journal for the next start.
-  const drained = async (): Promise<void> => {
-    await log.sync().catch(() => {});
-    historian.wake();
-    for (let i = 0; i < 100 && log.account(own).backlog.frames > 0; i++)
-      await new Promise((resolve) => setTimeout(resolve, 20));
-  };
-  serve({
-    calls: {
-      begin: () => ({ start, ledgers: new Map([...log.sources()].map(([source, { told }]) => [source, told])) }),
-      assign: (tags: TagClaim[]) => state.assign(tags),
-      loadAlarms() {
-        const { body, seq = 0 } = state.snapshot('alarms') ?? {};
-        return { snapshot: body, ...eventsSince(log, seq) };
-      },
-      saveAlarms: (snapshot: Snapshot) => state.saveSnapshot('alarms', snapshot),
-      use: (tags: { index: number; id: string; type: ValueType }[]) => store.use(tags),
-      attach(names: string[]) {
-        const released = log.consumers().filter((name) => name !== own && !names.includes(name));
-        for (const name of released) log.remove(name);
-        for (const name of names) log.add(name, start, { order: 'liveFirst' });
-        return { accounts: Object.fromEntries(names.map((name) => [name, log.account(name)])), released };
-      },
-      tags: () => state.tags(),
-      stats,
-      async compact(_asked: undefined, signal: AbortSignal) {
-        let fewer = 0;
-        for (fewer of store.compact()) {
-          await new Promise<void>((resolve) => setImmediate(resolve));
-          signal.throwIfAborted();
-        }
-        return fewer;
-      },
-      ledger: (): JournalLedger => ({ sources: log.sources(), accounts: accounts() }),
-    },
-    posts: {
-      settled({ consumer, frames: packed, stored }: SettledWrite) {
-        const frames = unpackSettled(packed);
-        if (!log.consumers().includes(consumer)) return;
-        if (stored === 'lost') log.lose(consumer, frames);
-        else log.deliver(consumer, frames, stored);
-      },
-      examine(consumer: string) {
-        try {
-          log.read(consumer, 1);
-        } catch {
-          // What cannot be read even now stays owed, and is asked about again.
-        }
-      },
-      frames({ bytes, urgent }: { bytes: Uint8Array; urgent: boolean }) {
-        taken += bytes.length;
-        const heads = headsIn(bytes);
-        let whole = 0;
-        let next = heads.next();
-        for (; !next.done; next = heads.next()) {
-          log.append(next.value.bytes, next.value.meta);
-          whole += next.value.bytes.length;
-        }
-        garbled += bytes.length - whole;
-        commits.taken(urgent);
-        historian.wake();
-        acknowledge();
-      },
-    },
-    async close() {
-      clearInterval(ticks);
-      await drained();
-      stop.abort();
-      await running;
-      commits.close();
-      await log.sync().catch(() => {});
-      await store.close();
-      held();
-      await log.close();
-      state.close();
-    },
-  });
-}
-
-if (startedAs() === 'writer') runWriter(workerData as Parameters<typeof runWriter>[0]);
+if (startedAs() === 'writer') (await import('./writing.ts')).runWriter(workerData as Start);
