@@ -6,12 +6,11 @@ import type { PlantSpec } from './catalog.ts';
 import { systemClock as clock } from './clock.ts';
 import type { LoadedConfig, LoadResult } from './config/load.ts';
 import { errorText } from './config/read.ts';
-import { forwardersOn } from './config/forward.ts';
 import { createDevices } from './drivers/supervise.ts';
 import { protocols } from './drivers/index.ts';
-import { forwardTags, openEgress } from './egress.ts';
 import { backlogs, reportJournal } from './figures.ts';
-import { forwardFigures, reportForwards } from './forwards.ts';
+import { openForwarding } from './forwarding.ts';
+import { forwardFigures } from './forwards.ts';
 import { keepAlarms } from './keeping.ts';
 import { ledgerOf } from './ledger.ts';
 import { sayLosses } from './lost.ts';
@@ -95,7 +94,8 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
         status.report('error', 'penstock_reader_restarts_total', `the history reader died: ${error.message}`),
     });
     stops.push(() => reader.close());
-    const egress = await forwarding();
+    const forwarding = await openForwarding({ settings, writer, catalog, status, clock });
+    if (forwarding) stops.push(() => forwarding.close());
 
     const consumers: Live[] = [];
     let seen: () => void = () => {};
@@ -176,7 +176,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       devices: () => devices.states(),
       ledger,
       backlogs() {
-        const forwards = egress?.health().forwards ?? {};
+        const forwards = forwarding?.health().forwards ?? {};
         return backlogs(writer.latest()).map((backlog) => ({ ...backlog, ...forwardFigures(forwards[backlog.name]) }));
       },
       ready: () => ({ ready: true, reasons: [] }),
@@ -216,32 +216,6 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
     devices.use(catalog);
     stops.push(() => devices.close(5000));
 
-    /** Undefined when nothing is forwarded. Whoever was in the configuration once and is not any more is let go. */
-    async function forwarding() {
-      const names = forwardersOn(settings.forward);
-      const { released } = await writer.attach(names);
-      for (const name of released)
-        log.info({ forward: name }, `forward.${name} is not configured any more: what it was still owed is given up`);
-      if (names.length === 0) return undefined;
-      const opened = await openEgress({
-        dataDir: settings.data,
-        forward: settings.forward,
-        names,
-        tags: forwardTags(await writer.tags(), catalog),
-        writer,
-        log,
-        onDeath: (error) =>
-          status.report('warn', 'penstock_egress_restarts_total', `the forwarding thread died: ${error.message}`),
-      });
-      const report = () => reportForwards(status, opened.health(), writer.latest()?.accounts ?? {}, clock.now());
-      status.collect(report);
-      const watch = setInterval(report, 1000);
-      stops.push(async () => {
-        clearInterval(watch);
-        await opened.close();
-      });
-      return opened;
-    }
     async function catalogOf(plant: PlantSpec): Promise<Catalog> {
       const { indexes, revision } = await writer.assign(
         plant.tags.map(({ id, type, formerly }) => ({ id, type, formerly })),
@@ -287,7 +261,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
         web.use(catalog);
         const tags = await writer.tags();
         reader.use(tags);
-        egress?.use(forwardTags(tags, catalog));
+        forwarding?.use(tags, catalog);
         devices.use(catalog);
         status.gauge('penstock_config_reload_success', 1);
         status.set('config', 'ok');

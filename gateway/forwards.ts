@@ -1,5 +1,5 @@
 // How the forwarders do, in words for /health and in figures for /metrics. Pure but for the Status it fills; called by
-// daemon with what the egress thread and the writer, which keeps the books, have said last.
+// forwarding.ts and daemon with what the egress thread and the writer, which keeps the books, have said last.
 import type { Egress } from './egress.ts';
 import type { ForwardHealth } from './forwarders.ts';
 import type { Account } from './journal/log.ts';

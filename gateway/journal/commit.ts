@@ -1,5 +1,5 @@
 // When the log is synced: every second, after every block, or never, and at once for whoever waits (at most ten times a
-// second). Used by writer.ts; tells it after each sync how that went.
+// second). Used by writing.ts; tells it after each sync how that went.
 import type { Clock } from '../model.ts';
 import type { DiskLog, Durability } from './disk-log.ts';
 

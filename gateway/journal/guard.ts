@@ -1,6 +1,6 @@
 // Looks at the free space of the disk the data lies on, every few seconds and whenever a write fails, and does what its
 // step asks for: bounds the journal, has old history removed, releases the reserve, tells that samples are not stored.
-// Run by writer.ts.
+// Run by writing.ts.
 import type { Clock } from '../model.ts';
 import { journalCap, limitOf, nextStep, sayStep } from './disk.ts';
 import type { DiskStep, Space } from './disk.ts';

@@ -1,5 +1,5 @@
 // What consumers lost, put together: at most one word a second about each, however many pieces it came in.
-// Filled by the log's `dropped`, emptied by writer.ts, whose words become events.
+// Filled by the log's `dropped`, emptied by writing.ts, whose words become events.
 import type { Drop } from './consumers.ts';
 
 export class Losses {

@@ -1,5 +1,5 @@
 // One pump per consumer: reads what it is owed, one write in flight, backs off with full jitter when that fails. Run by
-// writer.ts for the historian and by forwarders.ts for what goes elsewhere; the consumer gets decoded frames, and the source
+// writing.ts for the historian and by forwarders.ts for what goes elsewhere; the consumer gets decoded frames, and the source
 // of the frames hears what became of them.
 import type { Clock, Consumer, Frame, Stored } from '../model.ts';
 import { decodeFrame } from './frame.ts';

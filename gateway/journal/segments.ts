@@ -1,6 +1,6 @@
 // The log on disk, behind the interface of log.ts: puts together what writes (appender.ts), what is there (shelf.ts), who is
 // owed it (consumers.ts), how much may stay (bounds.ts) and where everybody stands (positions.ts).
-// Opened by writer.ts, read by pump.ts; the start is in recovery.ts.
+// Opened by writing.ts, read by pump.ts; the start is in recovery.ts.
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { Appender } from './appender.ts';
