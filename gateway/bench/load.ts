@@ -70,9 +70,10 @@ writePlant(
   servers.map((server) => (server.address() as AddressInfo).port),
 );
 const gateway = await startGateway('run', ['--config', config], join(folder.path, 'data'), {
+  MALLOC_ARENA_MAX: '1',
   MALLOC_MMAP_THRESHOLD_: '131072',
   MALLOC_TRIM_THRESHOLD_: '131072',
-  NODE_OPTIONS: '--max-semi-space-size=16',
+  NODE_OPTIONS: process.env.PENSTOCK_BENCH_NODE_OPTIONS ?? '--max-semi-space-size=8',
 });
 try {
   console.log(`load of the machine before: ${readFileSync('/proc/loadavg', 'utf8').split(' ')[0]}`);
