@@ -166,10 +166,12 @@ export function runWriter({ dataDir, cap, durability, profile, history, shared, 
       },
       saveAlarms: (snapshot: Snapshot) => state.saveSnapshot('alarms', snapshot),
       use: (tags: { index: number; id: string; type: ValueType }[]) => store.use(tags),
-      attach(names: string[]) {
+      async attach(names: string[]) {
         const released = log.consumers().filter((name) => name !== own && !names.includes(name));
         for (const name of released) log.remove(name);
         for (const name of names) log.add(name, start, { order: 'liveFirst' });
+        // Before the first frame: one that is new is owed this life's frames also when the life ends in its first second.
+        await log.keep();
         return { accounts: Object.fromEntries(names.map((name) => [name, log.account(name)])), released };
       },
       tags: () => state.tags(),

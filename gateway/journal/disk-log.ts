@@ -52,6 +52,8 @@ export interface DiskLog extends Log {
   hold(consumer: string, own: Own): void;
   /** The part of all the bytes that the files may take up just now that stays for it. */
   held(consumer: string): number;
+  /** Stores where every consumer stands now. Never rejects; what could not be stored is in `health`. */
+  keep(): Promise<void>;
   /** Syncs, stores positions and closes the files. Never rejects; what could not be stored is in `health`. */
   close(): Promise<void>;
 }

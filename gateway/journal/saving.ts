@@ -1,5 +1,5 @@
-// Stores where the consumers stand, at most once a second (a large file less often), and removes files of segments that are gone for everybody once
-// the positions that say so are stored. Owned by segments.ts; positions.ts has the form.
+// Stores where the consumers stand, at most once a second (a large file less often), and removes files of segments that
+// are gone for everybody once the positions that say so are stored. Owned by segments.ts; positions.ts has the form.
 import type { Clock } from '../model.ts';
 import type { Files } from './files.ts';
 import { savePositions } from './positions.ts';

@@ -40,6 +40,20 @@ describe('segments of 8 MiB', () => logContract((cap, clock) => open({ cap, cloc
 describe('segments of one frame', () =>
   logContract((cap, clock) => open({ cap, clock, segmentBytes: 1, margin: { bytes: 0, ms: 0 } })));
 
+test('a consumer that joined and was kept is owed the frames of a life that ended before its first sync', async () => {
+  const first = open();
+  first.add('a', first.start);
+  await first.keep();
+  fill(first, 1, 5);
+  expect(first.first).toBe(1);
+  leave(first);
+
+  const second = open();
+  second.add('a', second.start);
+  expect(owedTo(second, 'a')).toEqual([1, 2, 3, 4, 5]);
+  sums(second, 'a');
+});
+
 test('everything written is there after the process was killed, for each consumer from where it stood', async () => {
   const first = open({ segmentBytes: HEADER + FRAME * 3 });
   expect(first.start).toBe(1);

@@ -163,6 +163,10 @@ export function openSegments(options: SegmentsOptions): DiskLog {
         if (appender.durable >= target) return;
       }
     },
+    async keep() {
+      while (committing) await committing.catch(() => {});
+      await (committing = commit(true).finally(() => (committing = undefined))).catch(() => {});
+    },
     get written() {
       return appender.written;
     },
