@@ -107,6 +107,14 @@ test('half a write is cut off; a file that was emptied, or is another, is begun 
   expect(values()).toEqual([6]);
 });
 
+test('a kill amid the very first write leaves nothing that comes twice', async () => {
+  // No time at all: the write ends between taking the file over and its first line.
+  await expect(open().write([frame(1, [sample(1, 0, NaN)])], signal)).rejects.toThrow(RangeError);
+  appendFileSync(out, lineOf('n/p/flow', sample(1)) + '{"tag":"n/p/fl');
+  await open().write([frame(1), frame(2)], signal);
+  expect(values()).toEqual([1, 2]);
+});
+
 test('a place that is damaged is said and not guessed', async () => {
   await open().write([frame(1)], signal);
   appendFileSync(`${out}.position`, 'x');

@@ -36,6 +36,12 @@ function create({ path: given }: FileSettings, { tag, dataDir }: ForwardContext)
       // A file that somebody has moved away or emptied is begun anew; behind the place stands half a write.
       const start = inode === place.inode ? Math.min(size, place.size) : size;
       if (start < size) await file.truncate(start);
+      if (inode !== place.inode) {
+        // Before the first line: what a kill leaves behind in a new file must be known for half a write too.
+        await syncFolder(dirname(path));
+        place = { inode, size: start, frames: place.frames };
+        await writePlace(`${path}.position`, place);
+      }
       const lines: string[] = [];
       let known = place.frames;
       let delivered = 0;
@@ -54,7 +60,6 @@ function create({ path: given }: FileSettings, { tag, dataDir }: ForwardContext)
       for (let done = 0; done < bytes.length;)
         done += (await file.write(bytes, done, bytes.length - done, start + done)).bytesWritten;
       await file.datasync();
-      if (inode !== place.inode) await syncFolder(dirname(path));
       const next = { inode, size: start + bytes.length, frames: known };
       await writePlace(`${path}.position`, next);
       place = next;
