@@ -2,7 +2,6 @@
 // fills; called by daemon with what the writer has said last.
 import type { Status } from './status.ts';
 import type { Backlog } from './web/health.ts';
-import { counted } from './words.ts';
 import type { WriterStats } from './writer.ts';
 
 const weakly =
@@ -12,9 +11,9 @@ export function reportJournal(status: Status, stats: WriterStats | undefined): v
   if (!stats) return;
   const { account, accounts, journal, disk, durability, garbled, historian } = stats;
   const weak = durability === 'os' ? weakly : '';
-  const lost = account.lost;
-  const dropped = lost
-    ? `${counted(account.dropped, 'sample')} between ${iso(lost.from)} and ${iso(lost.to)} never reached the history`
+  // Without figures: they change with each drop, and each change would be a line in the log.
+  const dropped = account.lost
+    ? 'some samples never reached the history: penstock ledger says how many and of when'
     : '';
   const history = historian.lastError || historian.trouble;
   const reason = [journal.trouble, history && `history: ${history}`].filter(Boolean).join('; ');
@@ -61,5 +60,3 @@ export function backlogs(stats: WriterStats | undefined): Backlog[] {
     return { name, samples, bytes, dropped };
   });
 }
-
-const iso = (micros: number): string => new Date(Math.floor(micros / 1000)).toISOString();
