@@ -47,8 +47,17 @@ export function summaryOf(row: Record<string, unknown>): Summary {
 export function summaryIn(row: readonly unknown[]): Summary {
   const [t0, t1, n, good, min, max, sum, area, known, first, last, held] = row as (number | null)[];
   return {
-    ...{ n: n as number, good: good as number, min: min ?? NaN, max: max ?? NaN, sum: sum ?? NaN, area: area ?? NaN },
-    ...{ known: known as number, t0: t0 as number, t1: t1 as number, first: first ?? NaN, last: last ?? NaN },
+    n: n as number,
+    good: good as number,
+    min: min ?? NaN,
+    max: max ?? NaN,
+    sum: sum ?? NaN,
+    area: area ?? NaN,
+    known: known as number,
+    t0: t0 as number,
+    t1: t1 as number,
+    first: first ?? NaN,
+    last: last ?? NaN,
     held: held === Held.no ? NaN : (last ?? NaN),
   };
 }
