@@ -114,10 +114,12 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       status,
       settings: settings.gateway,
     });
+    // What the journal has beyond history may be a tag's newest; no start waits longer for it.
+    await writer.caughtUp(5000);
     const latest = await reader.latest(catalog.list.map((tag) => tag.index));
     const { snapshot, events, trouble } = await writer.loadAlarms();
     if (trouble) log.error({}, `what the journal says of alarms cannot all be read: ${trouble}`);
-    pipeline.restore({ alarms: snapshot, events, latest, ledgers: writer.ledgers });
+    pipeline.restore({ alarms: snapshot, events, latest, ledgers: writer.ledgers, ended: writer.lastReceived });
     // Only now: a start waits for no database elsewhere.
     reader.use(await writer.tags());
     const keeping = keepAlarms(clock, status, () => writer.saveAlarms(pipeline.snapshot()));

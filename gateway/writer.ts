@@ -13,10 +13,10 @@ import type { Account } from './journal/log.ts';
 import type { Durability } from './journal/segments.ts';
 import { sharedEnds } from './journal/shared.ts';
 import type { JournalLedger } from './ledger.ts';
-import type { Clock, GatewayEvent, Journal, SourceCounts, ValueType } from './model.ts';
+import type { Clock, GatewayEvent, Journal, Micros, SourceCounts, ValueType } from './model.ts';
 import type { TagClaim } from './state/state.ts';
 import { startThread, startedAs } from './threads.ts';
-import type { SettledWrite, Start, WriterStats } from './writing.ts';
+import type { Begun, SettledWrite, Start, WriterStats } from './writing.ts';
 
 export type { SettledWrite, WriterStats } from './writing.ts';
 
@@ -30,6 +30,10 @@ export interface Writer {
   journal: Journal;
   /** Each source's account at the end of the run before, as of the last frame that came through. */
   ledgers: ReadonlyMap<string, SourceCounts>;
+  /** When the run before got its last samples; undefined when there was none, or that is too far back to be known. */
+  lastReceived: Micros | undefined;
+  /** Resolves when history has everything that was journalled, or with false after so many ms. */
+  caughtUp(ms: number): Promise<boolean>;
   /** Hears, at most once a second for each consumer, of samples that it will never get; also of those before the call. */
   onDrop(heard: (drop: Drop) => void): void;
   /** Hears the disk's step, now and whenever it is another; in the last, samples are to be shed. */
@@ -100,7 +104,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     if (name === 'said') options.say?.(body as string);
   });
   await thread.ready;
-  const { start, ledgers } = await thread.call<{ start: number; ledgers: Map<string, SourceCounts> }>('begin');
+  const { start, ledgers, lastReceived } = await thread.call<Begun>('begin');
   const main = (journal = new MainJournal({
     clock,
     start,
@@ -115,6 +119,8 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   return {
     journal: main,
     ledgers,
+    lastReceived,
+    caughtUp: (ms) => thread.call('caughtUp', ms),
     onDrop(heard) {
       dropped = heard;
       for (const drop of early.splice(0)) heard(drop);

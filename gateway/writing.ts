@@ -22,7 +22,7 @@ import type { PumpHealth } from './journal/pump.ts';
 import { openSegments } from './journal/segments.ts';
 import type { Durability, LogHealth } from './journal/segments.ts';
 import type { JournalLedger } from './ledger.ts';
-import type { Stored, ValueType } from './model.ts';
+import type { Micros, SourceCounts, Stored, ValueType } from './model.ts';
 import { openState } from './state/state.ts';
 import type { Snapshot, TagClaim } from './state/state.ts';
 import { emit, serve } from './threads.ts';
@@ -47,6 +47,12 @@ export interface SettledWrite {
   /** As `packSettled` makes them. */
   frames: Float64Array<ArrayBuffer>;
   stored: Stored | void | 'lost';
+}
+/** What the journal tells of the run before, and where this one begins. */
+export interface Begun {
+  start: number;
+  ledgers: Map<string, SourceCounts>;
+  lastReceived: Micros | undefined;
 }
 /** What main gives the thread. */
 export interface Start {
@@ -149,16 +155,26 @@ export function runWriter({ dataDir, cap, durability, profile, history, shared, 
     const drops = losses.take().filter(({ consumer }) => log.consumers().includes(consumer));
     if (drops.length > 0) emit('dropped', drops);
   }, 1000);
+  const caughtUp = async (ms: number): Promise<boolean> => {
+    historian.wake();
+    const until = clock.mono() + ms;
+    while (log.account(own).backlog.frames > 0 && clock.mono() < until)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    return log.account(own).backlog.frames === 0;
+  };
   // What is left when time is up stays in the journal for the next start.
   const drained = async (): Promise<void> => {
     await log.sync().catch(() => {});
-    historian.wake();
-    for (let i = 0; i < 100 && log.account(own).backlog.frames > 0; i++)
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    await caughtUp(2000);
   };
   serve({
     calls: {
-      begin: () => ({ start, ledgers: new Map([...log.sources()].map(([source, { told }]) => [source, told])) }),
+      begin: (): Begun => ({
+        start,
+        ledgers: new Map([...log.sources()].map(([source, { told }]) => [source, told])),
+        lastReceived: log.lastReceived,
+      }),
+      caughtUp: (ms: number) => caughtUp(ms),
       assign: (tags: TagClaim[]) => state.assign(tags),
       loadAlarms() {
         const { body, seq = 0 } = state.snapshot('alarms') ?? {};

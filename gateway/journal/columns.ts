@@ -7,8 +7,8 @@ import type { ByteReader, ByteWriter } from './bytes.ts';
 /** Kinds of value as stored. A column is runs of one kind, each run its count, kind and values. */
 const Kind = { null: 0, double: 1, integer: 2, bigint: 3, false: 4, true: 5, text: 6, single: 7 } as const;
 
-/** In place of a column of times: they are those of another column. */
-export const SAME = 3;
+/** In place of a column of times: they are less than a millisecond after those of another column. */
+const NEAR = 4;
 
 /** Times relative to `base`: all equal to it (1 byte), differences from the one before, or whole doubles when a clock is absurd. */
 export function writeTimes(out: ByteWriter, times: Float64Array, n: number, base: number): void {
@@ -33,12 +33,22 @@ export function writeTimes(out: ByteWriter, times: Float64Array, n: number, base
   }
 }
 
-/** @param others the column that the byte `SAME` stands for */
+/** Times as runs of so many microseconds, 0 to 999, after those of another column that comes before. */
+export function writeNear(out: ByteWriter, after: Uint32Array, n: number): void {
+  out.reserve(1);
+  out.byte(NEAR);
+  writeRuns(out, after, n);
+}
+
+/** @param others the column that times written by `writeNear` stand beside */
 export function readTimes(from: ByteReader, n: number, base: number, others?: Float64Array): Float64Array {
   const times = new Float64Array(n);
   const mode = from.byte();
   if (mode === 0) return times.fill(base);
-  if (mode === SAME && others) return others;
+  if (mode === NEAR && others) {
+    const after = readRuns(from, n);
+    return times.map((_, i) => (others[i] as number) + (after[i] as number));
+  }
   if (mode > 2) throw new Malformed(`times in an unknown form ${mode}`);
   let before = base;
   for (let i = 0; i < n; i++) {

@@ -1,5 +1,5 @@
 // The log on disk as its users see it, and how it is opened. Made by segments.ts; used by writer.ts, commit.ts and guard.ts.
-import type { Clock } from '../model.ts';
+import type { Clock, Micros } from '../model.ts';
 import type { Bounds } from './bounds.ts';
 import type { Drop } from './consumers.ts';
 import type { Files } from './files.ts';
@@ -41,6 +41,8 @@ export interface LogHealth {
 export interface DiskLog extends Log {
   /** The first sequence of this run. */
   readonly start: number;
+  /** When the gateway got the last samples of the run before, as far as its last segments tell. */
+  readonly lastReceived: Micros | undefined;
   /** Bytes of frames taken in and not acknowledged yet. */
   readonly waiting: number;
   /** Each source's account, as its last frame told it and as the journal counted it. */

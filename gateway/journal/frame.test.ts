@@ -39,7 +39,9 @@ const sample: fc.Arbitrary<Sample> = fc.record(
   { requiredKeys: ['tag', 't', 'receivedAt', 'value', 'status', 'flags'], noNullPrototype: true },
 );
 /** Of a device that says no times. */
-const timeless = sample.map((one): Sample => ({ ...one, receivedAt: one.t }));
+const timeless = fc
+  .tuple(sample, fc.nat(999))
+  .map(([one, after]): Sample => ({ ...one, receivedAt: Math.min(one.t + after, Number.MAX_SAFE_INTEGER) }));
 const event: fc.Arbitrary<GatewayEvent> = fc.record(
   { kind: fc.constant('clock' as const), id: fc.string(), time: fc.nat(), message: fc.string({ unit: 'binary' }) },
   { noNullPrototype: true },

@@ -4,7 +4,7 @@
 import { crc32 } from 'node:zlib';
 import type { Batch, Frame, GatewayEvent, Micros, Sample } from '../model.ts';
 import { ByteReader, ByteWriter, Malformed, isSmall } from './bytes.ts';
-import { SAME, readRuns, readTimes, readValues, writeRuns, writeTimes, writeValues } from './columns.ts';
+import { readRuns, readTimes, readValues, writeNear, writeRuns, writeTimes, writeValues } from './columns.ts';
 import { HEAD, MAX_FRAME, VERSION, guarded, origins, readHead, writeCounts } from './head.ts';
 import type { FrameFailure, FrameMeta, HeadResult } from './head.ts';
 
@@ -58,14 +58,15 @@ export function encodeInto(out: ByteWriter, batch: Batch, seq: number, revision:
     before = tag;
   }
   writeTimes(out, f64, n, first);
-  let same = true;
+  let near = true;
   for (let i = 0; i < n; i++) {
     const { t, receivedAt } = samples[i] as Sample;
     f64[i] = receivedAt;
-    same &&= Object.is(t, receivedAt);
+    u32[i] = receivedAt - t;
+    near &&= (u32[i] as number) < 1000 && Object.is(t + (u32[i] as number), receivedAt);
   }
-  // A device that says no times: each sample is filed under that of its receipt.
-  if (same) out.byte(SAME);
+  // A device that says no times: each sample is filed under the millisecond of its receipt.
+  if (near) writeNear(out, u32, n);
   else writeTimes(out, f64, n, received);
   for (let i = 0; i < n; i++) u32[i] = (samples[i] as Sample).status;
   writeRuns(out, u32, n);

@@ -1,6 +1,7 @@
 // What the journal's folder holds at a start: headers of all segments, the last one scanned and cut at the first bad
 // frame, sealed ones that cannot be right scanned too. Called once by segments.ts; hands on the segments, oldest first.
 import { join } from 'node:path';
+import type { Micros } from '../model.ts';
 import { readAt } from './files.ts';
 import type { Files } from './files.ts';
 import type { Range } from './ranges.ts';
@@ -24,6 +25,8 @@ export interface Recovered {
   totals: Totals;
   /** As of the last whole frame. */
   sources: Sources;
+  /** When the gateway got the samples of the last frame that has any; undefined when that lies too far back to be looked for. */
+  lastReceived: Micros | undefined;
   /** Bytes cut off the last segment, and places in sealed ones where frames are missing. */
   truncated: number;
   damaged: number;
@@ -36,6 +39,7 @@ export function recover(files: Files, folder: string): Recovered {
     gaps: [],
     totals: { frames: 0, samples: 0 },
     sources: new Sources(),
+    lastReceived: undefined,
     truncated: 0,
     damaged: 0,
   };
@@ -89,12 +93,12 @@ export function recover(files: Files, folder: string): Recovered {
       samples: before.samples + (told?.samples ?? segment.samples),
     });
   });
-  result.sources = sourcesOf(files, found);
-  return result;
+  return { ...result, ...lastWords(files, found) };
 }
 
 /** From the newest segment that tells the accounts at its begin, and the frames from there on. */
-function sourcesOf(files: Files, found: readonly File[]): Sources {
+function lastWords(files: Files, found: readonly File[]): Pick<Recovered, 'sources' | 'lastReceived'> {
+  let lastReceived: Micros | undefined;
   let sources: Sources | undefined;
   const later: File[] = [];
   for (const file of [...found].reverse()) {
@@ -103,12 +107,15 @@ function sourcesOf(files: Files, found: readonly File[]): Sources {
     if (sources) break;
   }
   sources ??= new Sources();
-  const seen = (meta: FrameMeta): void => sources.add(meta);
+  const seen = (meta: FrameMeta): void => {
+    sources.add(meta);
+    if (meta.samples > 0) lastReceived = meta.receivedAt;
+  };
   for (const { path, base, header } of later) {
     const segment = segmentAt(path, base, { frames: 0, samples: 0 }, 0);
     survey(segment, load(files, path), { begin: header?.begin, known: base, bound: Infinity, torn: false, seen });
   }
-  return sources;
+  return { sources, lastReceived };
 }
 
 /** A segment's bytes. */

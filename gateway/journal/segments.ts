@@ -33,7 +33,7 @@ export function openSegments(options: SegmentsOptions): DiskLog {
   const folder = join(options.dataDir, 'journal');
   files.makeFolder(folder);
   const found = recover(files, folder);
-  const { segments, sources } = found;
+  const { segments, sources, lastReceived } = found;
   const { positions, damaged: lostPositions } = loadPositions(files, folder);
   const totals = {
     frames: Math.max(found.totals.frames, positions?.totals.frames ?? 0),
@@ -140,6 +140,7 @@ export function openSegments(options: SegmentsOptions): DiskLog {
 
   const log: DiskLog = {
     start,
+    lastReceived,
     get waiting() {
       return appender.tail.bytes;
     },

@@ -32,6 +32,42 @@ describe('no device time', () => {
     tag.says(1, {});
     expect([tag.says(1, {}).t, tag.says(2, {}).t]).toEqual([NOW + 1, NOW + 2]);
   });
+  test.each([
+    ['within a millisecond: its begin', 1234, 1000],
+    ['in the first microsecond of one', 1000, 1000],
+    ['in its last', 1999, 1000],
+  ])('%s', (_, after, t) => expect(tagClock().says(1, {}, NOW + after).t).toBe(NOW + t));
+  test('a second in one millisecond keeps its digits, and the next begins anew', () => {
+    const tag = tagClock();
+    expect([100, 200, 300, 1100].map((after) => tag.says(after, {}, NOW + after).t - NOW)).toEqual([0, 200, 300, 1000]);
+  });
+  test.each<[string, (tag: ReturnType<typeof tagClock>) => void]>([
+    ['a device’s time', (tag) => tag.says(1, { at: NOW + 1000 })],
+    ['a made sample', (tag) => fileMade(tag.state, NOW + 1000, 0)],
+    ['a store’s, of an earlier run', (tag) => (tag.state.taken = NOW + 1000)],
+  ])('not over %s', (_, before) => {
+    const tag = tagClock();
+    before(tag);
+    expect(tag.says(2, {}, NOW + 1700).t).toBe(NOW + 1700);
+    expect(tag.says(3, {}, NOW + 2700).t).toBe(NOW + (tag.state.said > 0 ? 2700 : 2000));
+  });
+  test('a tag that begins to say times says none of those it was given', () => {
+    const tag = tagClock();
+    const given = [300, 1300, 2300].map((after) => tag.says(after, {}, NOW + after).t - NOW);
+    const own = [0, 1500, 2000, 3000].map((at) => tag.says(at, { at: NOW + at }, NOW + 3300).t - NOW);
+    expect([given, own]).toEqual([
+      [0, 1000, 2000],
+      [1, 1500, 2001, 3000],
+    ]);
+    expect(tag.says(9, {}, NOW + 4300).t).toBe(NOW + 4300);
+  });
+  test('with the gateway’s own clock set back, digits stay until it has caught up', () => {
+    const tag = tagClock();
+    tag.says(1, {}, NOW + 5300);
+    expect([1300, 5300, 6300].map((after) => tag.says(2, {}, NOW + after, NOW, 1).t - NOW)).toEqual([1300, 5300, 6000]);
+  });
+  test('a time that cannot be right is filed by all digits of its receipt', () =>
+    expect(tagClock().says(1, { at: S }, NOW + 1234).t).toBe(NOW + 1234));
   test('a server time alone does not count', () => expect(tagClock().says(1, { serverAt: NOW - S }).t).toBe(NOW));
   test.each([NaN, Infinity])('nor does a device time of %s', (at) => expect(tagClock().says(1, { at }).t).toBe(NOW));
 });

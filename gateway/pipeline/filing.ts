@@ -26,6 +26,10 @@ export interface Filing {
   /** Newest time of the gateway's clock, and of a server's, that was given as a `t`. */
   received: Micros;
   served: Micros;
+  /** The newest whole millisecond of the gateway's clock that was given to a reading without a device time. */
+  whole: Micros;
+  /** Up to here a store may have samples under any whole millisecond: those of a life, or of a clock, before this. */
+  taken: Micros;
   /** Readings in a row that were older than `at`. */
   older: number;
   setBack: boolean;
@@ -72,6 +76,8 @@ export function newFiling(): Filing {
     highest: -Infinity,
     received: -Infinity,
     served: -Infinity,
+    whole: -Infinity,
+    taken: -Infinity,
     older: 0,
     setBack: false,
   };
@@ -92,7 +98,7 @@ export function file(state: Filing, said: Said, when: Instant, filed: Filed = ne
   filed.merged = false;
   filed.clockSetBack = false;
   if (said.at === undefined || !Number.isFinite(said.at)) {
-    filed.t = byReceipt(state, when.now);
+    filed.t = byArrival(state, when.now);
     return filed;
   }
   const at = Math.round(said.at);
@@ -141,7 +147,7 @@ export function file(state: Filing, said: Said, when: Instant, filed: Filed = ne
   state.older = 0;
   state.setBack = false;
   believe(state, at, said);
-  if (at >= earliest) filed.t = give(state, at === state.t ? state.highest + 1 : at);
+  if (at >= earliest) filed.t = give(state, at === state.t ? state.highest + 1 : beside(state, at));
   else if (served) filed.t = byServer(state, said.serverAt!);
   else {
     filed.flags = Flag.skewed;
@@ -163,6 +169,19 @@ function believe(state: Filing, at: Micros, said: Said): void {
   state.atStatus = said.status;
 }
 
+// What was polled has no digits below a millisecond worth a store's bytes; they stay where they tell two samples apart.
+function byArrival(state: Filing, now: Micros): Micros {
+  const whole = Math.floor(now / 1000) * 1000;
+  // A tag that says times is not polled.
+  if (state.said > -Infinity || whole <= state.highest || whole <= state.taken) return byReceipt(state, now);
+  return give(state, (state.received = state.whole = whole));
+}
+
+/** A tag that said no times and begins to: its own may be among those it was given, and overwrites none. */
+function beside(state: Filing, t: Micros): Micros {
+  return t <= state.whole && t % 1000 === 0 ? t + 1 : t;
+}
+
 // A time that was given before gives way to the highest and a microsecond; the mark stays at the clock's own time, so a
 // clock ahead pins nothing.
 function byReceipt(state: Filing, now: Micros): Micros {
@@ -171,7 +190,7 @@ function byReceipt(state: Filing, now: Micros): Micros {
 }
 
 function byServer(state: Filing, serverAt: Micros): Micros {
-  const t = Math.round(serverAt);
+  const t = beside(state, Math.round(serverAt));
   if (t <= state.served || t === state.t) return give(state, state.highest + 1);
   return give(state, (state.served = t));
 }
@@ -185,6 +204,7 @@ function give(state: Filing, t: Micros): Micros {
 /** What was said last stays known: a retransmission is one also after the gateway's clock was set back. */
 function startAgain(state: Filing, epoch: number): void {
   state.epoch = epoch;
+  state.taken = Math.max(state.taken, state.highest);
   state.t = state.highest = state.received = state.served = -Infinity;
   state.at = -Infinity;
   state.older = 0;

@@ -103,6 +103,9 @@ export function ingestLive(
     out.live.push(sample);
     show(floor, track, sample, out);
     alarms.judge(sample, out.events);
+    // Unchanged since before the gateway was away: history has to hear that it holds again.
+    if (sample.t < track.gap) revive(floor, track, now, mono, out);
+    track.gap = -Infinity;
   }
   ledger.rejected += rejected;
   if (answered) answers(floor, link, now, out);

@@ -56,12 +56,15 @@ export interface Pipeline extends Present {
   use(catalog: Catalog): void;
   /**
    * Before `start`: the alarms (as `snapshot` gave them; anything else is ignored with a line in the log) with the events
-   * that the journal has beyond them, newest values and source accounts of the run before.
+   * that the journal has beyond them, newest values and source accounts of the run before. Files for each tag that was
+   * not bad, where the gateway was away for longer than the tag may be silent, one bad sample at the end of that run.
    */
   restore(state: {
     alarms?: unknown;
     events?: readonly GatewayEvent[];
     latest?: readonly Remembered[];
+    /** When the run before got its last samples: since then nothing is known. By default, when each tag's newest was true. */
+    ended?: Micros;
     ledgers?: ReadonlyMap<string, SourceCounts>;
   }): void;
   /** Plain JSON: the alarms, for `restore` after the next start. */

@@ -11,7 +11,7 @@ import type { Filed, Pipeline, PipelineOptions } from './junction.ts';
 import { Ledgers } from './ledger.ts';
 import type { Ledger } from './ledger.ts';
 import { Outlet } from './outlet.ts';
-import { makeLost, Silence } from './silence.ts';
+import { gapAfter, makeLost, Silence } from './silence.ts';
 import { reachBack, tracksOf } from './track.ts';
 import type { LinkState, Track } from './track.ts';
 
@@ -208,20 +208,25 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
       send('gateway', out);
     },
 
-    restore({ alarms: stored, events = [], latest = [], ledgers: counts }) {
+    restore({ alarms: stored, events = [], latest = [], ledgers: counts, ended }) {
       if (counts) ledgers.restore(counts);
       const snapshot = isAlarmSnapshot(stored) ? stored : undefined;
       if (!snapshot && stored !== undefined && stored !== null)
         status.log.error({}, 'the stored alarm states cannot be read; they start from what the journal still says');
       alarms.restore(replay(snapshot, events));
       const micros = clock.micros();
-      for (const { tag, t, value, status: was } of latest) {
+      const gaps = new Map<LinkState, Sample[]>();
+      for (const newest of latest) {
+        const { tag, t, value, status: was } = newest;
         const track = tracks[tag];
         if (!track) continue;
         track.latest = remembered(tag, t, value, was, micros);
         track.shown = 'restored';
         if (t <= micros && !(track.link.alive >= t)) track.link.alive = t;
+        const gap = gapAfter(newest, track, ended, micros);
+        if (gap && !gaps.get(track.link)?.push(gap)) gaps.set(track.link, [gap]);
       }
+      for (const [{ device: source }, samples] of gaps) outlet.append({ origin: 'live', source, samples, events: [] });
       for (const link of links.values()) if (alarms.has(`device/${link.device}`)) link.lost = true;
     },
     snapshot: () => alarms.snapshot(),

@@ -2,9 +2,10 @@
 // One heap for all tags; a tag is looked at when it could be due, not at every reading.
 import { Due } from '../alarms/due.ts';
 import { Flag, Status } from '../model.ts';
-import type { Clock, Micros } from '../model.ts';
+import type { Clock, Micros, Sample } from '../model.ts';
 import { make, newOutgoing, revive } from './ingest.ts';
 import type { Floor, Outgoing } from './ingest.ts';
+import type { Remembered } from './junction.ts';
 import type { LinkState, Track } from './track.ts';
 
 export class Silence {
@@ -105,6 +106,28 @@ export function makeLost(floor: Floor, track: Track, now: Micros, mono: number, 
   floor.alarms.pause(track.tag.index, sample.t);
   floor.alarms.fresh(track.tag, sample.t, out.events);
   floor.touched(track);
+}
+
+/**
+ * The made bad sample that says in history that the gateway was away: as on the loss of the device, at the end of its last
+ * run, and behind the tag's newest sample. Undefined when that one is bad already, or the time away no longer than the
+ * tag may be silent. The present stays what it is, and so does the order of device times.
+ */
+export function gapAfter(newest: Remembered, track: Track, ended: Micros | undefined, now: Micros): Sample | undefined {
+  const t = Math.max(ended ?? newest.t, newest.t + 1);
+  track.filing.taken = Math.max(t, track.filing.taken);
+  if (newest.status >>> 31 === 1 || now - t <= track.staleAfter * 1000) return undefined;
+  track.gap = t;
+  track.link.ledger.made++;
+  return {
+    tag: newest.tag,
+    t,
+    receivedAt: now,
+    value: newest.value,
+    status: Status.badNoCommunication,
+    flags: Flag.made,
+    valueAt: newest.t,
+  };
 }
 
 function trueAt(track: Track): Micros | undefined {

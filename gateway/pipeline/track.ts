@@ -35,6 +35,8 @@ export interface Track {
   gone: boolean;
   /** The link's session in which this tag has caught up with the present. */
   session: number;
+  /** Where history says that the gateway was away, until the device has said something; −Infinity else. */
+  gap: Micros;
 }
 
 export interface LinkState {
@@ -85,6 +87,7 @@ function newTrack(tag: Tag, link: LinkState): Track {
     queued: false,
     gone: false,
     session: 0,
+    gap: -Infinity,
   };
 }
 
