@@ -56,6 +56,21 @@ test('a torn tail takes with it what its frames told', async () => {
   expect(open().sources()).toEqual(accountsOf(metas.slice(0, -1)));
 });
 
+test('when the last samples came is known at the next start, whatever came behind them', async () => {
+  const log = open();
+  expect(log.lastReceived).toBeUndefined();
+  log.add('all', 1);
+  const metas = fill(log, 1, 30, 2, lines());
+  const { bytes, meta } = numbered(31, 0);
+  log.append(bytes, meta);
+  await log.close();
+  expect(segmentFiles(place.journal).length).toBeGreaterThan(3);
+  expect(open().lastReceived).toBe(metas.at(-1)?.receivedAt);
+  const last = segmentFiles(place.journal).at(-1) ?? '';
+  writeFileSync(last, readFileSync(last).subarray(0, -meta.size - 3));
+  expect(open().lastReceived).toBe(metas.findLast(({ seq, samples }) => seq < 30 && samples > 0)?.receivedAt);
+});
+
 test('frames that had to be written again are told once, and forgotten ones are told too', async () => {
   const fault = faulty({ calls: ['sync'], nth: 3 });
   const log = open({ files: fault.files });
