@@ -34,6 +34,8 @@ export class Publisher {
   readonly #events: Message[] = [];
   /** Topics on which the broker holds a retained message of ours. */
   readonly #held = new Set<string>();
+  /** Retained topics on their way in the broker: of two messages to one, the second must be the one that stays. */
+  readonly #busy = new Set<string>();
   #inFlight = 0;
   #scheduled = false;
   #closed = false;
@@ -161,14 +163,17 @@ export class Publisher {
     setImmediate(() => {
       this.#scheduled = false;
       const end = performance.now() + slice;
-      while (!this.#closed && this.#inFlight < maxInFlight && this.#next() && performance.now() < end);
-      this.#schedule();
+      let more = true;
+      while (!this.#closed && this.#inFlight < maxInFlight && (more = this.#next()) && performance.now() < end);
+      // What waits for its own predecessor alone goes on when that is done.
+      if (more) this.#schedule();
     });
   }
 
-  /** Publishes one message: retained states and alarms first, then events, then values. False when nothing waits. */
+  /** Publishes one message: retained states and alarms first, then events, then values. False when none may go now. */
   #next(): boolean {
     for (const [topic, payload] of this.#retained) {
+      if (this.#busy.has(topic)) continue;
       this.#retained.delete(topic);
       if (payload === '') this.#held.delete(topic);
       else this.#held.add(topic);
@@ -181,10 +186,11 @@ export class Publisher {
       return true;
     }
     for (const [index, sample] of this.#values) {
-      this.#values.delete(index);
       const tag = this.#catalog.tags[index];
+      const topic = tag ? this.#topics.data(tag.asset, tag.metric) : '';
+      if (this.#busy.has(topic)) continue;
+      this.#values.delete(index);
       if (!tag) return true;
-      const topic = this.#topics.data(tag.asset, tag.metric);
       this.#held.add(topic);
       this.#send({ topic, payload: samplePayload(tag, sample), qos: this.#o.qos, retain: true });
       return true;
@@ -194,8 +200,10 @@ export class Publisher {
 
   #send(message: Message): void {
     this.#inFlight++;
+    if (message.retain) this.#busy.add(message.topic);
     this.#o.send(message, (error) => {
       this.#inFlight--;
+      if (message.retain) this.#busy.delete(message.topic);
       if (error && !this.#closed) this.#o.status.count('penstock_mqtt_publish_errors_total');
       else this.#o.status.count('penstock_mqtt_published_total');
       this.#schedule();

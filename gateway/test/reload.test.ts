@@ -228,10 +228,11 @@ test('a tag renamed by formerly keeps its history, now and after a restart', { t
   await whole();
   // The old topic is emptied, the new one retained: nobody is left with a value that will never change again.
   await eventually(
-    () => new Map(broker.heard.map(({ topic, text }) => [topic, text])),
-    (last) =>
-      last.get('penstock/demo/north/pump-1/_data/flow') === '' &&
-      (json(last.get('penstock/demo/north/booster/_data/flow') ?? '') as { value?: number } | undefined)?.value === 42,
+    () => {
+      const last = new Map(broker.heard.map(({ topic, text }) => [topic, text]));
+      return ['pump-1', 'booster'].map((asset) => last.get(`penstock/demo/north/${asset}/_data/flow`));
+    },
+    ([before, after]) => before === '' && (json(after ?? '') as { value?: number } | undefined)?.value === 42,
   );
   await broker.close();
   // What is forwarded goes by the new name at once, and came by the old one before.
