@@ -126,9 +126,12 @@ export async function killForwarding(
         setTimeout(
           async () => {
             // Every other one comes amid a request, if there is one soon.
-            for (let i = 0; life % 2 === 1 && i < 200 && !(await target.busy()); i++)
-              await new Promise((resolve) => setTimeout(resolve, 2));
-            if (await target.busy()) amid++;
+            let busy = await target.busy();
+            for (let i = 0; life % 2 === 1 && i < 1500 && !busy; i++) {
+              await new Promise((resolve) => setTimeout(resolve, 1));
+              busy = await target.busy();
+            }
+            if (busy) amid++;
             child.kill('SIGKILL');
           },
           100 + random() * 900,
