@@ -10,6 +10,8 @@ export default defineConfig({
     pool: 'forks',
     // Most of the time of most tests is waiting: for a device's second, for a child process, for a disk.
     maxWorkers: 2,
+    // Real devices, brokers and databases on a machine shared with others: one second try there, and the report says so.
+    retry: process.env.CI ? 1 : 0,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 20_000,
