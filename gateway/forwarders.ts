@@ -8,7 +8,8 @@ import type { DebtOptions } from './journal/debt.ts';
 import { Pace } from './journal/pace.ts';
 import { pump } from './journal/pump.ts';
 import type { PumpHealth } from './journal/pump.ts';
-import type { ForwardContext, ForwardKind, Forwarder, Micros } from './model.ts';
+import type { ForwardContext, ForwardKind, Forwarder } from './consumer.ts';
+import type { Micros } from './model.ts';
 
 /**
  * The kinds of forwarders, a line each; the key is the kind's section of `forward` in the settings, and a kind is on when

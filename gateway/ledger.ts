@@ -1,7 +1,8 @@
 // Pure: the ledger put together from the sources' word (the pipeline's) and the journal's own counts. Called by daemon for
 // REST and the command line, and by the command line itself when no daemon runs. No term is computed from the others, so
 // a sum that does not hold shows here, in words.
-import type { SourceCounts, Stored } from './model.ts';
+import type { SourceCounts } from './model.ts';
+import type { Stored } from './consumer.ts';
 import type { LedgerConsumer, LedgerSource, WireLedger } from './web/wire.ts';
 
 /** What the journal says at one moment. */

@@ -15,10 +15,10 @@ import type {
   Historian,
   Kpi,
   LimitTime,
-  Micros,
   RawSeries,
   StateSeries,
-} from './model.ts';
+} from './history.ts';
+import type { Micros } from './model.ts';
 import { Moved, serve, startThread, startedAs } from './threads.ts';
 import type { Thread } from './threads.ts';
 

@@ -13,7 +13,7 @@ import { readHead } from '../journal/head.ts';
 import { pump } from '../journal/pump.ts';
 import { openSegments } from '../journal/segments.ts';
 import { readEnds, sharedEnds } from '../journal/shared.ts';
-import type { Consumer, ForwardTag } from '../model.ts';
+import type { Consumer, ForwardTag } from '../consumer.ts';
 
 const FRAMES = 4000;
 const TAGS = 500;

@@ -12,7 +12,7 @@ import { encodeFrame } from '../journal/frame.ts';
 import { readHead } from '../journal/head.ts';
 import { pump, sourceOf } from '../journal/pump.ts';
 import { openSegments } from '../journal/segments.ts';
-import type { ForwardTag } from '../model.ts';
+import type { ForwardTag } from '../consumer.ts';
 
 const TAGS = 1000;
 const SECONDS = Number(process.argv[2] ?? 2000);

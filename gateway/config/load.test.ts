@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { Type } from 'typebox';
 import { Catalog } from '../catalog.ts';
-import type { Protocol } from '../model.ts';
+import type { Protocol } from '../driver.ts';
 import { dataFolderOf, loadConfig } from './load.ts';
 import { errorText } from './read.ts';
 import { exactScale, siteId } from './spec.ts';

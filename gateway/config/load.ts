@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PlantSpec } from '../catalog.ts';
-import type { Protocol } from '../model.ts';
+import type { Protocol } from '../driver.ts';
 import { deviceSchema, PlantFile } from './plant.ts';
 import type { DeviceFile } from './plant.ts';
 import { readYaml, yamlFiles } from './read.ts';

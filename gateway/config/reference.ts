@@ -1,6 +1,6 @@
 // Writes config/REFERENCE.md and config/schema.json from the schemas, so that neither can say what the program does not do.
 // Called by `npm run docs`; a test fails when the committed files are stale.
-import type { Protocol } from '../model.ts';
+import type { Protocol } from '../driver.ts';
 import { deviceSchema, PlantFile, tagFields } from './plant.ts';
 import { settingsSchema } from './settings.ts';
 

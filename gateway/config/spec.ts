@@ -1,7 +1,8 @@
 // From checked files to the plant: fills defaults in, checks what a schema cannot say (references, order of limits,
 // names that meet in one topic) and hands on the PlantSpec that the catalog is built from. Pure.
 import type { AlarmRule, Metric, PlantSpec, Scale } from '../catalog.ts';
-import type { MachineStatus, Point, Protocol } from '../model.ts';
+import type { MachineStatus } from '../model.ts';
+import type { Point, Protocol } from '../driver.ts';
 import { pathText } from './read.ts';
 import type { ConfigError, ConfigFile } from './read.ts';
 import { nearest } from './shape.ts';

@@ -1,7 +1,8 @@
 // The contract that every protocol keeps, run against its real server: each protocol's tests call
 // `driverContract(name, setup)`. The rules stand in the names of checks.ts; `ContractEnv` says what a test must bring.
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import type { Driver, Point, Value } from '../model.ts';
+import type { Driver, Point } from '../driver.ts';
+import type { Value } from '../model.ts';
 import { checks } from './checks.ts';
 
 /** What a protocol's test brings: a real server and the driver's points on it. */

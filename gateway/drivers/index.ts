@@ -1,6 +1,6 @@
 // The registry: one line per protocol. Read by config (schemas), supervise (drivers) and the command line.
 // Adding a protocol is one folder beside this file, one line here, and a contract suite that passes.
-import type { Protocol } from '../model.ts';
+import type { Protocol } from '../driver.ts';
 import { modbus } from './modbus/driver.ts';
 import { opcua } from './opcua/driver.ts';
 

@@ -1,6 +1,7 @@
 // One device's supervisor loop: run the driver, on a loss wait and run it again, until the device leaves the catalog.
 // Used by supervise. Runs of one device never overlap; one that ignores its abort is cut off and left behind.
-import type { Clock, Protocol, RequestResult } from '../model.ts';
+import type { Clock } from '../model.ts';
+import type { Protocol, RequestResult } from '../driver.ts';
 import type { Status } from '../status.ts';
 import { retryDelay } from './backoff.ts';
 import { sleep } from './every.ts';

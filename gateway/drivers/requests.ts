@@ -1,6 +1,7 @@
 // The queue of device requests of one run: the supervisor or a test puts them in, the driver iterates over them.
 // It ends with the run, so that a driver's `for await` over `link.requests` ends too.
-import type { Clock, DeviceRequest, RequestResult } from '../model.ts';
+import type { Clock } from '../model.ts';
+import type { DeviceRequest, RequestResult } from '../driver.ts';
 
 type Body<T> = T extends unknown ? Omit<T, 'reply'> : never;
 /** A request without its way back. */

@@ -1,7 +1,8 @@
 // One run of a driver as the supervisor sees it: the link it is given, and what of its words is believed.
 // The rule: readings and proofs of life count only between `online` and the next `offline` or the end of the run;
 // all others are dropped and counted. Used by the supervisor loop.
-import type { Clock, Driver, DriverStats, Link } from '../model.ts';
+import type { Clock } from '../model.ts';
+import type { Driver, DriverStats, Link } from '../driver.ts';
 import type { Status } from '../status.ts';
 import { RequestQueue } from './requests.ts';
 import type { Sink } from './supervise.ts';

@@ -1,7 +1,8 @@
 // One run of a driver under observation: what it said, in order. Used by the contract's checks alone.
 // It believes nothing and judges nothing; the checks do.
 import { quality } from '../model.ts';
-import type { Clock, Driver, Link, Quality, RequestResult, Value } from '../model.ts';
+import type { Clock, Quality, Value } from '../model.ts';
+import type { Driver, Link, RequestResult } from '../driver.ts';
 import { RequestQueue } from './requests.ts';
 import type { RequestBody } from './requests.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import { Status as Codes } from '../model.ts';
-import type { Driver, Link, Protocol, RequestResult } from '../model.ts';
+import type { Driver, Link, Protocol, RequestResult } from '../driver.ts';
 import { Status } from '../status.ts';
 import { retryDelay } from './backoff.ts';
 import { createDevices } from './supervise.ts';

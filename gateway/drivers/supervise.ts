@@ -1,16 +1,7 @@
 // The devices: one supervisor loop for each device of the catalog. Made by the daemon, started last and stopped first;
 // hands readings, proofs of life and edges to the sink (the pipeline). What a driver throws ends here.
-import type {
-  Clock,
-  DriverStats,
-  Micros,
-  Origin,
-  Protocol,
-  Reading,
-  RequestResult,
-  Sample,
-  ValueType,
-} from '../model.ts';
+import type { Clock, Micros, Origin, Reading, Sample, ValueType } from '../model.ts';
+import type { DriverStats, Protocol, RequestResult } from '../driver.ts';
 import type { Status } from '../status.ts';
 import { DeviceLoop } from './loop.ts';
 import type { RequestBody } from './requests.ts';

@@ -2,7 +2,8 @@
 // Called by the test of each database with a bed: the server, and how its rows read back.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Status } from '../model.ts';
-import type { Alarm, Consumer, Frame, GatewayEvent, Micros, Origin, Sample, Value, ValueType } from '../model.ts';
+import type { Alarm, Frame, GatewayEvent, Micros, Origin, Sample, Value, ValueType } from '../model.ts';
+import type { Consumer } from '../consumer.ts';
 
 export interface ContractTag {
   id: string;

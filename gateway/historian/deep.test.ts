@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
-import type { BucketSeries, Historian, RawSeries } from '../model.ts';
+import type { BucketSeries, Historian, RawSeries } from '../history.ts';
 import { deepHistory } from './deep.ts';
 import type { DeepOptions } from './deep.ts';
 import type { RemoteHistory } from './remote.ts';

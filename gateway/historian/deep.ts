@@ -1,7 +1,8 @@
 // One history out of two: what the gateway no longer keeps comes from a database elsewhere, the rest from here, and the
 // caller sees one series. Used by the reader worker around its local queries; the merge itself is pure.
 // A database that does not answer costs its time limit at most; the local part comes all the same, and says what is missing.
-import type { BucketSeries, Clock, Historian, Micros, RawSeries } from '../model.ts';
+import type { BucketSeries, Historian, RawSeries } from '../history.ts';
+import type { Clock, Micros } from '../model.ts';
 import type { RemoteBuckets, RemoteHistory, RemoteRaw, RemoteTag } from './remote.ts';
 
 export interface DeepOptions {

@@ -1,6 +1,7 @@
 // What a database beyond the gateway answers: deep history for ranges older than what is kept locally.
 // Implemented over `pg` by questdb/ and postgres/; used by the reader, which merges it with the local part.
-import type { BucketSeries, Micros, RawSeries, Value, ValueType } from '../model.ts';
+import type { BucketSeries, RawSeries } from '../history.ts';
+import type { Micros, Value, ValueType } from '../model.ts';
 
 /** A tag as a database knows it: by its whole id, never by the gateway's index. */
 export interface RemoteTag {

@@ -1,6 +1,6 @@
 // One consumer's books over a log: what it is owed, what became of the rest, and what of that may be stored already.
 // Pure; kept by segments.ts, which does the reading of files, and by memory.ts.
-import type { Stored } from '../model.ts';
+import type { Stored } from '../consumer.ts';
 import { widen } from './log.ts';
 import type { Account, Own, Settled } from './log.ts';
 import type { Position } from './positions.ts';

@@ -1,6 +1,7 @@
 // The consumers of the log on disk: each one's books, how it joins (new, or where it stood in an earlier run), and what it
 // loses when frames go. Owned by segments.ts, which knows when frames come and go.
-import type { Micros, Stored } from '../model.ts';
+import type { Micros } from '../model.ts';
+import type { Stored } from '../consumer.ts';
 import { Books, after, noneStored } from './books.ts';
 import type { Joining, Own, Settled } from './log.ts';
 import type { Position } from './positions.ts';

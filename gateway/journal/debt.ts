@@ -1,6 +1,7 @@
 // What one consumer is still owed, as the egress thread knows it: its copy of the ranges, read from the followed files.
 // The source of that consumer's pump; tells the writer, which keeps the books, what became of each write.
-import type { Clock, Micros, Stored } from '../model.ts';
+import type { Clock, Micros } from '../model.ts';
+import type { Stored } from '../consumer.ts';
 import type { Follower } from './follow.ts';
 import type { FrameMeta } from './head.ts';
 import type { Settled } from './log.ts';

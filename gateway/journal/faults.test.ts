@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
-import type { Stored } from '../model.ts';
+import type { Stored } from '../consumer.ts';
 import type { Drop } from './consumers.ts';
 import type { FrameMeta } from './head.ts';
 import { HEADER } from './header.ts';

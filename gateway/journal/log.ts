@@ -1,6 +1,7 @@
 // What the writer owns: an ordered log of frames and, per consumer, the ranges of sequences it is still owed.
 // memory.ts forgets with the process, segments.ts is on disk; both pass contract.ts. pump.ts reads it, writing.ts fills it.
-import type { Micros, Stored } from '../model.ts';
+import type { Micros } from '../model.ts';
+import type { Stored } from '../consumer.ts';
 import type { FrameMeta } from './head.ts';
 import type { Range } from './ranges.ts';
 

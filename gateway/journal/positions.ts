@@ -2,7 +2,7 @@
 // Written by segments.ts at most once a second, never beyond what is durable; read once, at the start.
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { Stored } from '../model.ts';
+import type { Stored } from '../consumer.ts';
 import { readAt, writeAll } from './files.ts';
 import type { Files } from './files.ts';
 import type { Account } from './log.ts';

@@ -1,7 +1,8 @@
 // One pump per consumer: reads what it is owed, one write in flight, backs off with full jitter when that fails. Run by
 // writing.ts for the historian and by forwarders.ts for what goes elsewhere; the consumer gets decoded frames, and the source
 // of the frames hears what became of them.
-import type { Clock, Consumer, Frame, Stored } from '../model.ts';
+import type { Clock, Frame } from '../model.ts';
+import type { Consumer, Stored } from '../consumer.ts';
 import { decodeFrame } from './frame.ts';
 import type { FrameMeta } from './head.ts';
 import type { Log } from './log.ts';

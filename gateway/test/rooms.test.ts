@@ -44,11 +44,15 @@ function room(path: string): string {
   return parts.slice(0, 2).join('/');
 }
 
-const vocabulary = ['gateway/model', 'gateway/clock', 'gateway/words'];
+const contracts = ['gateway/driver', 'gateway/consumer', 'gateway/history'];
+const vocabulary = ['gateway/model', 'gateway/clock', 'gateway/words', ...contracts];
 const plain = [...vocabulary, 'gateway/catalog', 'gateway/status'];
 const protocol = [...vocabulary, 'gateway/catalog', 'gateway/drivers/every'];
 const allowed: Record<string, string[]> = {
   'gateway/model': [],
+  'gateway/driver': ['gateway/model'],
+  'gateway/consumer': ['gateway/model'],
+  'gateway/history': ['gateway/model'],
   'gateway/clock': ['gateway/model'],
   'gateway/words': [],
   'gateway/catalog': ['gateway/model'],

@@ -8,20 +8,8 @@ import { brotliCompressSync } from 'node:zlib';
 import { Catalog } from '../catalog.ts';
 import type { Tag } from '../catalog.ts';
 import { systemClock } from '../clock.ts';
-import type {
-  ActResult,
-  AggregateQuery,
-  AggregateSeries,
-  Alarm,
-  Batch,
-  BucketSeries,
-  Historian,
-  OperatorAct,
-  Present,
-  Reading,
-  Sample,
-  StateSeries,
-} from '../model.ts';
+import type { ActResult, Alarm, Batch, OperatorAct, Present, Reading, Sample } from '../model.ts';
+import type { AggregateQuery, AggregateSeries, BucketSeries, Historian, StateSeries } from '../history.ts';
 import { Status } from '../status.ts';
 import { createWeb } from './web.ts';
 import type { Web, WebOptions } from './web.ts';

@@ -1,7 +1,8 @@
 // What the overview page asks: a site's summary and its trends, from the present and from history.
 // Used by the routes; many pages that ask for the same site share one query.
 import type { Catalog, Site, Tag } from '../catalog.ts';
-import type { Alarm, BucketSeries, Clock, Historian, Present, Severity } from '../model.ts';
+import type { Alarm, Clock, Present, Severity } from '../model.ts';
+import type { BucketSeries, Historian } from '../history.ts';
 import { timeseries, widthFor } from './timeseries.ts';
 import { combine, course, rangeOf, widthMinutes, windowOf } from './kpi.ts';
 import type { Window } from './kpi.ts';

@@ -2,7 +2,8 @@
 // and the next is asked for when the one before has left. Used by the route, and by the command line over control.ts.
 import type { Tag } from '../catalog.ts';
 import { quality } from '../model.ts';
-import type { BucketWidth, Historian, Micros, RawSeries, Value } from '../model.ts';
+import type { BucketWidth, Historian, RawSeries } from '../history.ts';
+import type { Micros, Value } from '../model.ts';
 import { textCell, valueCell } from './cells.ts';
 import { Refusal } from './errors.ts';
 import { bucketPage, figures } from './history.ts';

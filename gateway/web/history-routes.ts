@@ -3,7 +3,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply } from 'fastify';
 import type { Catalog } from '../catalog.ts';
-import type { Clock, Historian } from '../model.ts';
+import type { Clock } from '../model.ts';
+import type { Historian } from '../history.ts';
 import { Refusal } from './errors.ts';
 import { buckets, cursorOf, figures, raw, states } from './history.ts';
 import type { Cursor, Figure, Question } from './history.ts';

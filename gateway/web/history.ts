@@ -2,7 +2,8 @@
 // with a cursor for the rest. Used by history-routes.ts.
 import { Buffer } from 'node:buffer';
 import type { Tag } from '../catalog.ts';
-import type { AggregateQuery, AggregateSeries, BucketWidth, Historian, Micros, StateSeries, Value } from '../model.ts';
+import type { AggregateQuery, AggregateSeries, BucketWidth, Historian, StateSeries } from '../history.ts';
+import type { Micros, Value } from '../model.ts';
 import { Refusal } from './errors.ts';
 import type { Range } from './range.ts';
 import { wireValue } from './values.ts';

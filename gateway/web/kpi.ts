@@ -2,7 +2,7 @@
 // mean: the plain mean of the assets; min and max are the extremes of any asset. sum and max: the site's own course,
 // bucket by bucket (only buckets in which every asset that reports at all has data), and its average, lowest and highest.
 import type { Tag } from '../catalog.ts';
-import type { BucketSeries } from '../model.ts';
+import type { BucketSeries } from '../history.ts';
 import type { SummaryKpi, WireRange } from './wire.ts';
 
 type Aggregate = SummaryKpi['aggregate'];

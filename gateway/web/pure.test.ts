@@ -1,6 +1,6 @@
 // Tables of the pure parts: a site's figures, who may talk to the server, values as the wire shows them.
 import { describe, expect, test } from 'vitest';
-import type { BucketSeries } from '../model.ts';
+import type { BucketSeries } from '../history.ts';
 import { alarmOf, plant } from './bed.ts';
 import { bindingFault, hostAllowed, hostName, originAllowed } from './guards.ts';
 import { combine, course, rangeOf, widthMinutes, windowOf } from './kpi.ts';

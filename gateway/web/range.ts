@@ -1,6 +1,7 @@
 // The times and widths of a query, as people write them in an address or on a command line. Pure.
 // Used by the history routes and the export; a wrong one is a Refusal that says what is right.
-import type { BucketWidth, Micros } from '../model.ts';
+import type { BucketWidth } from '../history.ts';
+import type { Micros } from '../model.ts';
 import { Refusal } from './errors.ts';
 import { instantOf } from './intake/times.ts';
 import { utc, zoneOf } from './zone.ts';

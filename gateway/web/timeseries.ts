@@ -1,7 +1,7 @@
 // One metric of every asset of a site over time, as the bytes of its answer. The columns come finished from the reader
 // thread; here they are only put between the names. Used by dashboard.ts.
 import type { Site } from '../catalog.ts';
-import type { Historian } from '../model.ts';
+import type { Historian } from '../history.ts';
 import type { Timeseries } from './wire.ts';
 
 /** Most buckets in one question: the reader stays free for others in between. */

@@ -2,7 +2,7 @@
 // the contract's checks can fail; nothing but that test uses them.
 import { setTimeout as wait } from 'node:timers/promises';
 import { Status } from '../../model.ts';
-import type { DeviceRequest, Link } from '../../model.ts';
+import type { DeviceRequest, Link } from '../../driver.ts';
 import { TinyDriver } from './tiny.ts';
 
 /** Goes on for as long as its connection does, whatever the signal says; also while it is trying to connect. */

@@ -7,7 +7,8 @@ import type { Server, Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { every } from '../every.ts';
 import { Status } from '../../model.ts';
-import type { DeviceRequest, Driver, Link, Point, Reading } from '../../model.ts';
+import type { DeviceRequest, Driver, Link, Point } from '../../driver.ts';
+import type { Reading } from '../../model.ts';
 
 export type TinyPoint = Point<{ name: string }>;
 

@@ -2,7 +2,8 @@
 // The registry names it, the supervisor calls run; readings, proofs of life and answers to requests go to the link.
 import { sleep } from '../every.ts';
 import { Status } from '../../model.ts';
-import type { DeviceRequest, Driver, Link, Point, Protocol, Reading, RequestResult } from '../../model.ts';
+import type { DeviceRequest, Driver, Link, Point, Protocol, RequestResult } from '../../driver.ts';
+import type { Reading } from '../../model.ts';
 import { ModbusClient } from './client.ts';
 import type { Answer } from './frame.ts';
 import { parts, plan } from './plan.ts';

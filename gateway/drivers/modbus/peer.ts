@@ -2,7 +2,7 @@
 // Real sockets; written from the specification, not from frame.ts.
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Point } from '../../model.ts';
+import type { Point } from '../../driver.ts';
 
 export interface Asked {
   tid: number;

@@ -1,6 +1,6 @@
 // The requests of one run, taken by the driver's poll loop between polls. Expired ones are answered so and never reach
 // the device; what still waits when the run ends is answered "offline".
-import type { DeviceRequest, Link } from '../../model.ts';
+import type { DeviceRequest, Link } from '../../driver.ts';
 import type { Wake } from './wake.ts';
 
 export class Requests {

@@ -2,7 +2,8 @@
 // Read by config (schemas, check) and by the driver, which gets parsed addresses from here.
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
-import type { Point, ValueType } from '../../model.ts';
+import type { Point } from '../../driver.ts';
+import type { ValueType } from '../../model.ts';
 
 const closed = { additionalProperties: false };
 

@@ -5,7 +5,7 @@ import { DataType, StatusCodes } from 'node-opcua';
 import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '../../clock.ts';
 import { Status } from '../../model.ts';
-import type { DeviceRequest, RequestResult } from '../../model.ts';
+import type { DeviceRequest, RequestResult } from '../../driver.ts';
 import { point, Recorder, testProxy, testServer } from './testing.ts';
 
 const A = 'urn:test:a';

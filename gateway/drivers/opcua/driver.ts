@@ -1,6 +1,6 @@
 // The OPC UA protocol: one session to one server, a subscription per interval, values as they change.
 // The registry names it, the supervisor calls run; readings, proofs of life and the library's own reconnections go to the link.
-import type { Driver, Link, Point, Protocol } from '../../model.ts';
+import type { Driver, Link, Point, Protocol } from '../../driver.ts';
 import { loadLibrary } from './client.ts';
 import type { Watch } from './feed.ts';
 import { parseNode } from './namespaces.ts';

@@ -1,7 +1,8 @@
 // Reads on demand over the same session, in parts the server accepts. Called by the driver while it runs.
 // An expired request is answered so and never carried out; what this driver cannot do is answered as unsupported.
 import type { ClientSession } from 'node-opcua-client';
-import type { Clock, DeviceRequest, Reading, RequestResult } from '../../model.ts';
+import type { Clock, Reading } from '../../model.ts';
+import type { DeviceRequest, RequestResult } from '../../driver.ts';
 import { toReading } from './datavalue.ts';
 import type { Manners, Watch } from './feed.ts';
 import { resolveNode } from './namespaces.ts';

@@ -1,7 +1,7 @@
 // One run of the driver: one client, its session and feeds, from connecting to the end. Made by driver.ts for each run.
 // The library reconnects by itself; what it forgets (namespaces, refused items, silence, being stuck) is seen to here.
 import type { ClientSession, OPCUAClient } from 'node-opcua-client';
-import type { Link } from '../../model.ts';
+import type { Link } from '../../driver.ts';
 import { closeClient, createClient, openSession } from './client.ts';
 import type { Library } from './client.ts';
 import { Feed } from './feed.ts';

@@ -2,7 +2,7 @@
 // registry entry and by the driver; the reference documentation is generated from the descriptions.
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
-import type { Point } from '../../model.ts';
+import type { Point } from '../../driver.ts';
 import { parseNode } from './namespaces.ts';
 
 export const connectionSchema = Type.Object(

@@ -6,7 +6,8 @@ import { expect, test } from 'vitest';
 import { nodeFor } from '../../../simulators/opcua/nodes.ts';
 import { serveOpcua } from '../../../simulators/opcua/server.ts';
 import type { Plant, PlantSite, SignalValue } from '../../../simulators/plant.ts';
-import type { Point, ValueType } from '../../model.ts';
+import type { Point } from '../../driver.ts';
+import type { ValueType } from '../../model.ts';
 import { Recorder } from './testing.ts';
 
 const signal = (metric: string, type: ValueType): PlantSite['assets'][number]['signals'][number] => ({

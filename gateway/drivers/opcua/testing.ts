@@ -16,7 +16,8 @@ import {
 import type { UAVariable } from 'node-opcua';
 import { afterAll } from 'vitest';
 import { systemClock } from '../../clock.ts';
-import type { DriverStats, Link, Point, Reading } from '../../model.ts';
+import type { DriverStats, Link, Point } from '../../driver.ts';
+import type { Reading } from '../../model.ts';
 import { RequestQueue } from '../requests.ts';
 import { opcua } from './driver.ts';
 

@@ -1,7 +1,8 @@
 // What one run says to the link: readings in batches, proof of life after them, and the edges online and offline.
 // Called by the driver for whatever the feeds hear; nothing good is ever said while offline.
 import type { DataValue } from 'node-opcua-client';
-import type { Link, Reading } from '../../model.ts';
+import type { Link } from '../../driver.ts';
+import type { Reading } from '../../model.ts';
 import { overflowed, toReading } from './datavalue.ts';
 import type { Feed, Watch } from './feed.ts';
 

@@ -1,6 +1,6 @@
 // Where buckets begin, as tables: both changes of clocks, zones off the hour, a day that never was, weeks and months.
 import { describe, expect, test } from 'vitest';
-import type { BucketWidth } from '../../model.ts';
+import type { BucketWidth } from '../../history.ts';
 import { boundaries, fixed } from './calendar.ts';
 
 const at = (iso: string): number => Date.parse(iso.length < 12 ? `${iso}T00:00Z` : `${iso}Z`) * 1000;

@@ -1,6 +1,7 @@
 // Where buckets begin: at local wall times, through changes of clocks and days that never were. Pure but for the zones'
 // rules, which Intl knows. Called by the queries; the pages ask for days, weeks and months of the plant's own time.
-import type { BucketWidth, Micros } from '../../model.ts';
+import type { BucketWidth } from '../../history.ts';
+import type { Micros } from '../../model.ts';
 
 const SECOND = 1_000_000;
 const HOUR = 3600 * SECOND;

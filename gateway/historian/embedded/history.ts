@@ -1,6 +1,7 @@
 // The reading side of history.db: the `Historian` of the model, in the reader thread. Checks what is asked, walks through
 // each tag's past and answers; every question is bounded in rows, cells and time, and ends soon when it is called off.
-import type { AggregateSeries, BucketSeries, Clock, Historian, Micros } from '../../model.ts';
+import type { AggregateSeries, BucketSeries, Historian } from '../../history.ts';
+import type { Clock, Micros } from '../../model.ts';
 import { boundaries, fixed } from './calendar.ts';
 import type { Boundaries } from './calendar.ts';
 import { Cells } from './cells.ts';

@@ -1,6 +1,7 @@
 // What a tag's values were for how long: the spans of each state, and the time above and below a limit. Sinks of the walk
 // through a tag's past; pure. A value holds until the next sample; after a bad one nothing is known until a good one.
-import type { LimitTime, Micros, Quality, StateSeries, StateSpan, Value } from '../../model.ts';
+import type { LimitTime, StateSeries, StateSpan } from '../../history.ts';
+import type { Micros, Quality, Value } from '../../model.ts';
 import { quality } from '../../model.ts';
 import { figure, figureAt, valueAt } from './series.ts';
 import type { Series } from './series.ts';

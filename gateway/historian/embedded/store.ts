@@ -2,7 +2,8 @@
 // reader sees them at once, until their chunks are written; the position goes into the same transaction, so that a kill
 // costs nothing and stores nothing twice: frames from the position on come again, and what is in chunks is known.
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Frame, Micros, Sample, Stored, ValueType } from '../../model.ts';
+import type { Frame, Micros, Sample, ValueType } from '../../model.ts';
+import type { Stored } from '../../consumer.ts';
 import { Account } from './account.ts';
 import type { Settled } from './account.ts';
 import { keepable } from './chunks.ts';

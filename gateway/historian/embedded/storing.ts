@@ -1,5 +1,6 @@
 // What the store of the built-in historian is given, what it does and what it says of itself: the writer's view of it.
-import type { Clock, Consumer, Frame, Stored, ValueType } from '../../model.ts';
+import type { Clock, Frame, ValueType } from '../../model.ts';
+import type { Consumer, Stored } from '../../consumer.ts';
 import type { Settled } from './account.ts';
 import type { OpenMemory } from './open.ts';
 

@@ -5,7 +5,8 @@ import { constants } from 'node:fs';
 import { open, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { Status, quality } from '../../model.ts';
-import type { ForwardContext, ForwardKind, Forwarder, Sample } from '../../model.ts';
+import type { ForwardContext, ForwardKind, Forwarder } from '../../consumer.ts';
+import type { Sample } from '../../model.ts';
 import { holds, readPlace, syncFolder, withFrame, writePlace } from './place.ts';
 import type { Place } from './place.ts';
 

@@ -1,7 +1,8 @@
 // The consumer that keeps every sample and event in PostgreSQL: one transaction a write, an upsert a table, so that
 // frames sent again change nothing. Run by a pump in the egress worker. A row the database refuses for good goes to the
 // dead letters; whatever else it cannot take is thrown and comes again, on a new connection with credentials read anew.
-import type { ForwardContext, ForwardKind, Forwarder, Frame, Stored } from '../../model.ts';
+import type { ForwardContext, ForwardKind, Forwarder, Stored } from '../../consumer.ts';
+import type { Frame } from '../../model.ts';
 import { credentials } from '../credentials.ts';
 import { deadLetters } from '../dead-letters.ts';
 import type { DeadLetter } from '../dead-letters.ts';

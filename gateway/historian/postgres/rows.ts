@@ -1,6 +1,7 @@
 // Frames as rows: which table a value belongs to, one row per key, and columns as PostgreSQL's array literals.
 // Pure; used by forwarder.ts, which sends a table's rows as one statement.
-import type { ForwardTag, Frame, GatewayEvent, Micros, Sample, Value, ValueType } from '../../model.ts';
+import type { ForwardTag } from '../../consumer.ts';
+import type { Frame, GatewayEvent, Micros, Sample, Value, ValueType } from '../../model.ts';
 import { eventColumns, eventRow } from '../events.ts';
 import type { EventRow } from '../events.ts';
 import { columnsOf } from './schema.ts';

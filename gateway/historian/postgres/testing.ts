@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { systemClock } from '../../clock.ts';
-import type { ForwardContext, ValueType } from '../../model.ts';
+import type { ForwardContext } from '../../consumer.ts';
+import type { ValueType } from '../../model.ts';
 import { findProgram } from '../../test/needs.ts';
 
 export const password = 'first secret';

@@ -2,7 +2,8 @@
 // may be sent again. Runs in the egress thread; one request in flight, each of one table, so that it is one transaction.
 // Nothing is given up but rows that the server refuses by themselves: those are kept as dead letters.
 import { join } from 'node:path';
-import type { ForwardContext, ForwardKind, Forwarder, Frame, Stored } from '../../model.ts';
+import type { ForwardContext, ForwardKind, Forwarder, Stored } from '../../consumer.ts';
+import type { Frame } from '../../model.ts';
 import { credentialFaults, credentials } from '../credentials.ts';
 import type { CredentialSettings } from '../credentials.ts';
 import { deadLetters } from '../dead-letters.ts';

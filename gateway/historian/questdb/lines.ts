@@ -3,7 +3,8 @@
 // kept as bytes; numbers and times, which are in every line, are written here: the client knows no integer past 2^53.
 import { createBuffer } from '@questdb/nodejs-client';
 import type { SenderOptions } from '@questdb/nodejs-client';
-import type { ForwardTag, GatewayEvent, Sample, Value } from '../../model.ts';
+import type { ForwardTag } from '../../consumer.ts';
+import type { GatewayEvent, Sample, Value } from '../../model.ts';
 import { eventColumns, eventRow } from '../events.ts';
 import { shapes } from './schema.ts';
 import type { Table } from './schema.ts';

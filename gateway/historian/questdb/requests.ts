@@ -1,6 +1,7 @@
 // Frames as requests to QuestDB: rows of one table each, in order, bounded, encoded only when the one before is sent.
 // Called by the forwarder. Says what was left out, and gives a row the form in which dead letters are kept.
-import type { ForwardTag, Frame } from '../../model.ts';
+import type { ForwardTag } from '../../consumer.ts';
+import type { Frame } from '../../model.ts';
 import type { DeadRow } from '../dead-letters.ts';
 import { lineOf } from '../file/file.ts';
 import { Lines, place } from './lines.ts';

@@ -7,7 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../clock.ts';
-import type { ForwardContext, ForwardTag, Frame, GatewayEvent, Sample, ValueType } from '../../model.ts';
+import type { ForwardContext, ForwardTag } from '../../consumer.ts';
+import type { Frame, GatewayEvent, Sample, ValueType } from '../../model.ts';
 import { questdbServer } from './server.ts';
 import type { QuestdbServer, ServerOptions } from './server.ts';
 
