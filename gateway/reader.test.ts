@@ -61,6 +61,10 @@ test('a sample is in every answer within a second of its arrival, and a question
   expect(await reader.latest([tag])).toEqual([{ tag, t, value: 3, status: 0 }]);
   await expect(reader.aggregate(ask, AbortSignal.abort())).rejects.toThrow(/abort/);
   await expect(reader.aggregate({ ...ask, zone: 'Nowhere' })).rejects.toThrow(RangeError);
+  // A question that cannot cross to the thread is the caller's error, once: calling it off later rejects nothing more.
+  const off = new AbortController();
+  await expect(reader.aggregate({ ...ask, width: Object as never }, off.signal)).rejects.toThrow(/cloned/);
+  off.abort();
   await reader.close();
   await writer.close();
   folder.remove();

@@ -129,7 +129,13 @@ export function startThread(
         resolve: (value) => (done(), answer.resolve(value)),
         reject: (error) => (done(), answer.reject(error)),
       });
-      worker.postMessage({ kind: 'call', id, method, body } satisfies ToThread, how.transfer ?? []);
+      try {
+        worker.postMessage({ kind: 'call', id, method, body } satisfies ToThread, how.transfer ?? []);
+      } catch (error) {
+        // What cannot be sent is the caller's to hear, and nobody waits for it any more.
+        waiting.get(id)?.reject(error as Error);
+        waiting.delete(id);
+      }
       return answer.promise as Promise<T>;
     },
     post(method, body, transfer = []) {

@@ -194,7 +194,7 @@ test('ranges and widths as people write them', () => {
     'month',
     250e3,
   ]);
-  for (const wrong of ['0m', 'm', '5', '-5m', '1e9h', 'fortnight'])
+  for (const wrong of ['0m', 'm', '5', '-5m', '1e9h', 'fortnight', 'constructor', '__proto__'])
     expect(() => widthOf(wrong), wrong).toThrow('width');
 });
 

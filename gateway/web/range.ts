@@ -41,11 +41,19 @@ function momentOf(text: string, field: string, now: Micros, zone: Zone): Micros 
 }
 
 const calendar = ['hour', 'day', 'week', 'month', 'year'] as const;
-const names: Record<string, BucketWidth> = { '1d': 'day', '1w': 'week', '1M': 'month', '1y': 'year' };
+const names = new Map<string, BucketWidth>([
+  ...calendar.map((unit) => [unit, unit] as const),
+  ...([
+    ['1d', 'day'],
+    ['1w', 'week'],
+    ['1M', 'month'],
+    ['1y', 'year'],
+  ] as const),
+]);
 
 /** `5m`, `1h`, `250ms`, or a unit of the calendar; a day, week, month or year is the zone's own, whatever it lasts. */
 export function widthOf(text: string): BucketWidth {
-  const named = calendar.find((unit) => unit === text) ?? names[text];
+  const named = names.get(text);
   if (named !== undefined) return named;
   const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text);
   const width = match ? Number(match[1]) * (units[match[2] ?? ''] ?? 0) : 0;

@@ -130,6 +130,7 @@ describe('items', () => {
     [item('mode', 1e20), {}, 'bad value'],
     [item('flow', 12, { status: 5e9 }), {}, 'bad status'],
     [item('flow', 12, { quality: 'fine' }), {}, 'bad status'],
+    [item('flow', 12, { quality: 'constructor' }), {}, 'bad status'],
     [item('flow', 12, { timestamp: now + 1 }), {}, 'in the future'],
     [item('flow', 12, { timestamp: 1 }), {}, 'bad time'],
     [{ ...item('flow', 12), tag: 7 }, {}, 'unknown tag'],

@@ -54,7 +54,11 @@ export interface Item {
 const earliest = Date.UTC(1990, 0, 1) * 1000;
 /** How far outside its operating range and limits a value is still believed, in widths of that range. */
 const beyond = 10;
-const qualities: Record<string, number> = { good: Status.good, uncertain: Status.uncertain, bad: Status.bad };
+const qualities = new Map<string, number>([
+  ['good', Status.good],
+  ['uncertain', Status.uncertain],
+  ['bad', Status.bad],
+]);
 
 /** @param textual values are text, as in CSV, and mean what the tag's type makes of them; `comma` is then a decimal point too. */
 export function readingOf(item: Item, rules: Rules, textual?: { comma: boolean }): Reading | Fault | typeof skipped {
@@ -115,11 +119,11 @@ export function possible(tag: Tag): { low: number; high: number } | undefined {
 function statusOf({ status, quality: word }: Item): number | undefined {
   if (status === undefined || status === null || status === '') {
     if (word === undefined || word === null || word === '') return Status.good;
-    return typeof word === 'string' ? qualities[word.trim().toLowerCase()] : undefined;
+    return typeof word === 'string' ? qualities.get(word.trim().toLowerCase()) : undefined;
   }
   if (typeof status === 'string') {
     const text = status.trim().toLowerCase();
-    if (!/^(\d{1,10}|0x[\da-f]{1,8})$/.test(text)) return qualities[text];
+    if (!/^(\d{1,10}|0x[\da-f]{1,8})$/.test(text)) return qualities.get(text);
     status = Number(text);
   }
   const fits = typeof status === 'number' && Number.isInteger(status) && status >= 0 && status <= 0xffff_ffff;
