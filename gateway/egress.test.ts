@@ -1,17 +1,13 @@
 // The egress thread over a real journal and a real file: what is appended on main arrives once, whatever dies in between.
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { Egress, EgressOptions } from './egress.ts';
 import { forwardToFile, forwarded } from './test/forward.ts';
-import { eventually, scratch } from './test/rig.ts';
+import { folder } from './test/folder.ts';
+import { eventually } from './test/rig.ts';
 import { openWriter } from './writer.ts';
 import type { Writer } from './writer.ts';
-
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
 
 const id = 'north/pump-1/flow';
 /** Young enough for any retention. */
@@ -22,7 +18,7 @@ async function open(
   journalCap?: number,
 ): Promise<{ writer: Writer; append(from: number, to: number): Promise<void> }> {
   const writer = await openWriter({ dataDir, journalCap, onDeath: (error) => expect.fail(error.message) });
-  cleanups.push(() => writer.close());
+  onTestFinished(() => writer.close());
   const { indexes, revision } = await writer.assign([{ id, type: 'double' }]);
   const tag = indexes.get(id) ?? -1;
   await writer.use([{ index: tag, id, type: 'double' }], revision);
@@ -43,7 +39,7 @@ async function open(
 }
 async function forward(dataDir: string, writer: Writer, more: Partial<EgressOptions> = {}): Promise<Egress> {
   const egress = await forwardToFile(dataDir, writer, { onDeath: (error) => expect.fail(error.message), ...more });
-  cleanups.push(() => egress.close());
+  onTestFinished(() => egress.close());
   return egress;
 }
 function numbersIn(path: string): number[] {
@@ -59,8 +55,7 @@ const settledAt = (writer: Writer, delivered: number) =>
   );
 
 test('arrives in the file once, through restarts of both threads, also when the file was moved away', async () => {
-  const { path: dataDir, remove } = scratch();
-  cleanups.push(remove);
+  const dataDir = folder();
   const out = join(dataDir, 'out.ndjson');
   const first = await open(dataDir);
   const egress = await forward(dataDir, first.writer);
@@ -88,8 +83,7 @@ test('arrives in the file once, through restarts of both threads, also when the 
 });
 
 test('a thread that dies again and again loses nothing and stores nothing twice', async () => {
-  const { path: dataDir, remove } = scratch();
-  cleanups.push(remove);
+  const dataDir = folder();
   const { writer, append } = await open(dataDir);
   const deaths: string[] = [];
   // It reports each second, so it is taken for dead soon after each start.
@@ -102,8 +96,7 @@ test('a thread that dies again and again loses nothing and stores nothing twice'
 }, 30_000);
 
 test('a store that cannot take anything is said, keeps what it is owed, and holds up nobody', async () => {
-  const { path: dataDir, remove } = scratch();
-  cleanups.push(remove);
+  const dataDir = folder();
   const { writer, append } = await open(dataDir);
   writeFileSync(join(dataDir, 'taken'), '');
   const egress = await forward(dataDir, writer, {
@@ -125,8 +118,7 @@ test('a store that cannot take anything is said, keeps what it is owed, and hold
 });
 
 test('a forwarder that is not configured any more is let go, once', async () => {
-  const { path: dataDir, remove } = scratch();
-  cleanups.push(remove);
+  const dataDir = folder();
   const first = await open(dataDir);
   await first.writer.attach(['file', 'elsewhere']);
   await first.append(0, 10);
@@ -141,8 +133,7 @@ test('a forwarder that is not configured any more is let go, once', async () => 
 });
 
 test('history waits while a store elsewhere is far behind, and goes on when that is let go', async () => {
-  const { path: dataDir, remove } = scratch();
-  cleanups.push(remove);
+  const dataDir = folder();
   const { writer, append } = await open(dataDir, 60_000);
   await writer.attach(['elsewhere']);
   await append(0, 6000);

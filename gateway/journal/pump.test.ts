@@ -2,7 +2,7 @@
 // ends with the ledger and with the source's own numbering.
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import type { Consumer, Stored } from '../consumer.ts';
 import type { Frame, Origin } from '../model.ts';
@@ -18,24 +18,19 @@ import { openSegments } from './segments.ts';
 import { readEnds, sharedEnds } from './shared.ts';
 import { scratch } from './testing.ts';
 
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
 type Write = (frames: readonly Frame[], signal: AbortSignal) => Promise<Stored | void>;
 
 /** A line that gives a numbered sample a second, the journal, and a store at the end of a pump. */
 function bed(how: Partial<PumpOptions> & { cap?: number; rate?: number; segmentBytes?: number } = {}) {
   const { cap = 1e9, segmentBytes = 4000, rate = 10_000, ...options } = how;
   const place = scratch();
-  cleanups.push(() => place.clear());
+  onTestFinished(() => place.clear());
   const clock = new ManualClock();
   const shared = sharedEnds();
   // Hours of syncs would take minutes.
   const files = { ...diskFiles, sync: () => Promise.resolve(), syncFolder: () => Promise.resolve() };
   const log = openSegments({ dataDir: place.dir, cap, segmentBytes, clock, shared, files });
-  cleanups.push(() => log.close());
+  onTestFinished(() => log.close());
   log.add('far', 1);
   const follower = new Follower({ files, folder: place.journal, ends: () => readEnds(shared) });
   const debt = new Debt({
@@ -88,7 +83,7 @@ function bed(how: Partial<PumpOptions> & { cap?: number; rate?: number; segmentB
   });
   const stop = new AbortController();
   const ended = pumping.run(stop.signal);
-  cleanups.push(async () => {
+  onTestFinished(async () => {
     stop.abort();
     await clock.advance(5000);
     await ended;

@@ -2,17 +2,14 @@
 // the backup is there without a hole, and the folder of a running gateway is refused.
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { importFile } from '../cli/import.ts';
 import { readLedger } from '../cli/ledger.ts';
 import { openReader } from '../reader.ts';
-import { eventually, scratch, startGateway, startProcess } from './rig.ts';
+import { folder } from './folder.ts';
+import { eventually, startGateway, startProcess } from './rig.ts';
 import type { Gateway } from './rig.ts';
 
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
 const tag = 'north/pump-1/flow';
 const never = new AbortController().signal;
 
@@ -49,20 +46,19 @@ async function penstock(...args: string[]): Promise<{ code: number | null; said:
 
 async function gatewayOn(config: string, data: string): Promise<Gateway> {
   const gateway = await startGateway('run', ['--config', config, '--log-level', 'warn'], data);
-  cleanups.push(() => gateway.stop());
+  onTestFinished(() => gateway.stop());
   return gateway;
 }
 
 test('a backup taken while readings come in is restored elsewhere without a hole', { timeout: 120_000 }, async () => {
-  const { path: folder, remove } = scratch();
-  cleanups.push(remove);
-  const config = plant(folder);
-  const [one, other, file] = [join(folder, 'one'), join(folder, 'other'), join(folder, 'saved.tar')];
+  const place = folder();
+  const config = plant(place);
+  const [one, other, file] = [join(place, 'one'), join(place, 'other'), join(place, 'saved.tar')];
   const first = await gatewayOn(config, one);
   const start = Date.now() - 3_600_000;
   let acknowledged = 0;
   let going = true;
-  const lines = join(folder, 'lines.ndjson');
+  const lines = join(place, 'lines.ndjson');
   const feeding = (async () => {
     while (going) {
       const rows = Array.from({ length: 400 }, (_, i) => {
@@ -121,7 +117,7 @@ test('a backup taken while readings come in is restored elsewhere without a hole
   expect(readdirSync(one).filter((name) => name.startsWith('backup-in-progress'))).toEqual([]);
 
   // Without a daemon the same, under the folder's lock; and over what is there, which is set aside.
-  const again = join(folder, 'again.tar');
+  const again = join(place, 'again.tar');
   expect((await penstock('backup', again, '--data', other)).code).toBe(0);
   const over = await penstock('restore', again, '--data', one);
   expect(over).toEqual({ code: 0, said: expect.stringMatching(/what was there lies in .*before-restore-/) as string });

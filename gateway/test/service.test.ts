@@ -4,23 +4,14 @@ import { spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterEach, expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { needs } from './needs.ts';
-import { eventually, root, scratch, startProcess } from './rig.ts';
+import { folder } from './folder.ts';
+import { eventually, root, startProcess } from './rig.ts';
 import type { Process } from './rig.ts';
 
 const unitFile = join(root, 'systemd', 'penstock.service');
 const dropIns = join(root, 'systemd', 'drop-ins');
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-function folder(): string {
-  const { path, remove } = scratch();
-  cleanups.push(remove);
-  return path;
-}
 
 /** The unit in a folder of its own, its programs where this clone has them, with some of the drop-ins. */
 function installed(names: string[] = [], change: (text: string) => string = (text) => text): string {
@@ -103,7 +94,7 @@ async function notifySocket(): Promise<{ path: string; heard: string[] }> {
   const path = join(folder(), 'notify');
   const child = spawn('python3', ['-c', listener, path], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = new Promise((resolve) => child.once('exit', resolve));
-  cleanups.push(async () => {
+  onTestFinished(async () => {
     child.kill();
     await exited;
   });
@@ -125,7 +116,7 @@ function run(notify: string, config: string, state: string): { gateway: Process;
     CONFIGURATION_DIRECTORY: config,
     STATE_DIRECTORY: state,
   });
-  cleanups.push(() => gateway.stop('SIGKILL'));
+  onTestFinished(() => gateway.stop('SIGKILL'));
   const stdout: string[] = [];
   gateway.child.stdout?.on('data', (part: Buffer) => stdout.push(part.toString()));
   return { gateway, stdout };

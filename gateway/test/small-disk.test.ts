@@ -4,31 +4,27 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, ftruncateSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { statfsSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { AlarmList, WireLedger } from '../web/wire.ts';
 import { startCounter, writeCounterPlant } from './counter.ts';
 import { drained, expectLedger } from './ledger.ts';
 import { needs } from './needs.ts';
-import { eventually, get, listen, scratch, startGateway, stream } from './rig.ts';
+import { folder } from './folder.ts';
+import { eventually, get, listen, startGateway, stream } from './rig.ts';
 
 interface Health {
   status: string;
   components: { name: string; state: string; reason: string }[];
 }
 
-const cleanups: (() => Promise<unknown> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
 /** A disk of 256 MB, and how others leave no more than a share of it free. */
 function smallDisk(folder: string): { path: string; leave(share: number): void } {
   const path = join(folder, 'disk');
   mkdirSync(path);
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256m', 'tmpfs', path]);
-  cleanups.push(() => void execFileSync('umount', [path]));
+  onTestFinished(() => void execFileSync('umount', [path]));
   const fd = openSync(join(path, 'others'), 'w');
-  cleanups.push(() => closeSync(fd));
+  onTestFinished(() => closeSync(fd));
   return {
     path,
     leave(share) {
@@ -45,12 +41,11 @@ function smallDisk(folder: string): { path: string; leave(share: number): void }
 needs('root', 'mount', 'umount')(
   'a disk that fills up and is freed again under the whole gateway: live goes on, what is shed is counted, no restart',
   async () => {
-    const { path: folder, remove } = scratch();
-    cleanups.push(remove);
-    const disk = smallDisk(folder);
+    const place = folder();
+    const disk = smallDisk(place);
     const counter = await startCounter();
-    cleanups.push(() => counter.close());
-    const config = join(folder, 'config');
+    onTestFinished(() => counter.close());
+    const config = join(place, 'config');
     writeCounterPlant(config, [counter.port]);
     const plant = join(config, 'plant.yaml');
     const limited = 'name: Counter 1, metrics: { number: { limits: { h: 10 } } } }';
@@ -58,9 +53,9 @@ needs('root', 'mount', 'umount')(
     const data = join(disk.path, 'data');
     const reserve = join(data, 'journal', 'reserve');
     const gateway = await startGateway('run', ['--config', config], data);
-    cleanups.push(() => gateway.stop());
+    onTestFinished(() => gateway.stop());
     const { heard, close } = await listen(gateway.mqttUrl, 'penstock/demo/line/counter-1/_data/number');
-    cleanups.push(close);
+    onTestFinished(close);
     const health = async () => {
       const response = await fetch(`${gateway.http}/health`);
       return { ...((await response.json()) as Health), code: response.status };
@@ -71,7 +66,7 @@ needs('root', 'mount', 'umount')(
     const shed = async () =>
       (await get<WireLedger>(`${gateway.http}/api/v1/ledger`)).sources.reduce((sum, source) => sum + source.shed, 0);
     const page = stream(`${gateway.http}/api/v1/stream?facility=line`);
-    cleanups.push(() => page.close());
+    onTestFinished(() => page.close());
     const goesOn = async () => {
       const before = [heard.length, page.events.length, counter.given.length];
       await eventually(

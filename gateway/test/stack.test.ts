@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { settingsSchema } from '../config/settings.ts';
 import { version as questdb } from '../historian/questdb/jar.ts';
@@ -15,17 +15,8 @@ import { contextOf, frameOf, tagOf, testServer } from '../historian/questdb/test
 import { Broker } from '../mqtt/broker.ts';
 import { Status } from '../status.ts';
 import { needs } from './needs.ts';
-import { eventually, root, scratch } from './rig.ts';
-
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-function folder(): string {
-  const { path, remove } = scratch();
-  cleanups.push(remove);
-  return path;
-}
+import { folder } from './folder.ts';
+import { eventually, root } from './rig.ts';
 
 interface Service {
   image: string;
@@ -132,7 +123,7 @@ needs('mosquitto', 'mosquitto_sub')(
       new Status({ debug() {}, info() {}, warn() {}, error() {} }),
     );
     const { port: gateway } = await broker.listen();
-    cleanups.push(() => broker.close());
+    onTestFinished(() => broker.close());
     const own = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => own.once('listening', resolve));
     const { port } = own.address() as AddressInfo;
@@ -146,7 +137,7 @@ needs('mosquitto', 'mosquitto_sub')(
       .replace('/mosquitto/data/', `${dir}/data/`);
     writeFileSync(file, conf);
     const mosquitto = spawn('mosquitto', ['-c', file], { stdio: 'ignore' });
-    cleanups.push(async () => {
+    onTestFinished(async () => {
       const gone = new Promise((resolve) => mosquitto.once('exit', resolve));
       if (mosquitto.exitCode === null && mosquitto.kill()) await gone;
     });
@@ -196,13 +187,13 @@ needs('java', 'mvn')(
   { timeout: 120_000 },
   async () => {
     const server = await testServer();
-    cleanups.push(() => server.remove());
+    onTestFinished(() => server.remove());
     const tags = [tagOf(0, 'north/pump-1/flow'), tagOf(1, 'north/pump-1/starts', 'integer')];
     const forwarder = questdbForwarder.create(
       { url: server.url, wire: '', user: server.user, passwordFile: server.passwordFile, passwordCommand: '' } as never,
       contextOf(server.dir, tags),
     );
-    cleanups.push(() => forwarder.close());
+    onTestFinished(() => forwarder.close());
     const now = Math.floor(Date.now() / 1000) * 1_000_000;
     const samples = [
       ...Array.from({ length: 60 }, (_, i) => ({

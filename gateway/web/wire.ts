@@ -1,8 +1,9 @@
 // What crosses the wire between web/ and the dashboard: types alone, no code.
 // REST bodies carry ISO 8601 times; the stream carries ms since the epoch and is columnar, because it is sent every second.
+// The dashboard imports nothing else of the gateway, so what it needs of the vocabulary is handed on from here.
+import type { Alarm, AlarmTransition, Quality, Severity, SourceCounts } from '../model.ts';
 
-export type Severity = 'low' | 'medium' | 'high' | 'critical';
-export type Quality = 'good' | 'uncertain' | 'bad';
+export type { Quality, Severity };
 export type MachineStatus = 'operational' | 'warning' | 'down' | 'maintenance' | 'offline';
 export type WireValue = number | boolean | string | null;
 
@@ -104,30 +105,10 @@ export interface SummaryKpi {
   /** Site aggregate over the last hour, oldest first, null where there was no data. */
   spark: (number | null)[];
 }
-export interface WireAlarm {
-  key: string;
-  event: string;
+/** An alarm as the gateway has it, its times ms since the epoch, with the words a page shows for its place. */
+export interface WireAlarm extends Omit<Alarm, 'name' | 'site'> {
   facility: string;
-  asset?: string;
   assetName?: string;
-  tag?: string;
-  device?: string;
-  kind: 'limit' | 'state' | 'stale' | 'quality' | 'comm' | 'clock';
-  level?: 'll' | 'l' | 'h' | 'hh';
-  severity: Severity;
-  active: boolean;
-  unacked: boolean;
-  /** ms since the epoch. */
-  raisedAt: number;
-  clearedAt?: number;
-  ackedAt?: number;
-  ackedBy?: string;
-  shelvedUntil?: number;
-  comment?: string;
-  value?: WireValue;
-  limit?: number;
-  unit?: string;
-  message: string;
 }
 /** GET /api/v1/dashboard/summary/:facility?hours=1..48 */
 export interface Summary {
@@ -181,15 +162,8 @@ export interface WireLedger {
   consumers: LedgerConsumer[];
 }
 /** received + made = rejected + filtered + shed + journalled + merged, and journalled = inJournal. */
-export interface LedgerSource {
+export interface LedgerSource extends SourceCounts {
   source: string;
-  received: number;
-  made: number;
-  rejected: number;
-  filtered: number;
-  shed: number;
-  journalled: number;
-  merged: number;
   /** The journal's own count of what it has taken from this source. */
   inJournal: number;
   holds: boolean;
@@ -272,7 +246,7 @@ export interface StreamDelta {
   st?: Record<string, MachineStatus>;
 }
 export interface StreamAlarm {
-  op: 'raise' | 'escalate' | 'ease' | 'clear' | 'ack' | 'shelve' | 'unshelve';
+  op: AlarmTransition;
   a: WireAlarm;
 }
 export interface StreamDict {
