@@ -1,19 +1,25 @@
 // How history is asked: the read interface, its queries and their answers. historian/ answers, web/ and the command line ask.
 import type { Micros, Quality, Value } from './model.ts';
 
-export interface RawSeries {
+/** Said with an answer of which a part could not be had just now; absent when it is whole. */
+export interface Lacking {
+  /** In words: which part, and why. */
+  incomplete?: string;
+  /** With it: that part lies before this. */
+  incompleteUntil?: Micros;
+}
+
+export interface RawSeries extends Lacking {
   tag: number;
   t: Micros[];
   value: Value[];
   status: number[];
   /** True when the limit of rows cut it short. */
   more: boolean;
-  /** In words, which part of the range could not be had just now, and why; absent when it is whole. */
-  incomplete?: string;
 }
 
 /** Buckets of one tag, columnar; a bucket without a good value has n = 0 and nulls: a gap is a gap. */
-export interface BucketSeries {
+export interface BucketSeries extends Lacking {
   tag: number;
   /** Start of each bucket. */
   t: Micros[];
@@ -21,21 +27,17 @@ export interface BucketSeries {
   min: (number | null)[];
   avg: (number | null)[];
   max: (number | null)[];
-  /** As in `RawSeries`. */
-  incomplete?: string;
 }
 
 /** Buckets as finished JSON, made where the query runs, so that a page's answer costs main no more than a copy. */
-export interface BucketText {
+export interface BucketText extends Lacking {
   /** UTF-8 of the array of bucket starts, ms since the epoch. */
   t: Uint8Array;
   /** For each column asked, in that order: UTF-8 of `"min":[…],"avg":[…],"max":[…]`, rounded to its decimal places. */
   columns: Uint8Array[];
-  /** As in `RawSeries`. */
-  incomplete?: string;
 }
 
-export interface Kpi {
+export interface Kpi extends Lacking {
   tag: number;
   n: number;
   min: number | null;
@@ -57,7 +59,7 @@ export interface AggregateQuery {
 }
 
 /** All figures of a tag's buckets, columnar. The value held from before a bucket counts in `mean` and `share` alone. */
-export interface AggregateSeries {
+export interface AggregateSeries extends Lacking {
   tag: number;
   /** Start of each bucket, and where the last one ends. */
   t: Micros[];
@@ -84,7 +86,7 @@ export interface StateSpan {
   value: Value;
   quality: Quality | 'none';
 }
-export interface StateSeries {
+export interface StateSeries extends Lacking {
   tag: number;
   spans: StateSpan[];
   /** Time spent in each good value, µs, longest first. */
@@ -93,7 +95,7 @@ export interface StateSeries {
 }
 
 /** How long a good value was above and below a limit, and how long there was one at all, µs. */
-export interface LimitTime {
+export interface LimitTime extends Lacking {
   tag: number;
   above: Micros;
   below: Micros;

@@ -14,6 +14,7 @@ import type {
   BucketText,
   Historian,
   Kpi,
+  Lacking,
   LimitTime,
   RawSeries,
   StateSeries,
@@ -49,7 +50,7 @@ interface PackedBuckets {
     min: Float64Array<ArrayBuffer>;
     avg: Float64Array<ArrayBuffer>;
     max: Float64Array<ArrayBuffer>;
-    incomplete?: string;
+    lacking: Lacking;
   }[];
 }
 
@@ -95,14 +96,14 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
       const t = Array.from(packed.t);
       const nulls = (values: Float64Array): (number | null)[] =>
         Array.from(values, (value) => (Number.isNaN(value) ? null : value));
-      return packed.series.map(({ tag, n, min, avg, max, incomplete }) => ({
+      return packed.series.map(({ tag, n, min, avg, max, lacking }) => ({
         tag,
+        ...lacking,
         t,
         n: Array.from(n),
         min: nulls(min),
         avg: nulls(avg),
         max: nulls(max),
-        ...(incomplete === undefined ? {} : { incomplete }),
       }));
     },
     bucketText: (columns, from, to, width, signal) =>
@@ -127,17 +128,21 @@ function pack(series: readonly BucketSeries[]): Moved {
     Float64Array.from(values, (value) => value ?? NaN);
   const packed: PackedBuckets = {
     t: column(series[0]?.t ?? []),
-    series: series.map(({ tag, n, min, avg, max, incomplete }) => ({
+    series: series.map(({ tag, n, min, avg, max, ...lack }) => ({
       tag,
+      lacking: lackOf(lack),
       n: column(n),
       min: column(min),
       avg: column(avg),
       max: column(max),
-      ...(incomplete === undefined ? {} : { incomplete }),
     })),
   };
   const buffers = packed.series.flatMap(({ n, min, avg, max }) => [n.buffer, min.buffer, avg.buffer, max.buffer]);
   return new Moved(packed, [packed.t.buffer, ...buffers]);
+}
+
+function lackOf({ incomplete, incompleteUntil }: Lacking): Lacking {
+  return incomplete === undefined ? {} : { incomplete, incompleteUntil };
 }
 
 interface Column {
@@ -149,9 +154,9 @@ interface Column {
 function asText(columns: readonly Column[], series: readonly BucketSeries[]): Moved {
   const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
   const byTag = new Map(series.map((one) => [one.tag, one]));
-  const { incomplete } = series[0] ?? {};
+  const lacking = series.find(({ incomplete }) => incomplete !== undefined);
   const text = {
-    ...(incomplete === undefined ? {} : { incomplete }),
+    ...(lacking && lackOf(lacking)),
     t: bytes(JSON.stringify((series[0]?.t ?? []).map((t) => t / 1000))),
     columns: columns.map(({ tag, places }) => {
       const rounded = (values: readonly (number | null)[] = []) => values.map((value) => round(value, 10 ** places));

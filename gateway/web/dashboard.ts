@@ -28,12 +28,16 @@ export interface AskedCurve {
   assets?: string | string[];
 }
 type History = { window: Window; spark: (number | null)[] };
+interface Figures {
+  of: Map<string, History>;
+  incomplete?: string;
+}
 
 export class Dashboard {
   readonly #historian: Historian;
   readonly #present: Present;
   readonly #clock: Clock;
-  readonly #shared = new Map<string, { until: number; answer: Promise<Map<string, History>> }>();
+  readonly #shared = new Map<string, { until: number; answer: Promise<Figures> }>();
 
   constructor(historian: Historian, present: Present, clock: Clock) {
     this.#historian = historian;
@@ -42,7 +46,7 @@ export class Dashboard {
   }
 
   async summary(catalog: Catalog, site: Site, hours: number): Promise<Summary> {
-    const history = await this.#history(catalog, site, hours);
+    const { of: history, incomplete } = await this.#history(catalog, site, hours);
     const alarms = this.#present.alarms().filter((alarm) => alarm.site === site.id);
     const severities = tagSeverities(alarms);
     const counts: Record<MachineStatus, number> = { operational: 0, warning: 0, down: 0, maintenance: 0, offline: 0 };
@@ -58,6 +62,7 @@ export class Dashboard {
       counts,
       alarms: countBySeverity(alarms),
       kpis: [...kpiTags(site)].map(([metric, tags]) => this.#kpi(metric, tags, history.get(metric))),
+      ...(incomplete === undefined ? {} : { incomplete }),
       insights: alarms.map((alarm) => wireAlarm(alarm, catalog)).sort(byUrgency),
       assets,
     };
@@ -103,7 +108,7 @@ export class Dashboard {
   }
 
   /** History's part of a summary: the slow one, shared by all who ask within a few seconds. */
-  #history(catalog: Catalog, site: Site, hours: number): Promise<Map<string, History>> {
+  #history(catalog: Catalog, site: Site, hours: number): Promise<Figures> {
     const key = `${catalog.revision}/${site.id}/${hours}`;
     const now = this.#clock.mono();
     for (const [old, { until }] of this.#shared) if (until <= now) this.#shared.delete(old);
@@ -121,10 +126,10 @@ export class Dashboard {
     return shared.answer;
   }
 
-  async #figures(site: Site, hours: number): Promise<Map<string, History>> {
+  async #figures(site: Site, hours: number): Promise<Figures> {
     const groups = kpiTags(site);
     const tags = [...groups.values()].flat();
-    if (tags.length === 0) return new Map();
+    if (tags.length === 0) return { of: new Map() };
     const now = this.#clock.micros();
     const width = widthMinutes(hours, tags.length, 5) * minute;
     const sparkWidth = widthMinutes(1, tags.length, sparkMinutes) * minute;
@@ -141,7 +146,8 @@ export class Dashboard {
       figures.set(metric, { window: windowOf(slice(long), aggregate), spark: course(slice(spark), aggregate) });
       at += group.length;
     }
-    return figures;
+    const lacking = long.find(({ incomplete }) => incomplete !== undefined);
+    return { of: figures, ...(lacking && { incomplete: lacking.incomplete }) };
   }
 
   /** In the order of the tags, whatever order the historian answers in. */

@@ -140,6 +140,7 @@ export const SummarySchema = Type.Object({
       spark: Type.Array(nullableNumber),
     }),
   ),
+  incomplete: Type.Optional(Type.String()),
   insights: Type.Array(AlarmSchema),
   assets: Type.Array(
     Type.Object({
@@ -163,6 +164,7 @@ export const TimeseriesSchema = Type.Object({
   to: Type.String(),
   bucketMinutes: Type.Number(),
   incomplete: Type.Optional(Type.String()),
+  incompleteUntil: Type.Optional(Type.Number()),
   t: Type.Array(Type.Number()),
   series: Type.Array(
     Type.Object({

@@ -1,7 +1,7 @@
 // One metric of every asset of a site over time, as the bytes of its answer. The columns come finished from the reader
 // thread; here they are only put between the names. Used by dashboard.ts.
 import type { Site } from '../catalog.ts';
-import type { Historian } from '../history.ts';
+import type { Historian, Lacking } from '../history.ts';
 import type { Timeseries } from './wire.ts';
 
 /** Most buckets in one question: the reader stays free for others in between. */
@@ -50,17 +50,18 @@ export async function timeseries(
   const count = (to - from) / width;
 
   let t: Uint8Array | undefined;
-  let incomplete: string | undefined;
+  let lacking: Lacking = {};
   const columns: Uint8Array[] = [];
   const atOnce = Math.max(1, Math.floor(cells / count));
   for (let at = 0; at < tags.length; at += atOnce) {
     const part = tags.slice(at, at + atOnce).map((tag) => ({ tag: tag.index, places: tag.decimals + finer }));
     const text = await historian.bucketText(part, from, to, width, signal);
     t ??= text.t;
-    incomplete ??= text.incomplete;
+    lacking = lacking.incomplete === undefined ? text : lacking;
     columns.push(...text.columns);
   }
 
+  const { incomplete, incompleteUntil } = lacking;
   const head: Omit<Timeseries, 't' | 'series'> = {
     facility: site.id,
     metric,
@@ -71,6 +72,7 @@ export async function timeseries(
     to: new Date(to / 1000).toISOString(),
     bucketMinutes: curve.width / 60_000,
     ...(incomplete === undefined ? {} : { incomplete }),
+    ...(incompleteUntil === undefined ? {} : { incompleteUntil: incompleteUntil / 1000 }),
   };
   const names = new Map(site.assets.map((asset) => [asset.path, asset.name]));
   const parts: Uint8Array[] = [Buffer.from(`${open(head)},"t":`), t ?? Buffer.from('[]'), Buffer.from(',"series":[')];

@@ -118,6 +118,8 @@ export interface Summary {
   counts: Record<MachineStatus, number>;
   alarms: Record<Severity, number>;
   kpis: SummaryKpi[];
+  /** In words, what the figures over the hours lack and why, as in `Timeseries`. */
+  incomplete?: string;
   insights: WireAlarm[];
   assets: SummaryAsset[];
 }
@@ -133,8 +135,10 @@ export interface Timeseries {
   from: string;
   to: string;
   bucketMinutes: number;
-  /** What is missing because the store that has it does not answer, and why. */
+  /** In words, what is missing because the store that has it does not answer, and why; absent when all is there. */
   incomplete?: string;
+  /** With `incomplete`: what is missing lies before this, ms since the epoch. */
+  incompleteUntil?: number;
   /** ms since the epoch: start of each bucket; every bucket of the range is there. */
   t: number[];
   series: {
