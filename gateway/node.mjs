@@ -43,8 +43,12 @@ const [script, ...rest] = asCommand ? [join(root, 'gateway', 'main.ts'), ...give
 const semiSpace = '--max-semi-space-size=8';
 const frugal = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
 
-if (node === process.execPath) {
-  // Too late for this thread, in time for the workers.
+if (node === process.execPath && process.env.MALLOC_ARENA_MAX === undefined && process.platform !== 'win32') {
+  // malloc reads its environment once, at the start: the same process begins again with it.
+  const args = [process.execPath, ...process.execArgv, semiSpace, ...process.argv.slice(1)];
+  process.execve(process.execPath, args, { ...frugal, ...process.env });
+} else if (node === process.execPath) {
+  // Too late for this thread if it came without the flag, in time for the workers.
   setFlagsFromString(semiSpace);
   process.argv = [process.execPath, resolve(script), ...rest];
   await import(pathToFileURL(resolve(script)).href);

@@ -38,3 +38,20 @@ test('without one: what is needed, what is there, what to do; exit 78', () => {
     /^penstock needs Node 24\.15 or newer; this is 20\.20\.2, .* install Node 24 and run the command again\.$/,
   );
 });
+
+test('under a Node that is new enough the same process begins again with the memory settings, once', () => {
+  const folder = scratch();
+  const script = join(folder.path, 'said.ts');
+  writeFileSync(
+    script,
+    'console.log(JSON.stringify([process.env.MALLOC_ARENA_MAX, process.execArgv, process.argv.slice(2), process.ppid]));',
+  );
+  const { MALLOC_ARENA_MAX: _, ...env } = process.env;
+  const { stdout, stderr } = spawnSync(process.execPath, [join(root, 'gateway', 'node.mjs'), script, 'a b', '--c'], {
+    encoding: 'utf8',
+    env,
+  });
+  folder.remove();
+  expect(stderr).toBe('');
+  expect(JSON.parse(stdout)).toEqual(['1', ['--max-semi-space-size=8'], ['a b', '--c'], process.pid]);
+});
