@@ -135,7 +135,7 @@ export function openQuery(dataDir: string, clock: Pick<Clock, 'mono' | 'micros'>
           const last = from < to ? past.before(tag, to, open) : undefined;
           const n = good[0] as number;
           return {
-            ...{ tag, n, min: known(min[0]), avg: n === 0 ? null : (sum[0] as number) / n, max: known(max[0]) },
+            ...{ tag, n, min: known(min[0]), avg: known((sum[0] as number) / n), max: known(max[0]) },
             last: last && last.t >= from ? last : null,
           };
         },
@@ -160,7 +160,7 @@ function bounded(tags: number, buckets: number): void {
     );
 }
 
-const known = (value: number | undefined): number | null => (value === undefined || Number.isNaN(value) ? null : value);
+const known = (value = NaN): number | null => (Number.isFinite(value) ? value : null);
 const nulls = (values: Float64Array): (number | null)[] => Array.from(values, known);
 
 function bucketSeries(tag: number, { bounds, good, min, max, sum }: Cells): BucketSeries {

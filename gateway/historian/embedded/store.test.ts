@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '../../clock.ts';
 import type { Frame, Sample } from '../../model.ts';
+import { openQuery } from './history.ts';
 import { openStore } from './store.ts';
 import type { Store, StoreOptions } from './storing.ts';
 import { openMemory } from './open.ts';
@@ -101,7 +102,7 @@ const step = fc.oneof(
           back: fc.oneof({ weight: 3, arbitrary: fc.nat(8) }, fc.nat(2000)),
           value: fc.oneof(
             fc.integer({ min: -50, max: 50 }),
-            fc.constantFrom(null, 0.5, -0, NaN, true, 'off', 2n ** 60n),
+            fc.constantFrom(null, 0.5, -0, NaN, true, 'off', 2n ** 60n, 1.7e308, -1.7e308),
           ),
           bad: fc.nat(5),
         }),
@@ -220,6 +221,20 @@ test('a chunk that cannot be read any more is set aside, and keeps nobody from s
   db.close();
   expect(life.store.stats().damaged).toBe(1);
   expect([...(allHeld(life.dataDir).get(0) ?? [])]).toEqual([[start + 5.5e6, { value: 'late', status: 0 }]]);
+});
+
+test('values so large that no double holds their sum are kept, and keep nobody from storing', async () => {
+  const life = new Life();
+  const start = life.clock.micros();
+  await life.write(Array.from({ length: 900 }, (_, i) => sampleOf(0, start + i * 1e6, i % 4 < 2 ? 1.7e308 : -1.7e308)));
+  await life.pass(4000);
+  expect(life.store.stats()).toMatchObject({ trouble: '', open: 0 });
+  life.check();
+  const query = openQuery(life.dataDir, life.clock, life.memory);
+  const [kpi] = await query.kpis([0], start, start + 3600e6);
+  expect(kpi).toMatchObject({ n: 900, min: -1.7e308, max: 1.7e308, avg: null });
+  query.close();
+  await life.store.close();
 });
 
 test('more samples a second than a chunk holds stay in one chunk, the next second begins another', async () => {

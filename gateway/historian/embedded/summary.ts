@@ -18,6 +18,7 @@ export interface Summary {
   good: number;
   min: number;
   max: number;
+  /** This and `area` are Infinity where adding passed what a double holds. */
   sum: number;
   /** Value × time held, in value × seconds. */
   area: number;
@@ -79,10 +80,15 @@ export function summarize(series: Series, from = 0, to = series.n): Summary {
     if (value > max) max = value;
   }
   if (good === 0) min = max = NaN;
-  area /= SECOND;
   const [t0, t1] = [t[from] as number, t[to - 1] as number];
-  return { n: to - from, good, min, max, sum, area, known, t0, t1, first, last, held };
+  return {
+    ...{ n: to - from, good, min, max, sum: added(sum), area: added(area / SECOND) },
+    ...{ known, t0, t1, first, last, held },
+  };
 }
+
+/** Infinities of both signs add up to NaN, which no row takes for a sum. */
+const added = (sum: number): number => (Number.isFinite(sum) ? sum : Infinity);
 
 function figuresOf(series: Series, from: number, to: number): Float64Array {
   return Float64Array.from({ length: to - from }, (_none, i) => figureAt(series, from + i));
@@ -98,8 +104,8 @@ export function joined(earlier: Summary, later: Summary): Summary {
     good: earlier.good + later.good,
     min: least(earlier.min, later.min),
     max: -least(-earlier.max, -later.max),
-    sum: earlier.sum + later.sum,
-    area: earlier.area + later.area + (gap > 0 ? (earlier.held * gap) / SECOND : 0),
+    sum: added(earlier.sum + later.sum),
+    area: added(earlier.area + later.area + (gap > 0 ? (earlier.held * gap) / SECOND : 0)),
     known: earlier.known + later.known + gap,
     t0: earlier.t0,
     t1: later.t1,
