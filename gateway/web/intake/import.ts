@@ -86,6 +86,7 @@ export async function takeIn(
   let said = 0;
   let saidAt = since;
   let saying = Promise.resolve();
+  let waiting = false;
   const reach = async (): Promise<void> => {
     await saying;
     const { lines, end, accepted, rejected, skipped } = account;
@@ -94,13 +95,16 @@ export async function takeIn(
     said = lines;
     saidAt = clock.mono();
     // The next lines are read while the disk confirms these.
-    saying = (lastSeq === null ? Promise.resolve() : options.durable(lastSeq)).then(() => checkpoint(reached));
+    waiting = true;
+    saying = (lastSeq === null ? Promise.resolve() : options.durable(lastSeq))
+      .then(() => checkpoint(reached))
+      .finally(() => (waiting = false));
     saying.catch(() => {});
   };
+  // Faults are held until they are told, so they wait for the checkpoint before; lines are not, and go on meanwhile.
   const due = (): boolean =>
-    account.lines - said >= checkpointLines ||
     judge.faults.length >= checkpointFaults ||
-    clock.mono() - saidAt > checkpointMs;
+    (!waiting && (account.lines - said >= checkpointLines || clock.mono() - saidAt > checkpointMs));
 
   renew();
   const cutter = new LineCutter(ask.before);
