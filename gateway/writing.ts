@@ -5,6 +5,7 @@ import { systemClock } from './clock.ts';
 import type { OpenMemory } from './historian/embedded/open.ts';
 import { openStore } from './historian/embedded/store.ts';
 import type { StoreStats } from './historian/embedded/storing.ts';
+import { lowestSequence } from './journal/beginning.ts';
 import { Committer, intervals } from './journal/commit.ts';
 import type { Profile } from './journal/commit.ts';
 import type { Drop } from './journal/consumers.ts';
@@ -85,7 +86,8 @@ export function runWriter({ dataDir, cap, durability, profile, history, shared, 
   const known = Math.max(store.settled.position, Number(state.get('sequence') ?? 0));
   const losses = new Losses();
   const dropped = (drop: Drop): void => losses.add(drop);
-  const log = openSegments({ dataDir, cap, durability, known, clock, shared, dropped });
+  const lowest = lowestSequence(clock.now());
+  const log = openSegments({ dataDir, cap, durability, known, lowest, clock, shared, dropped });
   const { start } = log;
   state.set('sequence', String(start));
   // From its own position, not from this start: a kill may have come before the journal stored that it is there.

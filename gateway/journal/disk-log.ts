@@ -16,6 +16,8 @@ export interface SegmentsOptions extends Partial<Omit<Bounds, 'cap'>> {
   durability?: Durability;
   /** The highest sequence that anybody else remembers. */
   known?: number;
+  /** No frame of this run gets a lower one; 1 by default. */
+  lowest?: number;
   clock?: Clock;
   files?: Files;
   segmentBytes?: number;

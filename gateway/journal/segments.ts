@@ -40,7 +40,7 @@ export function openSegments(options: SegmentsOptions): DiskLog {
     samples: Math.max(found.totals.samples, positions?.totals.samples ?? 0),
   };
   const highest = Math.max(segments.at(-1)?.end ?? 0, positions?.next ?? 0, options.known ?? 0);
-  const start = highest === 0 ? 1 : highest + LEAP;
+  const start = Math.max(highest === 0 ? 1 : highest + LEAP, options.lowest ?? 1);
   let committing: Promise<void> | undefined;
 
   const saving = new Saving({

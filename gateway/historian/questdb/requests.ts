@@ -51,9 +51,13 @@ export function* requests(encoder: Encoder, { frames, tag: tagAt, skip, unwritab
         continue;
       }
       if (full(lines)) yield* sent(lines);
-      if (placed?.text === undefined) continue;
+      if (!tag || !sample || !placed) continue;
+      // A correction to no value also takes back an exact one that no LONG held.
+      const takenBack = frame.origin !== 'live' && tag.type === 'integer' && placed.value === null;
+      const text = placed.text ?? (takenBack ? null : undefined);
+      if (text === undefined) continue;
       const texts = into('readings_text');
-      encoder.sample(texts, tag as ForwardTag, sample as Frame['samples'][0], placed.text, of);
+      encoder.sample(texts, tag, sample, text, of);
       if (full(texts)) yield* sent(texts);
     }
   }
