@@ -12,8 +12,10 @@ export default defineConfig({
     maxWorkers: 2,
     // Real devices, brokers and databases on a machine shared with others: one second try there, and the report says so.
     retry: process.env.CI ? 1 : 0,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Limits are there for what hangs: how long something takes says nothing where others use the same cores.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000, interval: 20 } },
     teardownTimeout: 20_000,
   },
 });

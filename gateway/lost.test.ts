@@ -1,3 +1,4 @@
+// How often the log tells of what a consumer lost, on a manual clock.
 import { expect, test } from 'vitest';
 import { ManualClock } from './clock.ts';
 import { sayLosses } from './lost.ts';

@@ -1,3 +1,4 @@
+// The writer and reader threads together over a real folder: what main appends is in history, and losses are told.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,9 +47,7 @@ test('what is appended on main is in history, through both threads and over a re
     last = seq;
     await writer.journal.durable(seq);
     const reader = await openReader({ dataDir: dir, open: writer.open, onDeath: failed });
-    await expect
-      .poll(async () => (await reader.raw(index, now - 1e9, now + 1, 1000)).t.length, { timeout: 3000 })
-      .toBe(100 * (round + 1));
+    await expect.poll(async () => (await reader.raw(index, now - 1e9, now + 1, 1000)).t.length).toBe(100 * (round + 1));
     const [buckets] = await reader.buckets([index], now - 1e9, now + 1, 60_000_000);
     expect(buckets?.n.reduce((a, b) => a + b, 0)).toBe(100 * (round + 1));
     expect((await reader.latest([index]))[0]?.t).toBe(now);

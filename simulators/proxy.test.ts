@@ -36,7 +36,7 @@ function client() {
   socket.on('error', (fault: NodeJS.ErrnoException) => (error = fault.code));
   socket.on('data', (part) => parts.push(part));
   const text = () => Buffer.concat(parts).toString();
-  return { socket, parts, text, closed, has: (wanted: string) => expect.poll(text, { timeout: 3000 }).toBe(wanted) };
+  return { socket, parts, text, closed, has: (wanted: string) => expect.poll(text).toBe(wanted) };
 }
 
 describe('proxy', () => {

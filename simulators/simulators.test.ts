@@ -197,7 +197,7 @@ describe('the process', () => {
     expect(seen).toContainEqual({ tag: seen[0]!.tag, t: temperature.t, v: temperature.value });
     for (const line of served) expect(line.t % 1_000_000).toBe(0);
     expect(served[0]!.t).toBeGreaterThanOrEqual(Date.parse(done.history.until) * 1000);
-  }, 20_000);
+  });
 
   test('a parent that goes takes it along; a busy port that was asked for is an error', async () => {
     const first = launch('--sites', 'boiler-house', '--port-base', '0', '--with-parent');
@@ -209,14 +209,14 @@ describe('the process', () => {
     first.closeInput();
     await first.ended;
     expect(first.code()).toBe(0);
-  }, 20_000);
+  });
 
   test('a wrong option is said in one line, with exit code 78', async () => {
     const child = launch('--spede', '2');
     await child.ended;
     expect(child.code()).toBe(78);
     expect(child.errors()).toMatch(/^simulators: Unknown option '--spede'[^\n]*\n$/);
-  }, 20_000);
+  });
 });
 
 interface TruthLine {

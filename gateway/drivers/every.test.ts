@@ -1,3 +1,4 @@
+// The ticker on a manual clock: the grid is kept, what was missed is skipped and counted, and it ends when told.
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import { every, phaseOf, sleep } from './every.ts';

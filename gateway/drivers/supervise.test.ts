@@ -1,3 +1,5 @@
+// A device under supervision, on a manual clock: edges told once, tried again in time, restarted only when it changed,
+// left behind when it ignores its abort; and requests that are answered, expire or fail.
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import { Status as Codes } from '../model.ts';

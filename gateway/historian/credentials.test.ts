@@ -1,3 +1,4 @@
+// Passwords and tokens by file and by command, real ones: read anew at each use, and errors that say what to do.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

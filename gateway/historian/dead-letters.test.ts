@@ -1,3 +1,4 @@
+// Rows that a store refused, in their file: kept with the reason, bounded, listed, and taken out once they are stored.
 import { appendFileSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// What of each kind of event becomes a column in the stores elsewhere. A table of cases.
 import { expect, test } from 'vitest';
 import type { Alarm, GatewayEvent } from '../model.ts';
 import { eventRow } from './events.ts';

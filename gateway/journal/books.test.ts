@@ -1,3 +1,4 @@
+// What a consumer's books store while a write is only partly durable. No file is read: its ends are given.
 import { expect, test } from 'vitest';
 import { Books, noneStored } from './books.ts';
 import { numbered } from './testing.ts';

@@ -1,3 +1,4 @@
+// How often the journal is synced, on a manual clock: by itself, for whoever waits, with `batch`, and after a failure.
 import { expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import { Committer } from './commit.ts';

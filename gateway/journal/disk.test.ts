@@ -1,3 +1,4 @@
+// Which step a free size means, on small and large disks and on the way back, and what is said at each. Tables.
 import { describe, expect, test } from 'vitest';
 import { journalCap, limitOf, nextStep, sayStep } from './disk.ts';
 import type { DiskStep } from './disk.ts';

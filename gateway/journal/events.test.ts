@@ -1,3 +1,4 @@
+// The events that are read back from a journal at a start: from which sequence on, and what is said when it cannot.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

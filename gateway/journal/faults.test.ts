@@ -1,3 +1,5 @@
+// The journal on a disk that fails: errors at each call, a disk that takes nothing for long, and power that goes at any
+// moment. Real files, with faults injected between the journal and them; after each the sums must hold.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import type { Stored } from '../consumer.ts';

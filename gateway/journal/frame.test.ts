@@ -1,3 +1,5 @@
+// The codec of frames: every batch comes back as it was, and no damage is taken for a frame. Property tests, and the
+// sizes that the bars name.
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

@@ -1,3 +1,4 @@
+// Which batches share a frame and which never may: a table of cases, read back from the bytes that were sent.
 import { expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import type { Batch, GatewayEvent, SourceCounts } from '../model.ts';

@@ -1,3 +1,4 @@
+// What the guard of the disk does at each step as space goes and comes, over a real log with a size that the test sets.
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';

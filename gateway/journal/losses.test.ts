@@ -1,3 +1,4 @@
+// Losses that belong together are told as one.
 import { expect, test } from 'vitest';
 import { Losses } from './losses.ts';
 

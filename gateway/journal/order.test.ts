@@ -1,3 +1,4 @@
+// In which order a consumer gets its frames after an outage: live first where it asked for it, everything once.
 import { expect, test } from 'vitest';
 import { inOrder } from './order.ts';
 import type { Order } from './order.ts';

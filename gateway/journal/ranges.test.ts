@@ -1,3 +1,4 @@
+// Lists of sequence ranges against a plain set of numbers, for any order of adding and taking away.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { minus, overlaps, owes, plus, without } from './ranges.ts';

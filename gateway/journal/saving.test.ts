@@ -1,3 +1,4 @@
+// How often positions are written to their file, few of them or very many, on a manual clock.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import { noneStored } from './books.ts';

@@ -1,3 +1,5 @@
+// The log on disk over its lives: kills, torn tails, flipped bytes, lost files, positions that cannot be read. Real
+// files; the contract that every log keeps runs here too.
 import { readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';

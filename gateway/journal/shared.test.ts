@@ -1,3 +1,4 @@
+// The ends of the journal in shared memory, read by another thread while they move.
 import { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { publisher, readEnds, sharedEnds } from './shared.ts';

@@ -1,3 +1,4 @@
+// A simulated disk of a few megabytes that others fill and free at any moment, under a whole journal: property test.
 import { expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import type { Drop } from './consumers.ts';

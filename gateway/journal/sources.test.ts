@@ -1,3 +1,5 @@
+// The accounts of the sources as the journal carries them: over kills, torn tails, dropped segments, damaged headers
+// and files of version 1.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';

@@ -1,3 +1,5 @@
+// Backup and restore over real folders and processes: what is saved comes back whatever happened meanwhile, an archive
+// that is damaged or foreign is refused before anything is touched, and nothing half done is left behind.
 import {
   appendFileSync,
   chownSync,

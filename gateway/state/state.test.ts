@@ -1,3 +1,4 @@
+// state.db: tag indexes over restarts and renames, snapshots, and the lock that keeps a second process out.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';

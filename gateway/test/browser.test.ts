@@ -20,12 +20,12 @@ beforeAll(async () => {
   gateway = await startGateway('demo', [], folder.path);
   facilities = await get<Facility[]>(`${gateway.http}/api/v1/facilities`);
   browser = await openBrowser();
-}, 90_000);
+});
 afterAll(async () => {
   await browser?.close();
   await gateway?.stop();
   folder.remove();
-}, 40_000);
+});
 
 async function open(path = '/'): Promise<{ page: Page; said: string[] }> {
   if (!browser) throw new Error('no browser');
@@ -45,7 +45,7 @@ const facility = (n: number): Facility => {
 };
 const summary = (id: string) => get<Summary>(`${gateway.http}/api/v1/dashboard/summary/${encodeURIComponent(id)}`);
 
-test('values move, facilities change, the trend zooms', { timeout: 60_000 }, async () => {
+test('values move, facilities change, the trend zooms', async () => {
   const { page, said } = await open();
   const { kpis } = await summary(facility(0).id);
   const cards = page.locator('[data-metric] .value');
@@ -81,7 +81,7 @@ test('values move, facilities change, the trend zooms', { timeout: 60_000 }, asy
     const { assets } = await summary(one.id);
     expect(assets.length).toBe(one.assets);
     const tiles = page.getByRole('region', { name: 'Machine floor' }).getByRole('button');
-    await expect.poll(() => tiles.count(), { timeout: 10_000 }).toBe(one.assets);
+    await expect.poll(() => tiles.count()).toBe(one.assets);
     const sideways = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     await expect.poll(sideways).toBeLessThanOrEqual(0);
   }
@@ -89,7 +89,7 @@ test('values move, facilities change, the trend zooms', { timeout: 60_000 }, asy
   await page.close();
 });
 
-test('an alarm acknowledged on the page is acknowledged in the gateway', { timeout: 60_000 }, async () => {
+test('an alarm acknowledged on the page is acknowledged in the gateway', async () => {
   const { alarms } = await get<AlarmList>(`${gateway.http}/api/v1/alarms`);
   const alarm = alarms.find((one) => one.active && one.unacked && one.shelvedUntil === undefined);
   if (!alarm) {
@@ -111,7 +111,7 @@ test('an alarm acknowledged on the page is acknowledged in the gateway', { timeo
   await page.close();
 });
 
-test('accessible in both themes and on a phone', { timeout: 60_000 }, async () => {
+test('accessible in both themes and on a phone', async () => {
   const largest = [...facilities].sort((a, b) => b.assets - a.assets)[0] ?? facility(0);
   const { page, said } = await open(`/?f=${encodeURIComponent(largest.id)}`);
   const looks = [

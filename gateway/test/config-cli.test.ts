@@ -161,7 +161,6 @@ async function busyPort(): Promise<{ port: number; server: Server }> {
 
 test.runIf(process.platform === 'linux')(
   'two demos at once take each their own ports, and end with all they started',
-  { timeout: 120_000 },
   async () => {
     const busy = [await busyPort(), await busyPort()];
     const [page, broker] = busy.map(({ port }) => port);
@@ -200,7 +199,7 @@ test.runIf(process.platform === 'linux')(
     one.child.kill('SIGTERM');
     expect(await one.exited).toEqual({ code: 0, signal: null });
     expect(alive(first.pid, first.began)).toBe(false);
-    expect(performance.now() - asked).toBeLessThan(5000);
+    expect(performance.now() - asked).toBeLessThan(20_000);
     expect(alive(second.pid, second.began)).toBe(true);
     expect((await facilities()).length).toBeGreaterThan(0);
 

@@ -1,3 +1,4 @@
+// The short form of the power test, which mounts a disk of its own; power.ts cuts it and counts.
 import { expect } from 'vitest';
 import { needs } from './needs.ts';
 import { cutPower } from './power.ts';

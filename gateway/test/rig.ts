@@ -161,7 +161,7 @@ export async function historyOf(
 export async function eventually<T>(
   ask: () => Promise<T> | T,
   satisfied: (answer: T) => boolean,
-  within = 15_000,
+  within = 30_000,
 ): Promise<T> {
   const end = performance.now() + within;
   for (;;) {

@@ -125,11 +125,14 @@ beforeAll(async () => {
     mkdirSync(dirname(join(config, path)), { recursive: true });
     writeFileSync(
       join(config, path),
-      text.replaceAll(/\$\{PENSTOCK_SIM_[^}]*\}/g, () => String(servers[at]?.port)),
+      text
+        .replaceAll(/\$\{PENSTOCK_SIM_[^}]*\}/g, () => String(servers[at]?.port))
+        // The devices live in this process, which may be slow: nothing here is about a device that does not answer.
+        .replace('host: 127.0.0.1', 'host: 127.0.0.1\n  connectTimeout: 60000\n  timeout: 30000'),
     );
   }
   gateway = await startGateway('run', ['--config', config, '--log-level', 'warn'], join(folder.path, 'data'));
-}, 60_000);
+});
 
 afterAll(async () => {
   await gateway?.stop();
@@ -154,7 +157,7 @@ async function allRight(): Promise<void> {
   );
 }
 
-test('sites, assets and 1,000 tags are described and live', { timeout: 60_000 }, async () => {
+test('sites, assets and 1,000 tags are described and live', async () => {
   expect(served).toHaveLength(1000);
   expect(await api<Facility[]>('/facilities')).toEqual(
     sites.map(({ id, name, location, timezone, assets }) => ({ id, name, location, timezone, assets: assets.length })),
@@ -223,7 +226,7 @@ test('MQTT: a topic for every tag, spaces as _, the same asset name on other sit
   );
 });
 
-test('a change reaches every tag, and history keeps them apart', { timeout: 60_000 }, async () => {
+test('a change reaches every tag, and history keeps them apart', async () => {
   const double = served.filter(({ signal }) => signal.type === 'double');
   const before = new Map(double.map((tag) => [tag.id, tag.value()]));
   phase = 1;

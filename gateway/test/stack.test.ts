@@ -182,73 +182,69 @@ test('the dashboard is whole: one source, no panel over another, every variable 
       for (const [, name] of rawSql.matchAll(/\$(\w+)/g)) expect(names.has(name ?? ''), name).toBe(true);
 });
 
-needs('java', 'mvn')(
-  'every question of the dashboard is answered by a real QuestDB',
-  { timeout: 120_000 },
-  async () => {
-    const server = await testServer();
-    onTestFinished(() => server.remove());
-    const tags = [tagOf(0, 'north/pump-1/flow'), tagOf(1, 'north/pump-1/starts', 'integer')];
-    const forwarder = questdbForwarder.create(
-      { url: server.url, wire: '', user: server.user, passwordFile: server.passwordFile, passwordCommand: '' } as never,
-      contextOf(server.dir, tags),
-    );
-    onTestFinished(() => forwarder.close());
-    const now = Math.floor(Date.now() / 1000) * 1_000_000;
-    const samples = [
-      ...Array.from({ length: 60 }, (_, i) => ({
-        tag: 0,
-        t: now - i * 1_000_000,
-        value: i,
-        status: i === 5 ? 0x80000000 : 0,
-      })),
-      { tag: 1, t: now, value: 7 },
-    ];
-    const alarm = {
-      site: 'north',
-      asset: 'north/pump-1',
-      key: 'north/pump-1/flow',
-      severity: 'high',
-      message: 'flow is high',
-    };
-    const events = [
-      { kind: 'alarm', id: 'a1', time: now / 1000, transition: 'raise', alarm },
-      { kind: 'loss', id: 'l1', time: now / 1000, consumer: 'questdb', samples: 3, from: 1, to: 2, reason: 'full' },
-    ];
-    await forwarder.write([frameOf(1, samples, events as never)], new AbortController().signal);
-    await server.applied();
-    const sql = (text: string): string =>
-      text
-        .replaceAll(/\$__timeFilter\((\w+)\)/g, `$1 BETWEEN '${iso(now - 3.6e9)}' AND '${iso(now + 1e6)}'`)
-        .replaceAll('$__interval', '1m')
-        .replaceAll('$asset', "'north/pump-1'")
-        .replaceAll('$metric', "'flow','starts'");
-    const iso = (micros: number): string => new Date(micros / 1000).toISOString();
-    const asked = async (title: string): Promise<Record<string, unknown>[]> => {
-      const panel = dashboard.panels.find((each) => each.title.startsWith(title));
-      return server.sql(sql(panel?.targets[0]?.rawSql ?? ''));
-    };
-    for (const { rawSql } of dashboard.panels.flatMap(({ targets }) => targets))
-      expect((await server.sql(sql(rawSql))).length, rawSql).toBeGreaterThan(0);
-    for (const { target } of dashboard.annotations.list)
-      expect(await server.sql(sql(target.rawSql))).toMatchObject([{ text: 'flow is high', tags: 'high' }]);
-    for (const { query } of dashboard.templating.list.filter(({ type }) => type === 'query'))
-      expect((await server.sql(sql(query))).length, query).toBe(1);
-    const values = await asked('Values');
-    expect(values.every(({ metric }) => metric === 'north/pump-1 flow')).toBe(true);
-    expect((await asked('Samples without')).reduce((sum, { samples: n }) => sum + Number(n), 0)).toBe(1);
-    expect(await asked('Newest values')).toMatchObject([{ asset: 'north/pump-1', metric: 'flow', value: 0 }]);
-    expect(await asked('Newest counters')).toMatchObject([{ metric: 'starts', value: 7 }]);
-    expect(Number((await asked('Age'))[0]?.age)).toBeLessThan(3600);
-    expect((await asked('Alarms')).map(({ kind }) => kind).sort()).toEqual(['alarm', 'loss']);
+needs('java', 'mvn')('every question of the dashboard is answered by a real QuestDB', async () => {
+  const server = await testServer();
+  onTestFinished(() => server.remove());
+  const tags = [tagOf(0, 'north/pump-1/flow'), tagOf(1, 'north/pump-1/starts', 'integer')];
+  const forwarder = questdbForwarder.create(
+    { url: server.url, wire: '', user: server.user, passwordFile: server.passwordFile, passwordCommand: '' } as never,
+    contextOf(server.dir, tags),
+  );
+  onTestFinished(() => forwarder.close());
+  const now = Math.floor(Date.now() / 1000) * 1_000_000;
+  const samples = [
+    ...Array.from({ length: 60 }, (_, i) => ({
+      tag: 0,
+      t: now - i * 1_000_000,
+      value: i,
+      status: i === 5 ? 0x80000000 : 0,
+    })),
+    { tag: 1, t: now, value: 7 },
+  ];
+  const alarm = {
+    site: 'north',
+    asset: 'north/pump-1',
+    key: 'north/pump-1/flow',
+    severity: 'high',
+    message: 'flow is high',
+  };
+  const events = [
+    { kind: 'alarm', id: 'a1', time: now / 1000, transition: 'raise', alarm },
+    { kind: 'loss', id: 'l1', time: now / 1000, consumer: 'questdb', samples: 3, from: 1, to: 2, reason: 'full' },
+  ];
+  await forwarder.write([frameOf(1, samples, events as never)], new AbortController().signal);
+  await server.applied();
+  const sql = (text: string): string =>
+    text
+      .replaceAll(/\$__timeFilter\((\w+)\)/g, `$1 BETWEEN '${iso(now - 3.6e9)}' AND '${iso(now + 1e6)}'`)
+      .replaceAll('$__interval', '1m')
+      .replaceAll('$asset', "'north/pump-1'")
+      .replaceAll('$metric', "'flow','starts'");
+  const iso = (micros: number): string => new Date(micros / 1000).toISOString();
+  const asked = async (title: string): Promise<Record<string, unknown>[]> => {
+    const panel = dashboard.panels.find((each) => each.title.startsWith(title));
+    return server.sql(sql(panel?.targets[0]?.rawSql ?? ''));
+  };
+  for (const { rawSql } of dashboard.panels.flatMap(({ targets }) => targets))
+    expect((await server.sql(sql(rawSql))).length, rawSql).toBeGreaterThan(0);
+  for (const { target } of dashboard.annotations.list)
+    expect(await server.sql(sql(target.rawSql))).toMatchObject([{ text: 'flow is high', tags: 'high' }]);
+  for (const { query } of dashboard.templating.list.filter(({ type }) => type === 'query'))
+    expect((await server.sql(sql(query))).length, query).toBe(1);
+  const values = await asked('Values');
+  expect(values.every(({ metric }) => metric === 'north/pump-1 flow')).toBe(true);
+  expect((await asked('Samples without')).reduce((sum, { samples: n }) => sum + Number(n), 0)).toBe(1);
+  expect(await asked('Newest values')).toMatchObject([{ asset: 'north/pump-1', metric: 'flow', value: 0 }]);
+  expect(await asked('Newest counters')).toMatchObject([{ metric: 'starts', value: 7 }]);
+  expect(Number((await asked('Age'))[0]?.age)).toBeLessThan(3600);
+  expect((await asked('Alarms')).map(({ kind }) => kind).sort()).toEqual(['alarm', 'loss']);
 
-    // The container's health check, on this server's port.
-    const [, ...check] = compose.services.questdb.healthcheck?.test ?? [];
-    const [shell = '', ...args] = check.map((each) =>
-      each.replace('9000', new URL(server.url).port).replaceAll('$$', '$'),
-    );
-    expect(() => execFileSync(shell, args, { stdio: 'ignore' })).not.toThrow();
-    await server.stop();
-    expect(() => execFileSync(shell, args, { stdio: 'ignore' })).toThrow();
-  },
-);
+  // The container's health check, on this server's port.
+  const [, ...check] = compose.services.questdb.healthcheck?.test ?? [];
+  const [shell = '', ...args] = check.map((each) =>
+    each.replace('9000', new URL(server.url).port).replaceAll('$$', '$'),
+  );
+  expect(() => execFileSync(shell, args, { stdio: 'ignore' })).not.toThrow();
+  await server.stop();
+  expect(() => execFileSync(shell, args, { stdio: 'ignore' })).toThrow();
+});

@@ -52,7 +52,7 @@ beforeAll(async () => {
     startGateway('run', ['--config', config], join(folder.path, 'direct'), simulator.env),
     startGateway('run', ['--config', config], join(folder.path, 'proxied'), throughProxy),
   ]);
-}, 60_000);
+});
 
 afterAll(async () => {
   await Promise.all([direct?.stop(), proxied?.stop()]);

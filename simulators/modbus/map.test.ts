@@ -1,3 +1,5 @@
+// The register maps of the simulated sites: no two values in one register, every encoding against known bytes,
+// and what a correct client must decode.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PlantSite, Signal } from '../plant.ts';

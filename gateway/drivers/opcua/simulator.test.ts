@@ -56,7 +56,7 @@ test('all values of all types arrive with the time the plant gave them', async (
   try {
     const start = Date.UTC(2026, 4, 5, 6, 7, 8, 9);
     server.update(start);
-    await expect.poll(() => recorder.readings.length, { timeout: 5000 }).toBe(4);
+    await expect.poll(() => recorder.readings.length).toBe(4);
     const truth = points.map(({ tag }) => [{ tag, value: values[tag], status: 0, at: start * 1000 }] as object[]);
     for (let step = 1; step <= 30; step++) {
       values = [step / 10, step % 2 === 1, step, step === 20 ? null : `B${step}`];
@@ -66,7 +66,7 @@ test('all values of all types arrive with the time the plant gave them', async (
         truth[tag]?.push({ tag, value, status: value === null ? 0x808c0000 : 0, at: (start + step * 1000) * 1000 });
       }
     }
-    await expect.poll(() => recorder.readings.length, { timeout: 5000 }).toBe(4 * 31);
+    await expect.poll(() => recorder.readings.length).toBe(4 * 31);
     for (const { tag } of points) expect(recorder.of(tag)).toMatchObject(truth[tag] ?? []);
   } finally {
     await recorder.end();
@@ -98,12 +98,12 @@ test("a secured connection is refused until the server's certificate is trusted,
   const refused = new Recorder(connection, points);
   let trusting: Recorder | undefined;
   try {
-    await expect.poll(() => refused.ended, { timeout: 8000 }).toBeInstanceOf(Error);
+    await expect.poll(() => refused.ended).toBeInstanceOf(Error);
     expect(String(refused.ended)).toMatch(/certificate/iu);
     const [certificate] = await readdir(join(pkiFolder, 'rejected'));
     await rename(join(pkiFolder, 'rejected', certificate!), join(pkiFolder, 'trusted', 'certs', certificate!));
     trusting = new Recorder(connection, points);
-    await expect.poll(() => trusting?.last(1)?.value ?? String(trusting?.ended), { timeout: 8000 }).toBe(1.5);
+    await expect.poll(() => trusting?.last(1)?.value ?? String(trusting?.ended)).toBe(1.5);
   } finally {
     await refused.end();
     await trusting?.end();
