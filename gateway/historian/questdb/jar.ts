@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { fetchFault } from './fault.ts';
 
 export const version = '9.3.4';
 
@@ -54,9 +55,9 @@ function fetchTo(folder: string): Promise<void> {
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
   return new Promise((resolve, reject) => {
-    child.on('error', (error) => reject(new Error(`Maven (mvn) is needed to fetch QuestDB: ${error.message}`)));
-    child.on('close', (code) =>
-      code === 0 ? resolve() : reject(new Error(`Maven could not fetch QuestDB ${version}: ${said.slice(-1000)}`)),
+    child.on('error', ({ message }) =>
+      reject(new Error(`Maven is needed to fetch QuestDB once, and "mvn" cannot be run (${message}): install maven`)),
     );
+    child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(fetchFault(version, said)))));
   });
 }

@@ -5,6 +5,8 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { startFault } from './fault.ts';
 import { questdbJar } from './jar.ts';
 
 export interface ServerOptions {
@@ -28,8 +30,8 @@ export interface QuestdbServer {
   readonly password: string;
   readonly pid: number | undefined;
   /**
-   * Resolves when it answers; rejects with what it printed when it ends before that or needs longer than 60 s. May be
-   * called again after an end, also with another password.
+   * Resolves when it answers; rejects with a sentence when it ends before that or needs longer than 60 s. May be called
+   * again after an end, also with another password.
    */
   start(secret?: string): Promise<void>;
   /** As a power cut does it to the process. */
@@ -87,6 +89,7 @@ export async function questdbServer(options: ServerOptions): Promise<QuestdbServ
     },
     async start(secret = password) {
       password = secret;
+      for (const port of Object.values(ports)) await mustBeFree(port);
       mkdirSync(root, { recursive: true });
       const own = { ...env, QDB_HTTP_PASSWORD: password, QDB_PG_PASSWORD: password };
       const begun = (child = spawn('java', args, { env: own, stdio: ['ignore', 'pipe', 'pipe'] }));
@@ -109,7 +112,7 @@ export async function questdbServer(options: ServerOptions): Promise<QuestdbServ
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
       await end('SIGKILL');
-      throw new Error(`QuestDB did not start: ${said}`);
+      throw new Error(startFault(said, join(root, 'log')));
     },
     kill: () => end('SIGKILL'),
     async stop() {
@@ -129,6 +132,16 @@ async function answers(address: string, user: string, password: string): Promise
   } catch {
     return false;
   }
+}
+
+/** Java would need seconds to find out, and meanwhile the other program may answer in our server's place. */
+async function mustBeFree(port: number): Promise<void> {
+  const held = createServer();
+  await new Promise<void>((resolve, reject) => {
+    held.on('error', () => reject(new Error(startFault(`could not bind socket [bindTo=127.0.0.1:${port}]`, ''))));
+    held.listen(port, '127.0.0.1', resolve);
+  });
+  await new Promise((resolve) => held.close(resolve));
 }
 
 async function freePorts(): Promise<{ http: number; pg: number; health: number }> {
