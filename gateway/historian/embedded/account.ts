@@ -13,6 +13,8 @@ interface Taken {
   seq: number;
   delivered: number;
   filtered: number;
+  /** Of history: an import, a seed or a device's own past. */
+  past: boolean;
 }
 
 export class Account {
@@ -21,6 +23,9 @@ export class Account {
   #frames: Taken[] = [];
   #from = 0;
   #taken: number;
+  #live = 0;
+  #past = 0;
+  #lastPast = -1;
 
   constructor(settled: Settled) {
     this.#settled = settled;
@@ -34,9 +39,15 @@ export class Account {
   get taken(): number {
     return this.#taken;
   }
-  take(seq: number, delivered: number, filtered: number): void {
-    this.#frames.push({ seq, delivered, filtered });
+  take(seq: number, delivered: number, filtered: number, past: boolean): void {
+    this.#frames.push({ seq, delivered, filtered, past });
     this.#taken = seq;
+    this.#count({ delivered, past }, 1);
+    if (past) this.#lastPast = seq;
+  }
+  /** Samples that would come again after a kill, live ones and those of history, and the last sequence of the latter. */
+  get unsettled(): { live: number; past: number; last: number } {
+    return { live: this.#live, past: this.#past, last: this.#lastPast };
   }
   /** The account if everything below `position` were settled; a lower position than before changes nothing. */
   at(position: number): Settled {
@@ -54,10 +65,18 @@ export class Account {
   /** That account is stored. */
   settle(settled: Settled): void {
     this.#settled = settled;
-    while (this.#from < this.#frames.length && (this.#frames[this.#from] as Taken).seq < settled.position) this.#from++;
+    for (; this.#from < this.#frames.length; this.#from++) {
+      const frame = this.#frames[this.#from] as Taken;
+      if (frame.seq >= settled.position) break;
+      this.#count(frame, -1);
+    }
     if (this.#from > 1024 && this.#from > this.#frames.length / 2) {
       this.#frames = this.#frames.slice(this.#from);
       this.#from = 0;
     }
+  }
+  #count({ delivered, past }: Pick<Taken, 'delivered' | 'past'>, sign: 1 | -1): void {
+    if (past) this.#past += sign * delivered;
+    else this.#live += sign * delivered;
   }
 }

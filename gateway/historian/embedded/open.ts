@@ -4,8 +4,8 @@
 // The writer counts a sample only when it is whole; when it takes samples out it makes the tag's version odd, so a
 // reader that finds another version after reading reads again.
 import type { Value } from '../../model.ts';
-import { merged, seriesOf, valueAt, valuesOf } from './series.ts';
-import type { Kept, Series } from './series.ts';
+import { merged, ordered, valuesOf } from './series.ts';
+import type { Series } from './series.ts';
 
 /** Crosses threads as it is. */
 export interface OpenMemory {
@@ -107,17 +107,7 @@ export function readOpen(columns: OpenColumns, tag: number): Series | undefined 
 /** The straggler said last wins, over an earlier one and over the run. */
 function whole(run: Series, late: Series): Series | undefined {
   if (late.n === 0) return run.n === 0 ? undefined : run;
-  const byTime = new Map<number, Kept>();
-  for (let i = 0; i < late.n; i++) {
-    const t = late.t[i] as number;
-    byTime.set(t, {
-      t,
-      value: valueAt(late, i),
-      status: late.status[i] as number,
-      flags: late.flags[i] as number,
-    });
-  }
-  const sorted = seriesOf([...byTime.values()].sort((a, b) => a.t - b.t));
+  const sorted = ordered(late);
   return run.n === 0 ? sorted : merged(run, sorted);
 }
 

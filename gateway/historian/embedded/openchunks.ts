@@ -76,6 +76,10 @@ export class OpenChunks {
   oldest(): number[] {
     return [...this.#tags].sort((a, b) => firstOf(a[1]) - firstOf(b[1])).map(([tag]) => tag);
   }
+  /** Tags that have anything of frames up to `seq`. */
+  upTo(seq: number): number[] {
+    return [...this.#tags].filter(([, waiting]) => firstOf(waiting) <= seq).map(([tag]) => tag);
+  }
   /** What one transaction bears of these tags: windows over by `over`, of sequences below `durable` alone. */
   closings(tags: readonly number[], over: Micros, durable: number): Closing[] {
     const closings: Closing[] = [];

@@ -108,31 +108,65 @@ export function part(series: Series, from: number, to: number): Series {
   };
 }
 
+/** In time order; of several with one time the last is kept. */
+export function ordered(series: Series): Series {
+  const { n, t } = series;
+  let ascending = 1;
+  while (ascending < n && (t[ascending - 1] as number) < (t[ascending] as number)) ascending++;
+  if (ascending >= n) return series;
+  const at = Uint32Array.from({ length: n }, (_, i) => i);
+  at.sort((a, b) => (t[a] as number) - (t[b] as number) || a - b);
+  let kept = 0;
+  for (let i = 0; i < n; i++)
+    if (i + 1 === n || t[at[i] as number] !== t[at[i + 1] as number]) at[kept++] = at[i] as number;
+  return gathered([series, series], new Uint8Array(kept), at.subarray(0, kept));
+}
+
 /** Both in one, in time order; where both have a time, `over` wins. */
 export function merged(under: Series, over: Series): Series {
   if (under.n > 0 && over.n > 0 && (under.t[under.n - 1] as number) < (over.t[0] as number)) {
     const joined = appended(under, over);
     if (joined) return joined;
   }
-  const samples: Kept[] = [];
-  const take = (series: Series, i: number): void => {
-    samples.push({
-      t: series.t[i] as number,
-      value: valueAt(series, i),
-      status: series.status[i] as number,
-      flags: series.flags[i] as number,
-    });
-  };
+  const which = new Uint8Array(under.n + over.n);
+  const at = new Uint32Array(under.n + over.n);
+  let n = 0;
   let i = 0;
   let k = 0;
   while (i < under.n || k < over.n) {
     const a = i < under.n ? (under.t[i] as number) : Infinity;
     const b = k < over.n ? (over.t[k] as number) : Infinity;
-    if (b <= a) take(over, k++);
-    else take(under, i);
+    which[n] = b <= a ? 1 : 0;
+    at[n++] = b <= a ? k++ : i;
     if (a <= b) i++;
   }
-  return seriesOf(samples);
+  return gathered([under, over], which.subarray(0, n), at.subarray(0, n));
+}
+
+/** Samples picked from two series: for each, which of the two and where in it. */
+function gathered(from: readonly [Series, Series], which: Uint8Array, at: Uint32Array): Series {
+  const n = at.length;
+  const series = { n, t: new Float64Array(n), status: new Uint32Array(n), flags: new Uint8Array(n) };
+  for (let i = 0; i < n; i++) {
+    const { t, status, flags } = from[which[i] as 0 | 1];
+    const k = at[i] as number;
+    series.t[i] = t[k] as number;
+    series.status[i] = status[k] as number;
+    series.flags[i] = flags[k] as number;
+  }
+  const [a, b] = [from[0].values, from[1].values];
+  if (a.kind === 'any' || b.kind === 'any' || a.kind !== b.kind)
+    return { ...series, values: valuesOf(Array.from(at, (k, i) => valueAt(from[which[i] as 0 | 1], k))) };
+  const columns = [a, b] as const;
+  const v = new Float64Array(n);
+  const has = a.has || b.has ? new Uint8Array(n) : undefined;
+  for (let i = 0; i < n; i++) {
+    const column = columns[which[i] as 0 | 1];
+    const k = at[i] as number;
+    v[i] = column.v[k] as number;
+    if (has) has[i] = column.has ? (column.has[k] as number) : 1;
+  }
+  return { ...series, values: { kind: a.kind, v, has } };
 }
 
 /** `later` behind `earlier`, without an object per sample; undefined where their values are not numbers of one kind. */

@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '../../clock.ts';
-import type { Frame, Sample } from '../../model.ts';
+import type { Frame, Origin, Sample } from '../../model.ts';
 import { openQuery } from './history.ts';
 import { openStore } from './store.ts';
 import type { Store, StoreOptions } from './storing.ts';
@@ -47,8 +47,11 @@ class Life {
     const { dataDir, clock, memory } = this;
     return openStore({ dataDir, clock, memory, durable: () => Math.min(this.durable, this.next), ...this.options });
   }
-  async write(...batches: Sample[][]): Promise<void> {
-    const fresh = batches.map((samples) => frameOf(this.next++, samples));
+  write(...batches: Sample[][]): Promise<void> {
+    return this.file('live', ...batches);
+  }
+  async file(origin: Origin, ...batches: Sample[][]): Promise<void> {
+    const fresh = batches.map((samples) => frameOf(this.next++, samples, origin));
     this.frames.push(...fresh);
     for (const { tag, t, value, status } of batches.flat()) {
       let held = this.model.get(tag);
@@ -306,6 +309,61 @@ test('the journal is relieved: with half of its cap held for open chunks the old
   pinned = 0.5;
   await life.pass(5);
   expect(life.store.settled.position).toBe(life.next);
+  await life.store.close();
+});
+
+/** Filed while live samples of the same tags are open, of an hour a day ago. */
+async function importBeside(life: Life, samples: number, live: number): Promise<void> {
+  const now = life.clock.micros();
+  await life.write(...Array.from({ length: live }, (_, i) => [sampleOf(i % 3, now + i, i)]));
+  for (let done = 0; done < samples; done += 1000)
+    await life.file(
+      'import',
+      Array.from({ length: 1000 }, (_, i) => sampleOf(i % 3, now - 86_400e6 + (done + i) * 1e5, i)),
+    );
+  await life.write([sampleOf(0, now + live, 'newest')]);
+}
+
+test.each([
+  ['a large one', 12_000, 30, true],
+  ['a small one', 3000, 30, false],
+  ['one that live samples outweigh', 12_000, 13_000, false],
+])('an import behind live samples is settled within seconds: %s', async (_what, samples, live, settled) => {
+  const life = new Life();
+  life.memory = openMemory(1 << 23);
+  life.store = life.open();
+  await importBeside(life, samples, live);
+  const newest = life.next - 1;
+  await life.pass(2);
+  expect(life.store.settled.position > newest - 1).toBe(settled);
+  expect(life.balance().counted).toBe(life.balance().below);
+  life.check();
+  await life.kill();
+  life.check();
+  await life.pass(4000);
+  life.check();
+  await life.store.close();
+});
+
+test('an import is settled no further than the journal is synced, and it is synced for that', async () => {
+  let syncs = 0;
+  const life = new Life({
+    sync: () => {
+      syncs++;
+      life.durable = life.next - 2;
+      return Promise.resolve();
+    },
+  });
+  life.memory = openMemory(1 << 23);
+  life.store = life.open();
+  life.durable = 1;
+  await importBeside(life, 12_000, 30);
+  await life.pass(1);
+  expect(syncs).toBe(1);
+  expect(life.store.settled.position).toBeLessThanOrEqual(life.durable);
+  life.durable = Infinity;
+  await life.kill();
+  life.check();
   await life.store.close();
 });
 

@@ -28,6 +28,9 @@ const BATCH = 64;
 /** Shares of memory, and of the journal's cap, at which the oldest are closed early, and down to which. */
 const FULL = { from: 7 / 8, to: 3 / 4 };
 const PINNED = { from: 0.45, to: 0.35 };
+/** Samples of history that are worth closing what is open before them, and for each open tag so many. */
+const MUCH = 10_000;
+const EACH = 100;
 const MINUTE = 60_000;
 
 /** Throws when the file cannot be opened, or a newer program wrote it. */
@@ -161,7 +164,7 @@ class ChunkStore implements Store {
 
   /** One frame, whole or not at all. */
   #take(frame: Frame, floor: Micros): void {
-    const { seq, samples } = frame;
+    const { seq, samples, origin } = frame;
     const stored = { delivered: 0, filtered: 0, deadLettered: 0 };
     const fresh: Sample[] = [];
     for (const sample of samples) {
@@ -179,7 +182,7 @@ class ChunkStore implements Store {
     this.#counts.samples += samples.length;
     this.#counts.filtered += stored.filtered;
     this.#partial.set(seq, stored);
-    this.#account.take(seq, stored.delivered, stored.filtered);
+    this.#account.take(seq, stored.delivered, stored.filtered, origin !== 'live');
   }
   /** True once memory is free for all these samples; false when it is empty and they do not fit even so. */
   #makeRoom(samples: readonly Sample[]): boolean {
@@ -213,6 +216,7 @@ class ChunkStore implements Store {
     const { clock, pinned = () => 0 } = this.#options;
     if (this.#open.fullness > FULL.from) while (this.#open.fullness > FULL.to && this.#closeOldest()) await yielded();
     if (pinned() > PINNED.from) while (pinned() > PINNED.to && this.#closeOldest()) await yielded();
+    await this.#settlePast();
     while (this.#open.urgent.size > 0 && this.#close([...this.#open.urgent], Infinity)) await yielded();
     if (clock.mono() - this.#roundAt >= ROUND) {
       this.#roundAt = clock.mono();
@@ -228,6 +232,17 @@ class ChunkStore implements Store {
     for (let steps = 0; steps < 20 && this.#retention.step(); steps++) await yielded();
   }
 
+  /**
+   * The position stands before the oldest sample in memory, and live ones stay there for a quarter of an hour. So that an
+   * import behind them does not come again as a whole after a kill, they are closed early where it outweighs them.
+   */
+  async #settlePast(): Promise<void> {
+    const { past, last, live } = this.#account.unsettled;
+    if (past < Math.max(MUCH, live, EACH * this.#open.tags)) return;
+    await this.#options.sync?.();
+    while (this.#close(this.#open.upTo(last), Infinity)) await yielded();
+    this.#commit([]);
+  }
   /** Closes tags that began first, all they have; false when nothing can be closed. */
   #closeOldest(): boolean {
     return this.#close(this.#open.oldest(), Infinity);

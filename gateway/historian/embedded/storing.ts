@@ -10,6 +10,8 @@ export interface StoreOptions {
   memory: OpenMemory;
   /** One past the highest acknowledged sequence: nothing above it is committed, because a power cut may take it back. */
   durable(): number;
+  /** Makes everything written so far durable; rejects when the disk takes nothing. */
+  sync?(): Promise<void>;
   /** Share of its cap that the journal holds for this store alone, 0 to 1. */
   pinned?(): number;
   /** ms; 30 days and 2 years by default. */
