@@ -4,7 +4,7 @@
 import { rmSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { openEgress } from '../egress.ts';
-import { testServer } from '../historian/questdb/testing.ts';
+import { sectionOf, testServer } from '../historian/questdb/testing.ts';
 import { scratch } from '../test/rig.ts';
 import { openWriter } from '../writer.ts';
 
@@ -49,11 +49,9 @@ async function phase(name: string, backlog: number, rate: number): Promise<void>
       const seq = append(begin + n, n);
       if (n % 200_000 === 0) await writer.journal.durable(seq);
     }
-    const { url, user, passwordFile } = server;
-    const secrets = { passwordFile, passwordCommand: '', tokenFile: '', tokenCommand: '' };
     const egress = await openEgress({
       ...{ dataDir, writer, log: silent, onDeath, names: ['questdb'] },
-      forward: { rate, timeout: 30_000, questdb: { url, wire: '', user, ...secrets } },
+      forward: { rate, timeout: 30_000, questdb: sectionOf(server) },
       tags: (await writer.tags()).map((tag) => ({ ...tag, site: '', asset: '', metric: '', unit: '' })),
     });
     await new Promise((resolve) => setTimeout(resolve, 3000));

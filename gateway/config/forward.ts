@@ -16,6 +16,12 @@ const login = (kind: string, store: string) => ({
   ),
 });
 
+const tls = (doc: string, env: string) => ({
+  ...text(doc, env),
+  format: ['off', 'require', 'verify'],
+  default: 'off',
+});
+
 export const forwardSchema = {
   rate: {
     doc: 'Samples per second sent to each store elsewhere from a backlog of more than five minutes; live ones go first and are not counted; 0: as fast as the store takes them',
@@ -41,22 +47,28 @@ export const forwardSchema = {
       'POSTGRES_URL',
     ),
     ...login('POSTGRES', 'PostgreSQL'),
-    tls: {
-      doc: 'off; require encrypts without asking who answers; verify checks the certificate and its name',
-      format: ['off', 'require', 'verify'],
-      default: 'off',
-      env: 'PENSTOCK_FORWARD_POSTGRES_TLS',
-    },
+    tls: tls(
+      'off; require encrypts without asking who answers; verify checks the certificate and its name',
+      'POSTGRES_TLS',
+    ),
     tlsCa: text('PEM file of the authority that verify trusts; empty: the system’s', 'POSTGRES_TLS_CA'),
   },
   questdb: {
     url: address(
-      'Every sample and event is kept in this QuestDB (9 or newer), the address of its HTTP port, http://host:9000; empty: off',
+      'Every sample and event is kept in this QuestDB (9 or newer), the address of its HTTP port, http://host:9000, or https:// where something in front speaks TLS: its certificate and name are checked; empty: off',
       'QUESTDB_URL',
     ),
     wire: address(
       'Its PostgreSQL wire, from where history older than what is kept here is read, postgres://host:8812/qdb; empty: port 8812 of the same host',
       'QUESTDB_WIRE',
+    ),
+    wireTls: tls(
+      'Of the wire: off; require encrypts without asking who answers; verify checks the certificate and its name',
+      'QUESTDB_WIRE_TLS',
+    ),
+    tlsCa: text(
+      'PEM file of the authority that an https address and wireTls: verify trust; empty: the system’s',
+      'QUESTDB_TLS_CA',
     ),
     ...login('QUESTDB', 'QuestDB'),
     tokenFile: text('File with a token in place of user and password', 'QUESTDB_TOKEN_FILE'),
@@ -64,6 +76,7 @@ export const forwardSchema = {
   },
 };
 
+type Tls = 'off' | 'require' | 'verify';
 interface Login {
   user: string;
   passwordFile: string;
@@ -74,8 +87,8 @@ export interface ForwardSettings {
   rate: number;
   timeout: number;
   file: { path: string };
-  postgres: Login & { url: string; tls: 'off' | 'require' | 'verify'; tlsCa: string };
-  questdb: Login & { url: string; wire: string; tokenFile: string; tokenCommand: string };
+  postgres: Login & { url: string; tls: Tls; tlsCa: string };
+  questdb: Login & { url: string; wire: string; wireTls: Tls; tlsCa: string; tokenFile: string; tokenCommand: string };
 }
 
 /** The kinds of forwarders that are on. */

@@ -14,7 +14,7 @@ import { needs } from '../test/needs.ts';
 import { scratch } from '../test/rig.ts';
 import { openWriter } from '../writer.ts';
 import { password, startPostgres } from './postgres/testing.ts';
-import { testServer } from './questdb/testing.ts';
+import { sectionOf, testServer } from './questdb/testing.ts';
 
 type Row = [n: number, value: number | string | null, status: number];
 interface Place {
@@ -26,14 +26,12 @@ interface Place {
 }
 /** A week ago: old enough to be nobody's present. */
 const base = (Math.floor(Date.now() / 3_600_000) - 168) * 3_600_000_000;
-const secrets = { passwordCommand: '', tokenFile: '', tokenCommand: '' };
 
 async function questdb(): Promise<Place> {
   const server = await testServer();
-  const { url, user, passwordFile } = server;
   return {
     name: 'questdb',
-    section: { questdb: { url, wire: '', user, passwordFile, ...secrets } },
+    section: { questdb: sectionOf(server) },
     async rows(table) {
       await server.applied();
       const found = await server.sql(

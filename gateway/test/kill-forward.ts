@@ -9,7 +9,7 @@ import type { ForwardSections } from '../forwarders.ts';
 import { creation } from '../historian/postgres/schema.ts';
 import { password } from '../historian/postgres/testing.ts';
 import type { Server as PostgresServer } from '../historian/postgres/testing.ts';
-import { faultProxy } from '../historian/questdb/testing.ts';
+import { faultProxy, sectionOf } from '../historian/questdb/testing.ts';
 import type { TestServer } from '../historian/questdb/testing.ts';
 import { decodeFrame } from '../journal/frame.ts';
 import type { Account } from '../journal/log.ts';
@@ -48,11 +48,9 @@ export interface Target {
 export async function questdbTarget(server: TestServer, random: () => number = Math.random): Promise<Target> {
   const slow = (): Promise<'pass'> => new Promise((resolve) => setTimeout(() => resolve('pass'), random() * 60));
   const proxy = await faultProxy(server.url, slow);
-  const { user, passwordFile } = server;
-  const secrets = { passwordFile, passwordCommand: '', tokenFile: '', tokenCommand: '' };
   return {
     name: 'questdb',
-    section: { questdb: { url: proxy.url, wire: '', user, ...secrets } },
+    section: { questdb: { ...sectionOf(server), url: proxy.url } },
     busy: () => proxy.busy > 0,
     async rows() {
       await server.applied();

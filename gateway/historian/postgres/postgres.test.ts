@@ -1,11 +1,11 @@
 // What PostgreSQL has beyond the contract: days, refused rows, tables that are there already, and the way back out.
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect } from 'vitest';
 import type { Forwarder } from '../../consumer.ts';
 import type { Frame, GatewayEvent, Sample, Value } from '../../model.ts';
+import { authority } from '../../test/authority.ts';
 import { findProgram, needs } from '../../test/needs.ts';
 import { credentials } from '../credentials.ts';
 import { readDeadLetters } from '../dead-letters.ts';
@@ -217,28 +217,46 @@ describe('PostgreSQL', { timeout: 30_000 }, () => {
   });
 
   needs('initdb', 'openssl')('over TLS, with a certificate that is checked against its authority', async () => {
-    const [key, certificate] = [join(dir, 'key.pem'), join(dir, 'certificate.pem')];
-    const names = ['-subj', '/CN=test', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', certificate];
-    execFileSync('openssl', [...made, ...names], { stdio: 'ignore' });
-    server.place('server.key', readFileSync(key, 'utf8'));
-    server.place('server.crt', readFileSync(certificate, 'utf8'));
+    const [ours, strange] = [authority(dir, 'ours'), authority(dir, 'strange')];
+    const show = async ({ key, cert }: ReturnType<typeof ours.certificate>): Promise<void> => {
+      server.place('server.key', key);
+      server.place('server.crt', cert);
+      await server.sql('SELECT pg_reload_conf()');
+    };
     await server.sql('ALTER SYSTEM SET ssl = on');
-    await server.sql('SELECT pg_reload_conf()');
     const encrypted = () =>
       server.sql(
         "SELECT s.ssl FROM pg_stat_ssl s JOIN pg_stat_activity USING (pid) WHERE application_name = 'penstock'",
       );
+    await show(strange.certificate());
     await expect.poll(async () => (await server.sql('SHOW ssl'))[0]?.ssl).toBe('on');
     const frames = [frame(1, [sample(0, T, 1)])];
-    await expect(make({ tls: 'verify' }).write(frames, never)).rejects.toThrow(/self-signed certificate/);
-    for (const change of [{ tls: 'verify', tlsCa: certificate }, { tls: 'require' }] as const) {
-      const over = make(change);
+    const checked = make({ tls: 'verify', tlsCa: ours.path });
+    const said = () =>
+      checked.write(frames, never).then(
+        () => '',
+        (error: Error) => error.message,
+      );
+    expect(await said()).toMatch(
+      /^PostgreSQL at 127.0.0.1:\d+ shows a certificate of an authority that is not trusted/,
+    );
+    await show(ours.certificate(-1));
+    await expect.poll(said).toMatch(/shows a certificate that has expired: renew it there/);
+    await show(ours.certificate(2, 'DNS:elsewhere'));
+    await expect.poll(said).toMatch(/shows a certificate for another name \(.*127\.0\.0\.1/);
+    await expect(make({ tls: 'verify' }).write(frames, never)).rejects.toThrow(/an authority that is not trusted/);
+    await show(ours.certificate());
+    await expect.poll(said).toBe('');
+    await checked.close();
+    for (const change of [{ tls: 'verify', tlsCa: ours.path }, { tls: 'require' }] as const) {
+      const by = { passwordFile: '', passwordCommand: `cat '${join(dir, 'secret')}'` };
+      const over = make({ ...change, ...by });
       await over.write(frames, never);
-      expect(await encrypted()).toEqual([{ ssl: true }]);
+      await expect.poll(encrypted).toEqual([{ ssl: true }]);
       await over.close();
       await expect.poll(encrypted).toEqual([]);
     }
+    expect(await values()).toEqual([1]);
     await expect(make({ tls: 'verify', tlsCa: '/nowhere.pem' }).write(frames, never)).rejects.toThrow(/nowhere.pem/);
     await server.sql('ALTER SYSTEM RESET ssl');
     await server.sql('SELECT pg_reload_conf()');

@@ -1,7 +1,7 @@
 // One connection to PostgreSQL: credentials read anew each time, time limits on everything, and ended at once by a signal.
 // Used by forwarder.ts and reader.ts; errors leave as one sentence, without a secret in it.
-import { readFile } from 'node:fs/promises';
 import pg from 'pg';
+import { authorityOf, certificateFault } from '../certificates.ts';
 import type { Credentials } from '../credentials.ts';
 import type { PostgresAddress } from './address.ts';
 
@@ -92,14 +92,7 @@ export async function connect(
 
 async function tlsOf({ tls, tlsCa }: PostgresAddress): Promise<false | { rejectUnauthorized: boolean; ca?: string }> {
   if (tls === 'off') return false;
-  const rejectUnauthorized = tls === 'verify';
-  if (tlsCa === '') return { rejectUnauthorized };
-  try {
-    return { rejectUnauthorized, ca: await readFile(tlsCa, 'utf8') };
-  } catch (error) {
-    const { code = 'failed' } = error as NodeJS.ErrnoException;
-    throw new Error(`the authority's certificate ${tlsCa} cannot be read: ${code}`, { cause: error });
-  }
+  return { rejectUnauthorized: tls === 'verify', ca: await authorityOf(tlsCa) };
 }
 
 /** SQLSTATE classes after which the session itself is gone or of no use: connection, authorization, shutdown. */
@@ -117,5 +110,7 @@ function inWords(error: unknown, at: string, database: string, user: string, cre
     return new Error(`${at} has no database "${database}": create it, or name another`, { cause: code });
   if (sqlstate === '42501') return new Refused(`${at}: ${said}: grant it to the user "${user}"`, code, routine);
   if (sqlstate && !ends.test(sqlstate)) return new Refused(`${at}: ${said}`, code, routine);
+  const certificate = certificateFault(error, 'its setting tlsCa');
+  if (certificate) return new Error(`${at} ${certificate}`, { cause: code });
   return new Error(`${at} does not answer: ${said || code}`, { cause: code });
 }

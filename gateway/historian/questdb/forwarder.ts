@@ -7,6 +7,7 @@ import type { Frame } from '../../model.ts';
 import { credentialFaults, credentials } from '../credentials.ts';
 import type { CredentialSettings } from '../credentials.ts';
 import { deadLetters } from '../dead-letters.ts';
+import type { PostgresSettings } from '../postgres/address.ts';
 import { connection, jsonOf, refusal } from './http.ts';
 import { Encoder } from './lines.ts';
 import { sendAll } from './refused.ts';
@@ -21,10 +22,14 @@ import { wireOf } from './wire.ts';
 
 /** The settings `forward.questdb`. */
 export interface QuestdbSettings extends CredentialSettings {
-  /** Of the HTTP port: `http://127.0.0.1:9000`. */
+  /** Of the HTTP port: `http://127.0.0.1:9000`, or https where something in front speaks TLS. */
   url: string;
   /** Of the PostgreSQL wire, for deep history: `postgres://127.0.0.1:8812/qdb`; empty: port 8812 of the same host. */
   wire?: string;
+  /** As in PostgreSQL's settings: an https address says nothing of the wire. */
+  wireTls?: PostgresSettings['tls'];
+  /** PEM file of the authority that an https address and `wireTls: verify` trust; empty: the system's. */
+  tlsCa?: string;
 }
 
 export const questdbForwarder: ForwardKind<QuestdbSettings> = { kind: 'questdb', create };
@@ -44,7 +49,7 @@ function create(settings: QuestdbSettings, context: ForwardContext): Forwarder {
   // Nobody else would say that deep history has no address.
   wireOf(settings);
   const { clock, dataDir, log, tag } = context;
-  const server = connection({ url: settings.url, credentials: credentials(settings), timeout: TIMEOUT });
+  const server = connection({ ...settings, credentials: credentials(settings), timeout: TIMEOUT });
   const care = watch(server);
   const letters = deadLetters(dataDir, 'questdb');
   const memory = join(dataDir, 'questdb-seen.json');

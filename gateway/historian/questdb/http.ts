@@ -3,6 +3,7 @@
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { authorityOf, certificateFault } from '../certificates.ts';
 import type { Credential, Credentials } from '../credentials.ts';
 
 export interface ConnectionOptions {
@@ -10,12 +11,16 @@ export interface ConnectionOptions {
   url: string;
   /** Read at every new connection and after a 401. */
   credentials: Credentials;
+  /** PEM file of the authority that an https address must show; empty: the system's. Read at every new connection. */
+  tlsCa?: string;
   /** ms for one request, answer included. */
   timeout: number;
 }
 export interface Answer {
   status: number;
   body: string;
+  /** With what the gateway had said who it is. */
+  by: 'token' | 'user and password';
 }
 export interface Rows {
   columns: { name: string; type: string }[];
@@ -34,7 +39,7 @@ export interface Connection {
 const LONGEST = 4 * 1024 * 1024;
 
 /** Does no I/O. Throws when the URL cannot be one. */
-export function connection({ url, credentials, timeout }: ConnectionOptions): Connection {
+export function connection({ url, credentials, tlsCa = '', timeout }: ConnectionOptions): Connection {
   const base = new URL(url);
   if (base.protocol !== 'http:' && base.protocol !== 'https:')
     throw new Error(`${url} is not an address of QuestDB's HTTP port: write http://host:9000`);
@@ -42,6 +47,7 @@ export function connection({ url, credentials, timeout }: ConnectionOptions): Co
   const agent = new (secure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 1 });
   const prefix = base.pathname.replace(/\/$/, '');
   let authorization: string | undefined;
+  let ca: string | undefined;
 
   const once = (method: string, path: string, body: Uint8Array | undefined, signal: AbortSignal): Promise<Answer> =>
     new Promise((resolve, reject) => {
@@ -56,6 +62,7 @@ export function connection({ url, credentials, timeout }: ConnectionOptions): Co
         method,
         path: prefix + path,
         headers,
+        ca,
       });
       const stop = (): void => void outgoing.destroy(signal.reason instanceof Error ? signal.reason : undefined);
       const late = setTimeout(() => outgoing.destroy(new Error(`no answer within ${timeout / 1000} s`)), timeout);
@@ -76,7 +83,8 @@ export function connection({ url, credentials, timeout }: ConnectionOptions): Co
       outgoing.on('response', (incoming) => {
         textOf(incoming).then((text) => {
           settle();
-          resolve({ status: incoming.statusCode ?? 0, body: text });
+          const by = headers.authorization?.toString().startsWith('Bearer') ? 'token' : 'user and password';
+          resolve({ status: incoming.statusCode ?? 0, body: text, by });
         }, fail);
       });
       outgoing.on('socket', (socket) => socket.setNoDelay(true));
@@ -89,7 +97,10 @@ export function connection({ url, credentials, timeout }: ConnectionOptions): Co
     async request(method, path, body, signal) {
       signal.throwIfAborted();
       const before = authorization;
-      authorization ??= headerOf(await credentials.read(signal));
+      if (before === undefined) {
+        ca = await authorityOf(tlsCa);
+        authorization = headerOf(await credentials.read(signal));
+      }
       let answer: Answer;
       try {
         answer = await once(method, path, body, signal);
@@ -105,14 +116,10 @@ export function connection({ url, credentials, timeout }: ConnectionOptions): Co
       return answer;
     },
     async query(statement, signal) {
-      const { status, body } = await self.request(
-        'GET',
-        `/exec?query=${encodeURIComponent(statement)}`,
-        undefined,
-        signal,
-      );
-      const parsed = jsonOf(body);
-      if (status !== 200 || typeof parsed.error === 'string') throw refusal(base.host, { status, body });
+      const path = `/exec?query=${encodeURIComponent(statement)}`;
+      const answer = await self.request('GET', path, undefined, signal);
+      const parsed = jsonOf(answer.body);
+      if (answer.status !== 200 || typeof parsed.error === 'string') throw refusal(base.host, answer);
       if ('ddl' in parsed) return { columns: [], dataset: [] };
       if (!Array.isArray(parsed.dataset) || !Array.isArray(parsed.columns))
         throw new Error(`${base.host} does not answer as a QuestDB does: is the address right?`);
@@ -124,10 +131,10 @@ export function connection({ url, credentials, timeout }: ConnectionOptions): Co
 }
 
 /** What a server said instead of doing it, as a sentence. 401 and 403 name whose turn it is. */
-export function refusal(host: string, { status, body }: Answer): Error {
+export function refusal(host: string, { status, body, by }: Answer): Error {
   if (status === 401 || status === 403)
     return new Error(
-      `QuestDB at ${host} does not accept the user and password (${status}): correct them in the configured files; nothing is lost meanwhile`,
+      `QuestDB at ${host} does not accept the ${by} (${status}): correct ${by === 'token' ? 'it' : 'them'} where the settings say; nothing is lost meanwhile`,
     );
   const { message, error } = jsonOf(body);
   const words = typeof message === 'string' ? message : typeof error === 'string' ? error : body;
@@ -145,6 +152,8 @@ export function jsonOf(text: string): Record<string, unknown> {
 
 function unreachable(host: string, cause: unknown): Error {
   if (cause instanceof Error && cause.name === 'AbortError') return cause;
+  const certificate = certificateFault(cause, 'forward.questdb.tlsCa');
+  if (certificate) return new Error(`QuestDB at ${host} ${certificate}`, { cause });
   const words = cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code : String(cause);
   return new Error(`QuestDB at ${host} cannot be reached: ${words}`, { cause });
 }

@@ -2,6 +2,8 @@
 // server that answers for it now and then. The benchmark and the soak use it too.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { Server as SecureServer, ServerOptions as Certificate } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,6 +13,7 @@ import type { ForwardContext, ForwardTag } from '../../consumer.ts';
 import type { Frame, GatewayEvent, Sample, ValueType } from '../../model.ts';
 import { questdbServer } from './server.ts';
 import type { QuestdbServer, ServerOptions } from './server.ts';
+import type { ForwardSettings } from '../../config/forward.ts';
 
 export interface TestServer extends QuestdbServer {
   readonly dir: string;
@@ -70,6 +73,12 @@ export async function testServer(options: Partial<ServerOptions> = {}): Promise<
   });
 }
 
+/** Its section of `forward` in the settings, maybe by way of a proxy. */
+export function sectionOf({ url, user, passwordFile }: TestServer): ForwardSettings['questdb'] {
+  const none = { passwordCommand: '', tokenFile: '', tokenCommand: '' };
+  return { url, wire: '', wireTls: 'off', tlsCa: '', user, passwordFile, ...none };
+}
+
 export function tagOf(index: number, id: string, type: ValueType = 'double'): ForwardTag {
   const parts = id.split('/');
   return {
@@ -113,12 +122,15 @@ export interface FaultProxy {
   url: string;
   /** Requests on their way just now. */
   busy: number;
+  /** Of one that speaks TLS: shows another certificate, also to whoever is connected. */
+  show(certificate: Certificate): void;
   close(): Promise<void>;
 }
-/** A proxy on the way to `to`; `next` is asked for each request. */
+/** A proxy on the way to `to`; `next` is asked for each request, and may change its headers. With a certificate it speaks TLS. */
 export async function faultProxy(
   to: string,
   next: (incoming: IncomingMessage) => Fault | Promise<Fault>,
+  certificate?: Certificate,
 ): Promise<FaultProxy> {
   const target = new URL(to);
   const handle = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
@@ -150,11 +162,16 @@ export async function faultProxy(
     onward.on('error', () => incoming.socket.destroy());
     incoming.pipe(onward);
   };
-  const server = createServer((incoming, outgoing) => void handle(incoming, outgoing));
+  const asked = (incoming: IncomingMessage, outgoing: ServerResponse): void => void handle(incoming, outgoing);
+  const server = certificate ? createSecureServer(certificate, asked) : createServer(asked);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const self: FaultProxy = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http${certificate ? 's' : ''}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     busy: 0,
+    show(other) {
+      (server as SecureServer).setSecureContext(other);
+      server.closeAllConnections();
+    },
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
