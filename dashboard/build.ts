@@ -85,7 +85,7 @@ async function buildInto(folder: string): Promise<void> {
 }
 
 /** Gzip sizes in KB (1,024 bytes) of what stands in a folder: the HTML with its entry's scripts and styles, and all of it. */
-export function weigh(folder = dist): { first: number; all: number } {
+function weigh(folder = dist): { first: number; all: number } {
   const size = (file: string) => readFileSync(join(folder, `${file}.gz`)).byteLength / 1024;
   const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as Record<string, Chunk>;
   const files = new Set(['index.html']);

@@ -38,7 +38,7 @@ test('columns as text are the buckets, rounded to their places', async () => {
   folder.remove();
 });
 
-test('a sample is in every answer within a second of its arrival, and a question called off ends', async () => {
+test('a sample is in every answer while its chunk is still open, and a question called off ends', async () => {
   const folder = scratch();
   const onDeath = (error: Error): void => expect.fail(error.message);
   const writer = await openWriter({ dataDir: folder.path, onDeath });

@@ -15,12 +15,12 @@ export interface AssetFacts {
   alarmed: boolean;
 }
 
-export function machineStatus(facts: AssetFacts): MachineStatus {
+function machineStatus(facts: AssetFacts): MachineStatus {
   if (facts.usable === 0) return 'offline';
   return facts.said ?? (facts.alarmed ? 'warning' : 'operational');
 }
 
-export function commState(facts: AssetFacts): AssetState['comm'] {
+function commState(facts: AssetFacts): AssetState['comm'] {
   if (!facts.answering) return 'lost';
   return facts.good < facts.tags ? 'degraded' : 'ok';
 }

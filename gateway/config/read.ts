@@ -21,11 +21,7 @@ export interface ConfigFile {
 }
 
 /** Replaces `${NAME}` and `${NAME:-default}`; a name without value and default is an error. */
-export function substitute(
-  text: string,
-  env: NodeJS.ProcessEnv,
-  missing: (name: string, offset: number) => void,
-): string {
+function substitute(text: string, env: NodeJS.ProcessEnv, missing: (name: string, offset: number) => void): string {
   return text.replace(
     /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g,
     (whole, name: string, fallback: string | undefined, offset: number) => {

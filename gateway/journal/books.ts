@@ -1,5 +1,5 @@
 // One consumer's books over a log: what it is owed, what became of the rest, and what of that may be stored already.
-// Pure; kept by segments.ts, which does the reading of files, and by memory.ts.
+// Pure; kept by consumers.ts, while segments.ts does the reading of files.
 import type { Stored } from '../consumer.ts';
 import { widen } from './log.ts';
 import type { Account, Own, Settled } from './log.ts';

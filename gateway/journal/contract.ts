@@ -1,4 +1,4 @@
-// The suite every form of the log passes: order, owed ranges, bounds and counts. Called by each form's own test.
+// The suite the log passes in segments of any size: order, owed ranges, bounds and counts. Called by segments.test.ts.
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import type { Origin } from '../model.ts';

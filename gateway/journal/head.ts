@@ -15,7 +15,7 @@ export const MAX_FRAME = 64 * 1024 * 1024;
 
 export const origins: readonly Origin[] = ['live', 'backfill', 'import', 'seed'];
 /** In the order in which a frame carries them. */
-export const countKeys = ['received', 'made', 'rejected', 'filtered', 'shed', 'journalled', 'merged'] as const;
+const countKeys = ['received', 'made', 'rejected', 'filtered', 'shed', 'journalled', 'merged'] as const;
 
 /** What a log needs to know of a frame without decoding it. Times are the samples' smallest and largest `t`, 0 without samples. */
 export interface FrameMeta {

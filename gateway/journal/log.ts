@@ -1,5 +1,5 @@
 // What the writer owns: an ordered log of frames and, per consumer, the ranges of sequences it is still owed.
-// memory.ts forgets with the process, segments.ts is on disk; both pass contract.ts. pump.ts reads it, writing.ts fills it.
+// segments.ts keeps it on disk and passes contract.ts; pump.ts reads it, writing.ts fills it.
 import type { Micros } from '../model.ts';
 import type { Stored } from '../consumer.ts';
 import type { FrameMeta } from './head.ts';

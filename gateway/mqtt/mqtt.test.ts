@@ -172,7 +172,7 @@ async function cuttable(port: number): Promise<{ port: number; cut(): void }> {
   return { port: address && typeof address === 'object' ? address.port : 0, cut };
 }
 
-async function until(holds: () => boolean, within = 5000): Promise<void> {
+async function until(holds: () => boolean, within = 30_000): Promise<void> {
   for (const end = performance.now() + within; !holds(); await new Promise((resolve) => setTimeout(resolve, 10)))
     if (performance.now() > end) throw new Error(`did not hold within ${within} ms: ${holds}`);
 }

@@ -56,7 +56,7 @@ export interface LinkState {
   ledger: Ledger;
 }
 
-export function newLink(device: string, ledger: Ledger): LinkState {
+function newLink(device: string, ledger: Ledger): LinkState {
   return {
     device,
     online: undefined,

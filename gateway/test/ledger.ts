@@ -22,7 +22,7 @@ export function expectSums(ledger: WireLedger): void {
 }
 
 /** Waits until a consumer is owed nothing of what was journalled before. */
-export async function drained(http: string, consumer = 'historian', within = 10_000): Promise<WireLedger> {
+export async function drained(http: string, consumer = 'historian', within = 30_000): Promise<WireLedger> {
   const end = performance.now() + within;
   const { consumers } = await get<WireLedger>(`${http}/api/v1/ledger`);
   const asked = consumers.find((row) => row.consumer === consumer)?.journalled ?? 0;

@@ -2,7 +2,7 @@
 // wrote. A device dies and comes back, an alarm comes and goes, the gateway restarts.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { configFiles } from '../../simulators/configuration.ts';
@@ -10,7 +10,18 @@ import { plants } from '../../simulators/plants/index.ts';
 import type { AlarmList, Dict, Summary, Timeseries } from '../web/wire.ts';
 import { needs } from './needs.ts';
 import { expectLedger } from './ledger.ts';
-import { eventually, get, historyOf, json, listen, scratch, startGateway, startSimulator, stream } from './rig.ts';
+import {
+  eventually,
+  get,
+  historyOf,
+  json,
+  listen,
+  root,
+  scratch,
+  startGateway,
+  startSimulator,
+  stream,
+} from './rig.ts';
 import type { Gateway, SimulatorProcess } from './rig.ts';
 
 const [first, second] = ['modbus', 'opcua'].map((protocol) =>
@@ -209,6 +220,14 @@ test('a bad request is told what is wrong', async () => {
   expect(await asked(`/dashboard/summary/${site}?hours=49`)).toMatchObject({ status: 400, field: 'hours' });
   expect(await asked(`/dashboard/timeseries/${site}?metric=none`)).toMatchObject({ status: 400, field: 'metric' });
   expect(await asked(`/dashboard/timeseries/${site}`)).toMatchObject({ status: 400, field: 'metric' });
+});
+
+test('every metric of a running gateway stands in config/METRICS.md', async () => {
+  const shown = readFileSync(join(root, 'config', 'METRICS.md'), 'utf8');
+  const text = await (await fetch(`${gateway.http}/metrics`)).text();
+  const names = new Set([...text.matchAll(/^# TYPE (\w+)/gm)].map(([, name = '']) => name));
+  expect(names.size).toBeGreaterThan(50);
+  expect([...names].filter((name) => !shown.includes(`\`${name}\``))).toEqual([]);
 });
 
 test('every sample is accounted for', () => expectLedger(gateway.http));

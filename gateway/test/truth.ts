@@ -85,7 +85,7 @@ function heldWithin(served: Served, from: number, to: number, v: unknown): boole
   return false;
 }
 
-export function lastAtOrBefore(times: readonly number[], t: number): number {
+function lastAtOrBefore(times: readonly number[], t: number): number {
   let low = 0;
   let high = times.length;
   while (low < high) {

@@ -23,7 +23,7 @@ export class Dicts {
 }
 
 /** @param site undefined: all sites. */
-export function dictOf(catalog: Catalog, site: Site | undefined): Dict {
+function dictOf(catalog: Catalog, site: Site | undefined): Dict {
   const assets = site ? site.assets : catalog.sites.flatMap((each) => each.assets);
   return {
     rev: catalog.revision,

@@ -21,7 +21,7 @@ const LimitsSchema = Type.Object({
   hh: Type.Optional(Type.Number()),
 });
 
-export const ErrorSchema = Type.Object({
+const ErrorSchema = Type.Object({
   error: Type.String(),
   message: Type.String(),
   field: Type.Optional(Type.String()),

@@ -16,7 +16,7 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-const until = (condition: () => boolean, ms = 8000) => expect.poll(condition, { timeout: ms, interval: 5 }).toBe(true);
+const until = (condition: () => boolean) => expect.poll(condition, { interval: 5 }).toBe(true);
 
 /** Runs a driver and keeps what it says. `ended` resolves with what it threw, undefined when it was aborted. */
 function run(port: number, points: readonly Point[], connection: Record<string, unknown> = {}) {

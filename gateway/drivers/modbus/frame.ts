@@ -5,7 +5,7 @@ import type { Table } from './schema.ts';
 /** Largest frame: 7 bytes of header and a PDU of 253 (Modbus TCP implementation guide V1.0b, §4.1). */
 const largestLength = 254;
 
-export const functionOf: Record<Table, number> = { co: 1, di: 2, hr: 3, ir: 4 };
+const functionOf: Record<Table, number> = { co: 1, di: 2, hr: 3, ir: 4 };
 
 export interface Reply {
   tid: number;
