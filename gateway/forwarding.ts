@@ -6,6 +6,7 @@ import type { ForwardSettings } from './config/forward.ts';
 import { forwardTags, openEgress } from './egress.ts';
 import type { Egress } from './egress.ts';
 import { reportForwards } from './forwards.ts';
+import { Recoveries } from './recoveries.ts';
 import type { Clock } from './model.ts';
 import type { Status } from './status.ts';
 import type { Writer } from './writer.ts';
@@ -42,7 +43,16 @@ export async function openForwarding(options: ForwardingOptions): Promise<Forwar
     onDeath: (error) =>
       status.report('warn', 'penstock_egress_restarts_total', `the forwarding thread died: ${error.message}`),
   });
-  const report = (): void => reportForwards(status, egress.health(), writer.latest()?.accounts ?? {}, clock.now());
+  const recoveries = new Recoveries();
+  const report = (): void => {
+    const health = egress.health();
+    const accounts = writer.latest()?.accounts ?? {};
+    reportForwards(status, health, accounts, clock.now());
+    for (const [name, forward] of Object.entries(health.forwards)) {
+      const caughtUp = recoveries.look(name, forward, accounts[name], clock.now());
+      if (caughtUp) log.info({ forward: name }, `forward.${name}: ${caughtUp}`);
+    }
+  };
   status.collect(report);
   const watch = setInterval(report, 1000);
   return {

@@ -29,6 +29,12 @@ const cases: [string, ForwardHealth, Account | undefined, string, 'ok' | 'degrad
     'nothing stored since 2026-06-01T12:00:00.000Z: connection refused; samples wait in the journal; the journal was full, and its oldest samples are lost for this store',
   ],
   [
+    'a write without an answer',
+    ...([{ ...well, lastSuccess: noon, oldest: noon * 1000 }, account, '', 'degraded'] as const),
+    'nothing stored since 2026-06-01T12:00:00.000Z: it does not answer; samples wait in the journal',
+  ],
+  ['nothing to send for long', { ...well, lastSuccess: noon }, account, '', 'ok', ''],
+  [
     'a write that heeds nothing',
     ...([{ ...failing, hangingSince: noon }, account, '', 'degraded'] as const),
     'the write of 2026-06-01T12:00:00.000Z was given up and has not ended; nothing is sent until it does',
@@ -54,7 +60,7 @@ const cases: [string, ForwardHealth, Account | undefined, string, 'ok' | 'degrad
   ],
 ];
 test.each(cases)('%s', (_case, health, books, down, state, reason) => {
-  expect(inWords(health, books, down)).toEqual({ state, reason });
+  expect(inWords(health, books, down, noon + 15_001)).toEqual({ state, reason });
 });
 
 test('in figures, by store', () => {

@@ -7,7 +7,9 @@ import type { Status } from './status.ts';
 import { counted } from './words.ts';
 
 /** Failed writes in a row from which on a forwarder is degraded: one is made up for within a second. */
-const TROUBLED = 2;
+export const TROUBLED = 2;
+/** ms in which a store takes something, if there is anything for it, however slow it is. */
+const SILENT = 15_000;
 
 /** @param now ms since the epoch */
 export function reportForwards(
@@ -17,7 +19,7 @@ export function reportForwards(
   now: number,
 ): void {
   for (const [name, health] of Object.entries(forwards)) {
-    const { state, reason } = inWords(health, accounts[name], down);
+    const { state, reason } = inWords(health, accounts[name], down, now);
     status.set(`forward.${name}`, state, reason);
     const to = { consumer: name };
     const { failures, tries, damaged, lastSuccess, oldest, hangingSince } = health;
@@ -56,18 +58,22 @@ export function forwardFigures(health: ForwardHealth | undefined): {
 
 /** Without figures that change while nothing else does: each sentence is logged once. */
 export function inWords(
-  { tries, lastError, lastSuccess, failingSince = 0, hangingSince, behind, trouble }: ForwardHealth,
+  health: ForwardHealth,
   account: Account | undefined,
-  down = '',
+  down: string,
+  now: number,
 ): { state: 'ok' | 'degraded'; reason: string } {
+  const { tries, lastError, lastSuccess, failingSince = 0, hangingSince, behind, trouble } = health;
   const { dropped = 0, deadLettered = 0, lost } = account ?? {};
-  const failing = tries >= TROUBLED;
+  const failing = tries >= TROUBLED || silentFor(health, now);
   const since = lastSuccess === undefined ? `yet, tried since ${iso(failingSince)}` : `since ${iso(lastSuccess)}`;
   const wrong = [
     down && `the forwarding thread died and was started again: ${down}`,
     hangingSince !== undefined &&
       `the write of ${iso(hangingSince)} was given up and has not ended; nothing is sent until it does`,
-    failing && hangingSince === undefined && `nothing stored ${since}: ${lastError}; samples wait in the journal`,
+    failing &&
+      hangingSince === undefined &&
+      `nothing stored ${since}: ${lastError || 'it does not answer'}; samples wait in the journal`,
     failing && dropped > 0 && 'the journal was full, and its oldest samples are lost for this store',
     trouble,
   ].filter(Boolean);
@@ -79,6 +85,11 @@ export function inWords(
     deadLettered > 0 && 'samples that the store refused for good are kept as dead letters',
   ].filter(Boolean);
   return { state: 'ok', reason: notes.join('; ') };
+}
+
+/** Something is to be sent, and nothing has been taken for long, although no write has failed yet. @param now ms since the epoch */
+export function silentFor({ lastSuccess, oldest }: ForwardHealth, now: number): boolean {
+  return lastSuccess !== undefined && oldest !== undefined && now - lastSuccess > SILENT;
 }
 
 const iso = (ms: number): string => new Date(Math.floor(ms)).toISOString();

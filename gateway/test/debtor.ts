@@ -96,7 +96,7 @@ export async function debtor({ dataDir, clock, tags, name, section, rate = 0 }: 
     },
     account: () => log.account(name),
     health: () => forwarding.health(),
-    says: () => inWords(forwarding.health(), log.account(name)).reason,
+    says: () => inWords(forwarding.health(), log.account(name), '', clock.now()).reason,
     async close() {
       const ending = forwarding.end();
       for (let ended = false; !ended;) {
