@@ -1,12 +1,24 @@
 // The chunks that are open: each tag's samples in shared memory, with the sequences they came with. Owned by the store,
 // which asks what is to be closed next and says what has been.
 import type { Micros, Sample } from '../../model.ts';
-import { windowOf } from './chunks.ts';
+import { WINDOW, windowOf } from './chunks.ts';
 import { Filling } from './filling.ts';
 import { Field, PER_BLOCK, TEXT_BYTES } from './open.ts';
 import type { OpenMemory } from './open.ts';
+import { indexOf, part } from './series.ts';
 import type { Series } from './series.ts';
-import { addLate, addToRun, closed, closing, countOf, firstOf, nothingWaits, overBy } from './waiting.ts';
+import {
+  addLate,
+  addToRun,
+  closed,
+  closing,
+  countOf,
+  firstOf,
+  foldedIn,
+  nothingWaits,
+  overBy,
+  unfolded,
+} from './waiting.ts';
 import type { Closing, Waiting } from './waiting.ts';
 
 /** Stragglers of a tag that do not wait for their window's end. */
@@ -14,6 +26,8 @@ const LATE = 4096;
 /** Samples packed in one transaction, some 15 ms of work; a tag counts as so many at least, for what its chunk holds already. */
 const SLICE = 15_000;
 const LEAST = 500;
+/** Windows of a tag with stragglers that a closing bears: each is a chunk unpacked and packed again. */
+const SCATTERED = 16;
 
 export class OpenChunks {
   readonly #filling: Filling;
@@ -48,7 +62,7 @@ export class OpenChunks {
     if (!waiting) this.#tags.set(tag, (waiting = nothingWaits()));
     if (this.#filling.count(tag, Field.run) > run) addToRun(waiting, windowOf(t), seq);
     else {
-      addLate(waiting, seq);
+      addLate(waiting, windowOf(t), seq);
       if (waiting.late >= LATE) this.urgent.add(tag);
     }
   }
@@ -91,13 +105,53 @@ export class OpenChunks {
       const each = closing(tag, waiting, parts, SLICE / 2);
       if (each.seq >= durable) continue;
       closings.push(each);
-      samples += Math.max(LEAST, each.n + (each.whole ? waiting.late : 0));
+      samples += Math.max(LEAST, each.n + (each.whole ? waiting.late : 0)) + LEAST * waiting.lateIn.size;
       if (samples >= SLICE) break;
     }
     return closings;
   }
-  series({ tag, whole, n }: Closing): Series | undefined {
-    return whole ? this.#filling.all(tag) : this.#filling.run(tag, n);
+  /**
+   * The first of these tags that would be closed whole with more windows than a transaction bears, and some of those: they
+   * are to go into chunks ahead of it. Of sequences below `durable` alone.
+   */
+  scattered(tags: readonly number[], over: Micros, durable: number): { tag: number; windows: Set<Micros> } | undefined {
+    for (const tag of tags) {
+      const waiting = this.#tags.get(tag);
+      if (!waiting || waiting.late === 0 || waiting.parts.length + waiting.lateIn.size <= SCATTERED) continue;
+      if (overBy(waiting, over) === 0 && waiting.late < LATE) continue;
+      // The last window of the run goes on.
+      const now = waiting.parts.at(-1)?.window;
+      const rest = unfolded(waiting).filter(({ window }) => window !== now);
+      if (rest.length <= SCATTERED || Math.max(waiting.lateLast, waiting.parts.at(-2)?.last ?? -1) >= durable) continue;
+      const windows = new Set<Micros>();
+      let samples = 0;
+      for (const { window, n } of rest) {
+        windows.add(window);
+        if ((samples += Math.max(LEAST, n)) >= SLICE) break;
+      }
+      return { tag, windows };
+    }
+    return undefined;
+  }
+  /** What is open in these windows, each by itself. */
+  *within(tag: number, windows: Iterable<Micros>): Generator<Series> {
+    const all = this.#filling.all(tag);
+    if (all) for (const window of windows) yield part(all, indexOf(all, window), indexOf(all, window + WINDOW));
+  }
+  /** All there is of these windows is in chunks, and stays here until the tag is closed. */
+  folded(tag: number, windows: ReadonlySet<Micros>): void {
+    const waiting = this.#tags.get(tag);
+    if (waiting) foldedIn(waiting, windows);
+  }
+  /** What is in no chunk yet of what is to be closed. */
+  *series({ tag, whole, n }: Closing): Generator<Series> {
+    const waiting = this.#tags.get(tag);
+    if (!whole || !waiting || waiting.late === 0) yield this.#filling.run(tag, n);
+    else
+      yield* this.within(
+        tag,
+        unfolded(waiting).map(({ window }) => window),
+      );
   }
   /** The first sequence of which anything is here; Infinity without any. `closings` count as closed. */
   first(closings: readonly Closing[] = []): number {

@@ -8,6 +8,7 @@ import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '../../clock.ts';
 import type { Frame, Origin, Sample } from '../../model.ts';
 import { openQuery } from './history.ts';
+import { WINDOW, rowId, windowOf } from './chunks.ts';
 import { openStore } from './store.ts';
 import type { Store, StoreOptions } from './storing.ts';
 import { openMemory } from './open.ts';
@@ -400,6 +401,67 @@ test('a transaction that fails loses nothing and doubles nothing', async () => {
   await life.store.close();
   expect(life.store.settled).toEqual({ position: 3, delivered: 600, filtered: 0 });
   life.check();
+});
+
+test('stragglers over hundreds of windows hold up nobody for long; killed amid them each is there once, the newest wins', async () => {
+  // The disk stops taking anything after so many looks at what is durable.
+  let looks = Infinity;
+  const durable = (): number => {
+    if (looks-- <= 0) throw new Error('killed');
+    return Infinity;
+  };
+  const life = new Life({ durable });
+  const now = life.clock.micros();
+  const early = windowOf(now) - 300 * WINDOW;
+  const scattered = (value: number): Sample[] =>
+    Array.from({ length: 600 }, (_none, i) => sampleOf(0, early + (((i * 7) % 300) * WINDOW + i * 1e6), value + i));
+  await life.write(scattered(0));
+  await life.pass(1000);
+  expect(windowsIn(life.dataDir)).toHaveLength(300);
+  await life.write([sampleOf(0, life.clock.micros())], scattered(1000), scattered(2000), [
+    sampleOf(0, early + 3e6, 'on'),
+  ]);
+  await life.clock.advance(1_000_000);
+  looks = 5;
+  await life.store.tend();
+  const db = new DatabaseSync(join(life.dataDir, 'history.db'), { readOnly: true });
+  const { n } = db.prepare('SELECT count(*) AS n FROM chunk WHERE max >= 2000').get() as { n: number };
+  db.close();
+  expect(n).toBeGreaterThan(30);
+  expect(n).toBeLessThan(200);
+  life.check();
+  looks = Infinity;
+  await life.kill();
+  life.check();
+  const before = life.store.stats().commits;
+  await life.pass(1000);
+  expect(life.store.stats()).toMatchObject({ open: 0, trouble: '' });
+  expect(life.store.stats().commits - before).toBeGreaterThan(8);
+  life.check();
+  await life.store.close();
+});
+
+test('what retention has passed over since it was taken in changes no hour that has outlived its samples', async () => {
+  const life = new Life({ retention: 6 * 3_600_000 });
+  const start = Math.floor(life.clock.micros() / 3600e6) * 3600e6;
+  await life.write(Array.from({ length: 100 }, (_none, i) => sampleOf(0, start + i * 30e6, i)));
+  await life.pass(7200);
+  // Late, and kept open by a journal that is not synced until its hour is gone.
+  life.durable = life.next;
+  await life.write([sampleOf(0, life.clock.micros(), 1)], [sampleOf(0, start + 1e6, 999)]);
+  for (let hour = 0; hour < 7; hour++) {
+    await life.pass(3600);
+    await life.write([sampleOf(1, life.clock.micros(), 1)]);
+  }
+  await life.pass(120);
+  life.durable = Infinity;
+  await life.pass(120);
+  const db = new DatabaseSync(join(life.dataDir, 'history.db'), { readOnly: true });
+  const rows = db.prepare('SELECT n, max FROM hour WHERE id = ?').all(rowId(0, start));
+  const chunks = db.prepare('SELECT count(*) AS n FROM chunk WHERE id < ?').get(rowId(0, start + 3600e6));
+  db.close();
+  expect([rows, chunks]).toEqual([[{ n: 100, max: 99 }], { n: 0 }]);
+  await life.store.close();
 });
 
 test('what is older than the retention goes while samples come, its hours stay; a young file is not emptied by a wrong clock', async () => {

@@ -13,8 +13,8 @@ import { Merged } from './merged.ts';
 import { MAX_TAGS } from './open.ts';
 import { OpenChunks } from './openchunks.ts';
 import { Retention } from './retention.ts';
-import { seriesOf } from './series.ts';
-import type { Kept } from './series.ts';
+import { indexOf, part, seriesOf } from './series.ts';
+import type { Kept, Series } from './series.ts';
 import type { Store, StoreOptions, StoreStats } from './storing.ts';
 import { compact } from './upkeep.ts';
 import { EVER } from './waiting.ts';
@@ -249,11 +249,35 @@ class ChunkStore implements Store {
   }
   /** Closes what one transaction bears of these tags' windows over by `over`; false when there is nothing. */
   #close(tags: readonly number[], over: Micros): boolean {
-    const closings = this.#open.closings(tags, over, this.#options.durable());
+    const durable = this.#options.durable();
+    const scattered = this.#open.scattered(tags, over, durable);
+    if (scattered) {
+      this.#foldAhead(scattered);
+      return true;
+    }
+    const closings = this.#open.closings(tags, over, durable);
     if (closings.length > 0) this.#commit(closings);
     return closings.length > 0;
   }
 
+  /**
+   * Samples that lie in too many windows for one transaction go into chunks before their tag is closed, so that nobody waits
+   * long for the next commit. Memory and position stay: after a kill they come again, and change nothing.
+   */
+  #foldAhead({ tag, windows }: { tag: number; windows: ReadonlySet<Micros> }): void {
+    const began = performance.now();
+    this.#transaction(() => {
+      for (const series of this.#open.within(tag, windows)) this.#chunks.fold(tag, this.#kept(series));
+      this.#chunks.settleHours(this.#options.clock.micros() - GRACE);
+    });
+    this.#counts.commits++;
+    this.#counts.commitMs = performance.now() - began;
+    this.#open.folded(tag, windows);
+  }
+  /** Without what retention has passed over since it was taken in: it would stand alone in an hour whose row says more. */
+  #kept(series: Series): Series {
+    return part(series, indexOf(series, this.#retention.floor), series.n);
+  }
   /** Chunks and position in one transaction; memory and counts follow only when it is stored. */
   #commit(closings: readonly Closing[]): void {
     const settled = this.#account.at(
@@ -264,8 +288,7 @@ class ChunkStore implements Store {
     const began = performance.now();
     this.#transaction(() => {
       for (const each of closings) {
-        const series = this.#open.series(each);
-        if (series) this.#chunks.fold(each.tag, series);
+        for (const series of this.#open.series(each)) this.#chunks.fold(each.tag, this.#kept(series));
         this.#merged.note(each.tag, each.seq, each.until);
       }
       this.#chunks.settleHours(now);

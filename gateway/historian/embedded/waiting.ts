@@ -10,6 +10,8 @@ interface Part {
   first: number;
   last: number;
   n: number;
+  /** All of it is in a chunk already, ahead of its closing. */
+  folded: boolean;
 }
 export interface Waiting {
   parts: Part[];
@@ -17,6 +19,8 @@ export interface Waiting {
   late: number;
   lateFirst: number;
   lateLast: number;
+  /** Windows with stragglers that are in no chunk yet. */
+  lateIn: Set<Micros>;
 }
 
 /** What is taken out of memory into chunks. */
@@ -36,18 +40,23 @@ export interface Closing {
 
 export const EVER = Number.MAX_SAFE_INTEGER;
 
-export const nothingWaits = (): Waiting => ({ parts: [], late: 0, lateFirst: Infinity, lateLast: -1 });
+export const nothingWaits = (): Waiting => ({
+  ...{ parts: [], late: 0, lateFirst: Infinity, lateLast: -1 },
+  lateIn: new Set(),
+});
 
 export function addToRun(waiting: Waiting, window: Micros, seq: number): void {
   const part = waiting.parts.at(-1);
-  if (part?.window !== window) waiting.parts.push({ window, first: seq, last: seq, n: 1 });
+  if (part?.window !== window) waiting.parts.push({ window, first: seq, last: seq, n: 1, folded: false });
   else {
     part.last = seq;
     part.n++;
+    part.folded = false;
   }
 }
-export function addLate(waiting: Waiting, seq: number): void {
+export function addLate(waiting: Waiting, window: Micros, seq: number): void {
   waiting.late++;
+  waiting.lateIn.add(window);
   waiting.lateFirst = Math.min(waiting.lateFirst, seq);
   waiting.lateLast = seq;
 }
@@ -60,6 +69,18 @@ export function overBy({ parts }: Waiting, now: Micros): number {
   const last = parts.at(-1);
   if (!last) return 0;
   return last.window + WINDOW <= now ? parts.length : parts.length - 1;
+}
+
+/** Windows with something that is in no chunk yet, in order, and the samples of the run in each. */
+export function unfolded({ parts, lateIn }: Waiting): { window: Micros; n: number }[] {
+  const windows = new Map([...lateIn].map((window) => [window, 0]));
+  for (const { window, n, folded } of parts) if (!folded || lateIn.has(window)) windows.set(window, n);
+  return [...windows].map(([window, n]) => ({ window, n })).sort((a, b) => a.window - b.window);
+}
+/** All there is of these windows is in chunks. */
+export function foldedIn(waiting: Waiting, windows: ReadonlySet<Micros>): void {
+  for (const part of waiting.parts) part.folded ||= windows.has(part.window);
+  for (const window of windows) waiting.lateIn.delete(window);
 }
 
 /**
