@@ -1,23 +1,24 @@
 // The shape of the chunked history in history.db, shared by its writer and its readers: tables, keys, what a row says.
-// A chunk is one tag's samples of at most a quarter of an hour (UTC), packed by codec.ts, with its figures beside it.
+// A chunk is one tag's samples of at most an hour (UTC), packed by codec.ts, with its figures beside it.
 // What is not in a chunk yet lies in shared memory (open.ts); a query needs both.
 import type { Micros } from '../../model.ts';
 
 export const SECOND = 1_000_000;
-/** A chunk lies within one window. */
+/** Samples wait in memory for the end of their window; a chunk that must be cut is cut between two, if it can be. */
 export const WINDOW = 900 * SECOND;
+/** A chunk lies within one hour: of a tag with few samples the windows of an hour are joined as they come. */
 export const HOUR = 3600 * SECOND;
 /** A chunk holds no more samples, except where a single second does. */
 export const CHUNK_SAMPLES = 1024;
-/** `PRAGMA user_version` of a file of this shape. */
-export const SCHEMA_VERSION = 1;
+/** `PRAGMA user_version` of a file of this shape. In version 1 chunks lay within a window, and `held` said nothing of −0. */
+export const SCHEMA_VERSION = 2;
 
 /**
  * Chunks of a tag cover whole seconds and never overlap: a second's samples lie in one chunk, so that two chunks never
- * begin in the same second (and a second of one tag holds no more than the codec's `MOST` samples).
+ * begin in the same second.
  * Figures are those of `Summary`, NULL for NaN. `held`: whether the last sample's value goes on holding: 0 no (it is bad
  * or no number), 1 yes: exactly the number in `last`, of status 0; 2 yes, but what it is exactly (a boolean, a bigint, −0)
- * stands in `data`. `minutes` are the same figures per minute (minutes.ts), NULL where decoding is as quick.
+ * stands in `data`; 4 more where `first` is −0, 8 where `last` is. `minutes` are the same figures per minute (minutes.ts), NULL where decoding is as quick.
  * `hour` holds the figures of a tag's UTC hour that is over. A row that is there is true of all chunks of its hour, and
  * stays when they are gone; as long as it is missing, the chunks say it.
  * `damaged`: chunks that could not be read when late samples were to go into them.
@@ -48,6 +49,5 @@ export const rowId = (tag: number, t: Micros): number => tag * SECONDS + Math.fl
 export const tagOfRow = (id: number): number => Math.floor(id / SECONDS);
 /** The second of a row id, as a time. */
 export const timeOfRow = (id: number): Micros => (id % SECONDS) * SECOND;
-/** The chunk that holds `t`, if any, begins at or after this. */
 export const windowOf = (t: Micros): Micros => Math.floor(t / WINDOW) * WINDOW;
 export const hourOf = (t: Micros): Micros => Math.floor(t / HOUR) * HOUR;

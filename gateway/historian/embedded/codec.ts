@@ -9,8 +9,8 @@ import type { Numbers, Series } from './series.ts';
 
 export { Damaged } from './bytes.ts';
 
-/** Samples a chunk can hold at most; so many, of one value, fit into a few bytes. */
-export const MOST = 65_536;
+/** Samples a chunk can hold at most: no second of a tag has more microseconds. So many, of one value, fit into a few bytes. */
+export const MOST = 1_000_000;
 const VERSION = 1;
 /** Deflate makes no more of a byte than this many. */
 const INFLATION = 1032;

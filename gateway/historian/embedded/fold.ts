@@ -1,9 +1,9 @@
-// Folds a tag's samples into its chunks: what falls into a chunk is merged with it and packed anew, the rest makes new
-// ones; hours that are over get their row. Called by the store inside its transactions, in the writer thread.
+// Folds a tag's samples into its chunks: what falls into a chunk, or behind one that has room, is merged with it and packed
+// anew, the rest makes new ones; hours that are over get their row. Called by the store inside its transactions, in the writer thread.
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Micros } from '../../model.ts';
-import { CHUNK_SAMPLES, HOUR, SECOND, WINDOW, hourOf, rowId, tagOfRow, timeOfRow, windowOf } from './chunks.ts';
-import { Damaged, MOST, decodeChunk, encodeChunk } from './codec.ts';
+import { CHUNK_SAMPLES, HOUR, SECOND, hourOf, rowId, tagOfRow, timeOfRow } from './chunks.ts';
+import { Damaged, decodeChunk, encodeChunk } from './codec.ts';
 import { packMinutes } from './minutes.ts';
 import { columnsOf, figureColumns, pieces, summaryOf } from './rows.ts';
 import { indexOf, merged, part } from './series.ts';
@@ -15,12 +15,10 @@ const marks = (count: number): string => Array<string>(count).fill('?').join(', 
 export class Chunks {
   /** Hours that a chunk was changed in and that have no true row yet, as row ids; true once it is known that they have none. */
   readonly touched = new Map<number, boolean>();
-  /** Samples left out because their second holds more than a chunk can. */
-  crowded = 0;
   /** Chunks that cannot be read any more: set aside, so that what comes after them can be stored. */
   damaged = 0;
   readonly #aside: StatementSync;
-  readonly #inWindow: StatementSync;
+  readonly #inHour: StatementSync;
   readonly #data: StatementSync;
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
@@ -29,7 +27,7 @@ export class Chunks {
   readonly #putHour: StatementSync;
 
   constructor(db: DatabaseSync) {
-    this.#inWindow = db.prepare('SELECT id, t1, n FROM chunk WHERE id >= ? AND id < ? ORDER BY id');
+    this.#inHour = db.prepare('SELECT id, t1, n FROM chunk WHERE id >= ? AND id < ? ORDER BY id');
     this.#data = db.prepare('SELECT data FROM chunk WHERE id = ?');
     this.#insert = db.prepare(`INSERT INTO chunk(id, ${figureColumns}, minutes, data) VALUES(${marks(15)})`);
     this.#aside = db.prepare('INSERT OR REPLACE INTO damaged SELECT id, data FROM chunk WHERE id = ?');
@@ -42,10 +40,10 @@ export class Chunks {
   /** `fresh` in time order; where a chunk has a sample of the same time, `fresh` wins. */
   fold(tag: number, fresh: Series): void {
     for (let from = 0; from < fresh.n;) {
-      const window = windowOf(fresh.t[from] as number);
-      const to = indexOf(fresh, window + WINDOW);
-      this.#window(tag, window, part(fresh, from, to));
-      this.touched.set(rowId(tag, hourOf(window)), false);
+      const hour = hourOf(fresh.t[from] as number);
+      const to = indexOf(fresh, hour + HOUR);
+      this.#into(tag, hour, part(fresh, from, to));
+      this.touched.set(rowId(tag, hour), false);
       from = to;
     }
   }
@@ -83,9 +81,9 @@ export class Chunks {
     if (whole) this.#put(tagOfRow(ids[0] as number), whole);
   }
 
-  #window(tag: number, window: Micros, fresh: Series): void {
-    const start = rowId(tag, window);
-    const rows = this.#inWindow.all(start, start + WINDOW / SECOND) as { id: number; t1: number; n: number }[];
+  #into(tag: number, hour: Micros, fresh: Series): void {
+    const start = rowId(tag, hour);
+    const rows = this.#inHour.all(start, start + HOUR / SECOND) as { id: number; t1: number; n: number }[];
     if (rows.length === 0) return this.#put(tag, fresh);
     for (const [k, { id, t1, n }] of rows.entries()) {
       const next = rows[k + 1];
@@ -114,9 +112,7 @@ export class Chunks {
     }
   }
   #put(tag: number, series: Series): void {
-    const { parts, left } = pieces(series, CHUNK_SAMPLES, MOST);
-    this.crowded += left;
-    for (const each of parts)
+    for (const each of pieces(series, CHUNK_SAMPLES))
       this.#insert.run(
         rowId(tag, each.t[0] as number),
         ...columnsOf(summarize(each), each),

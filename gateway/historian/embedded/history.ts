@@ -1,9 +1,9 @@
 // The reading side of history.db: the `Historian` of the model, in the reader thread. Checks what is asked, walks through
 // each tag's past and answers; every question is bounded in rows, cells and time, and ends soon when it is called off.
-import type { AggregateSeries, BucketSeries, Historian } from '../../history.ts';
+import type { AggregateSeries, BucketSeries, Historian, RawSeries } from '../../history.ts';
 import type { Clock, Micros } from '../../model.ts';
 import { boundaries, fixed } from './calendar.ts';
-import type { Boundaries } from './calendar.ts';
+import { Buckets } from './buckets.ts';
 import { Cells } from './cells.ts';
 import type { OpenMemory } from './open.ts';
 import { Pace } from './pace.ts';
@@ -11,7 +11,7 @@ import { Past } from './past.ts';
 import { figure } from './series.ts';
 import type { Series } from './series.ts';
 import { Limit, Rows, Spans } from './states.ts';
-import { walk } from './walk.ts';
+import { through } from './walk.ts';
 
 const MAX_ROWS = 100_000;
 const MAX_CELLS = 100_000;
@@ -28,118 +28,98 @@ export function openQuery(dataDir: string, clock: Pick<Clock, 'mono' | 'micros'>
   const past = new Past(dataDir, memory);
   const paced = (signal?: AbortSignal): Pace => new Pace(() => clock.mono(), signal);
 
-  /** Each tag's cells between the boundaries; `held`: with what holds from one sample to the next. */
-  const gather = async <T>(
-    tags: readonly number[],
-    from: Micros,
-    to: Micros,
-    bounds: Boundaries,
-    held: boolean,
-    result: (tag: number, cells: Cells, open: Series | undefined) => T,
-    signal?: AbortSignal,
-  ): Promise<T[]> => {
-    const pace = paced(signal);
-    const now = clock.micros();
-    const results: T[] = [];
-    for (const tag of tags) {
-      const cells = new Cells(bounds, from, to, now);
-      const open = past.open(tag);
-      if (from < to) {
-        const last = held ? past.before(tag, from, open) : undefined;
-        if (last) cells.hold(figure(last.value, last.status), last.t);
-        await walk(past, tag, from, to, cells, pace, open);
-        cells.hold(NaN, Math.min(to, now));
-      }
-      results.push(result(tag, cells, open));
-      await pace.rest();
-    }
-    return results;
-  };
-
   return {
     async raw(tag, from, to, limit, signal) {
       check([tag], from, to);
       if (!(limit >= 1 && limit <= MAX_ROWS)) throw new RangeError(`limit must be from 1 to ${MAX_ROWS}, not ${limit}`);
-      const rows = new Rows(limit);
-      await walk(past, tag, Math.max(from, past.floor()), to, rows, paced(signal));
-      const { t, value, status, more } = rows;
-      return { tag, t, value, status, more };
+      const begin = Math.max(from, past.floor());
+      const [rows] = await through(past, [tag], begin, to, paced(signal), () => new Rows(limit), rowSeries);
+      return rows as RawSeries;
     },
     async buckets(tags, from, to, width, signal) {
       check(tags, from, to);
       if (!Number.isSafeInteger(width) || width < 1)
         throw new RangeError('the bucket width must be a whole number of microseconds above 0');
       bounded(tags.length, (to - from) / width);
-      return gather(tags, from, to, fixed(from, to, width), false, bucketSeries, signal);
+      const bounds = fixed(from, to, width);
+      return through(past, tags, from, to, paced(signal), () => new Buckets(bounds, from, to), bucketSeries);
     },
     async aggregate({ tags, from, to, width, zone }, signal) {
       check(tags, from, to);
       const bounds = boundaries(from, to, width, zone, MAX_CELLS);
       bounded(tags.length, bounds.t.length);
-      const now = Math.min(to, clock.micros());
-      return gather(tags, from, to, bounds, true, (tag, cells) => aggregateSeries(tag, cells, from, now), signal);
+      const now = clock.micros();
+      const until = Math.min(to, now);
+      const begin = (tag: number, open: Series | undefined): Cells => {
+        const cells = new Cells(bounds, from, to, now);
+        const last = from < to ? past.before(tag, from, open) : undefined;
+        if (last) cells.hold(figure(last.value, last.status), last.t);
+        return cells;
+      };
+      return through(past, tags, from, to, paced(signal), begin, (tag, cells) => {
+        if (from < to) cells.hold(NaN, until);
+        return aggregateSeries(tag, cells, from, until);
+      });
     },
     async states(tags, from, to, limit, signal) {
       check(tags, from, to);
       bounded(tags.length, limit);
-      const pace = paced(signal);
       const now = clock.micros();
-      const results = [];
-      for (const tag of tags) {
+      const floor = past.floor();
+      const begin = (tag: number, open: Series | undefined): Spans => {
         const spans = new Spans(tag, from, limit);
-        const floor = past.floor();
-        if (from < to && floor < to) {
-          if (floor <= from) spans.begin(past.before(tag, from));
-          await walk(past, tag, Math.max(from, floor), to, spans, pace);
-        }
-        results.push(spans.result(Math.min(to, now), to));
-      }
-      return results;
+        if (from < to && floor <= from) spans.begin(past.before(tag, from, open));
+        return spans;
+      };
+      return through(past, tags, Math.max(from, floor), to, paced(signal), begin, (_tag, spans) =>
+        spans.result(Math.min(to, now), to),
+      );
     },
     async limitTime(tags, from, to, limit, signal) {
       check(tags, from, to);
       if (!Number.isFinite(limit)) throw new RangeError('the limit must be a number');
-      const pace = paced(signal);
       const now = clock.micros();
-      const results = [];
-      for (const tag of tags) {
+      const begin = (tag: number, open: Series | undefined): Limit => {
         const sides = new Limit(tag, from, to, limit);
-        if (from < to) {
-          sides.begin(past.before(tag, from));
-          await walk(past, tag, from, to, sides, pace);
-        }
-        results.push(sides.result(Math.min(to, now)));
-      }
-      return results;
+        if (from < to) sides.begin(past.before(tag, from, open));
+        return sides;
+      };
+      return through(past, tags, from, to, paced(signal), begin, (_tag, sides) => sides.result(Math.min(to, now)));
     },
     async latest(tags, signal) {
-      const pace = paced(signal);
-      const results = [];
-      for (const tag of tags) {
-        const last = past.before(tag, Number.MAX_SAFE_INTEGER);
-        if (last) results.push({ tag, ...last });
-        await pace.rest();
-      }
-      return results;
+      const none = new Rows(1);
+      const found = await through(
+        past,
+        tags,
+        0,
+        0,
+        paced(signal),
+        () => none,
+        (tag, _none, open) => {
+          const last = past.before(tag, Number.MAX_SAFE_INTEGER, open);
+          return last && { tag, ...last };
+        },
+      );
+      return found.filter((last) => last !== undefined);
     },
     async kpis(tags, from, to, signal) {
       check(tags, from, to);
       const one = { t: [from], end: to };
-      return gather(
+      return through(
+        past,
         tags,
         from,
         to,
-        one,
-        false,
-        (tag, { good, min, max, sum }, open) => {
+        paced(signal),
+        () => new Buckets(one, from, to),
+        (tag, sums, open) => {
+          const [n = 0, min = NaN, max = NaN, sum = NaN] = [sums.good[0], sums.min[0], sums.max[0], sums.sum[0]];
           const last = from < to ? past.before(tag, to, open) : undefined;
-          const n = good[0] as number;
           return {
-            ...{ tag, n, min: known(min[0]), avg: known((sum[0] as number) / n), max: known(max[0]) },
+            ...{ tag, n, min: known(min), avg: known(sum / n), max: known(max) },
             last: last && last.t >= from ? last : null,
           };
         },
-        signal,
       );
     },
     floor: () => past.floor(),
@@ -163,7 +143,11 @@ function bounded(tags: number, buckets: number): void {
 const known = (value = NaN): number | null => (Number.isFinite(value) ? value : null);
 const nulls = (values: Float64Array): (number | null)[] => Array.from(values, known);
 
-function bucketSeries(tag: number, { bounds, good, min, max, sum }: Cells): BucketSeries {
+function rowSeries(tag: number, { t, value, status, more }: Rows): RawSeries {
+  return { tag, t, value, status, more };
+}
+
+function bucketSeries(tag: number, { bounds, good, min, max, sum }: Buckets): BucketSeries {
   const avg = sum.map((value, i) => value / (good[i] as number));
   return { tag, t: bounds.t, n: Array.from(good), min: nulls(min), avg: nulls(avg), max: nulls(max) };
 }

@@ -46,7 +46,7 @@ function cost(values: Float64Array, n: number): Omit<Plan, 'guess'> {
 /** Weighs the guesses for the first `n` numbers of the column; leaves their residuals for `packIntegers`. */
 export function planIntegers(column: Column, n: number): Plan {
   if ((residuals[0] as Float64Array).length < n)
-    for (const i of residuals.keys()) residuals[i] = new Float64Array(2 * n);
+    for (const i of residuals.keys()) residuals[i] = new Float64Array(Math.max(n, 16_384));
   const [mean, last, step, line] = residuals as [Float64Array, Float64Array, Float64Array, Float64Array];
   const first = column[0] as number;
   const middle = meanOf(column, n);

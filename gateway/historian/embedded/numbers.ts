@@ -75,7 +75,10 @@ function xored(bits: Uint32Array, n: number, width: 1 | 2): void {
 
 /** Writes the first `n` doubles. */
 export function packNumbers(packer: Packer, v: Float64Array, n: number): void {
-  if (whole.length < n) [whole, words] = [new Float64Array(2 * n), new Uint32Array(4 * n)];
+  if (whole.length < n) {
+    const room = Math.max(n, 16_384);
+    [whole, words] = [new Float64Array(room), new Uint32Array(2 * room)];
+  }
   let narrow = false;
   let found = decimals(v, n, same);
   if (!found && isFloat32(v, n)) {

@@ -24,9 +24,13 @@ export class Pace {
     work();
     return this.#mono() - began;
   }
+  /** It is time to let others work. */
+  get due(): boolean {
+    return this.#mono() - this.#rested >= SLICE;
+  }
   /** Lets others work, if it is time; rejects when the query was called off meanwhile, or has had its time. */
   async rest(): Promise<void> {
-    if (this.#mono() - this.#rested < SLICE) return;
+    if (!this.due) return;
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#signal?.throwIfAborted();
     this.#rested = this.#mono();

@@ -4,25 +4,32 @@ import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
 import { join } from 'node:path';
 import type { Micros } from '../../model.ts';
-import { CHUNK_SAMPLES, HOUR, SECOND, hourOf, rowId, windowOf } from './chunks.ts';
+import { CHUNK_SAMPLES, HOUR, SECOND, hourOf, rowId } from './chunks.ts';
 import { decodeChunk, scratchOf } from './codec.ts';
 import { OpenColumns, readOpen } from './open.ts';
 import type { OpenMemory } from './open.ts';
-import { figureColumns, lastOf, summaryIn, summaryOf } from './rows.ts';
+import { figureColumns, lastOf, summaryIn } from './rows.ts';
 import { indexOf, valueAt } from './series.ts';
 import type { Series } from './series.ts';
-import type { Summary } from './summary.ts';
-import type { Last } from './walk.ts';
+import type { Summary, Sums } from './summary.ts';
+import type { Grain, Last } from './walk.ts';
 
 export interface ChunkRow {
   id: number;
-  figures: Summary;
+  t0: Micros;
+  t1: Micros;
+  /** Not where samples were asked for. */
+  figures?: Summary;
   /** Packed, if there are any and they were asked for. */
-  minutes: Uint8Array | undefined;
-  /** The chunk itself, where there are no minutes instead. */
-  data: Uint8Array | undefined;
+  minutes?: Uint8Array | undefined;
+  /** The chunk itself, where it was asked for, or minutes were and there are none. */
+  data?: Uint8Array | undefined;
 }
-type Row = Record<string, unknown>;
+const names = [
+  ...(['begin', 'commit', 'floor', 'hours', 'hoursInOne', 'figures', 'minutes', 'samples'] as const),
+  ...(['data', 'first', 'firstHour', 'last', 'lastHour'] as const),
+];
+type Name = (typeof names)[number];
 
 /** Any time that can be kept is before this. */
 const NEVER = 2 ** 32 * SECOND - 1;
@@ -31,20 +38,9 @@ export class Past {
   readonly #db: DatabaseSync;
   readonly #columns: OpenColumns | undefined;
   readonly #scratch = scratchOf(CHUNK_SAMPLES);
-  readonly #statements: Record<
-    | 'begin'
-    | 'commit'
-    | 'floor'
-    | 'hours'
-    | 'chunks'
-    | 'figures'
-    | 'data'
-    | 'first'
-    | 'firstHour'
-    | 'last'
-    | 'lastHour',
-    StatementSync
-  >;
+  readonly #statements: Record<Name, StatementSync>;
+  /** Within a snapshot, once it is known. */
+  #floor: Micros | undefined;
 
   /** Throws when `dataDir/history.db`, which the writer makes, cannot be opened. */
   constructor(dataDir: string, memory?: OpenMemory) {
@@ -52,64 +48,90 @@ export class Past {
     this.#db = db;
     this.#columns = memory && new OpenColumns(memory);
     const range = 'id >= ? AND id < ? ORDER BY id';
-    this.#statements = {
-      begin: db.prepare('BEGIN'),
-      commit: db.prepare('COMMIT'),
-      floor: db.prepare('SELECT floor FROM account'),
-      hours: db.prepare(`SELECT ${figureColumns} FROM hour WHERE ${range}`),
-      chunks: db.prepare(
-        `SELECT ${figureColumns}, id, minutes, iif(minutes IS NULL, data, NULL) FROM chunk WHERE ${range}`,
-      ),
-      figures: db.prepare(`SELECT ${figureColumns}, id FROM chunk WHERE ${range}`),
-      data: db.prepare('SELECT data FROM chunk WHERE id = ?'),
-      first: db.prepare(`SELECT t0 FROM chunk WHERE ${range} LIMIT 1`),
-      firstHour: db.prepare(`SELECT t0 FROM hour WHERE ${range} LIMIT 1`),
-      last: db.prepare(`SELECT id, ${figureColumns} FROM chunk WHERE ${range} DESC LIMIT 2`),
-      lastHour: db.prepare(`SELECT ${figureColumns} FROM hour WHERE ${range} DESC LIMIT 2`),
+    // From the last chunk of the hour that begins at or before the time on: no earlier one reaches so far.
+    const reaching = `id >= ifnull((SELECT id FROM chunk WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1), ?2)
+      AND id < ?3 ORDER BY id`;
+    const sql: Record<Name, string> = {
+      begin: 'BEGIN',
+      commit: 'COMMIT',
+      floor: 'SELECT floor FROM account',
+      hours: `SELECT ${figureColumns} FROM hour WHERE ${range}`,
+      hoursInOne: 'SELECT count(*), sum(good), min(min), max(max), sum(sum) FROM hour WHERE id >= ? AND id < ?',
+      figures: `SELECT ${figureColumns}, id FROM chunk WHERE ${reaching}`,
+      minutes: `SELECT ${figureColumns}, id, minutes, iif(minutes IS NULL, data, NULL) FROM chunk WHERE ${reaching}`,
+      samples: `SELECT t0, t1, id, data FROM chunk WHERE ${reaching}`,
+      data: 'SELECT data FROM chunk WHERE id = ?',
+      first: `SELECT t0 FROM chunk WHERE ${range} LIMIT 1`,
+      firstHour: `SELECT t0 FROM hour WHERE ${range} LIMIT 1`,
+      last: `SELECT t0, t1, id, held, last FROM chunk WHERE ${range} DESC LIMIT 1`,
+      lastHour: `SELECT ${figureColumns} FROM hour WHERE ${range} DESC LIMIT 2`,
     };
-    for (const name of ['hours', 'chunks', 'figures'] as const) this.#statements[name].setReturnArrays(true);
+    this.#statements = Object.fromEntries(
+      names.map((name) => {
+        const statement = db.prepare(sql[name]);
+        statement.setReturnArrays(true);
+        return [name, statement];
+      }),
+    ) as Record<Name, StatementSync>;
   }
 
   /** Runs `read` over one state of the file. */
   snapshot<T>(read: () => T): T {
+    if (this.#db.isTransaction) return read();
     this.#statements.begin.run();
     try {
       return read();
     } finally {
+      this.#floor = undefined;
       this.#statements.commit.run();
     }
   }
   /** Before this, hours are all that is left. */
   floor(): Micros {
-    return Number(this.#statements.floor.get()?.floor ?? 0);
+    if (this.#floor !== undefined) return this.#floor;
+    const [floor = 0] = this.#row('floor') ?? [];
+    if (this.#db.isTransaction) this.#floor = floor as Micros;
+    return floor as Micros;
+  }
+  #rows(name: Name, ...bounds: number[]): unknown[][] {
+    return this.#statements[name].all(...bounds) as unknown as unknown[][];
+  }
+  #row(name: Name, ...bounds: number[]): unknown[] | undefined {
+    return this.#statements[name].get(...bounds) as unknown as unknown[] | undefined;
   }
   /** Samples in memory, copied; what is read of the file afterwards misses none that left it meanwhile. */
   open(tag: number): Series | undefined {
     return this.#columns && readOpen(this.#columns, tag);
   }
   hours(tag: number, from: Micros, to: Micros): Summary[] {
-    return rowsOf(this.#statements.hours, rowId(tag, from), after(tag, to)).map(summaryIn);
+    return this.#rows('hours', rowId(tag, from), after(tag, to)).map(summaryIn);
   }
-  /** Chunks that may hold samples of the time, with their minutes if asked; the first may end before it. */
-  chunks(tag: number, from: Micros, to: Micros, minutes: boolean): ChunkRow[] {
-    const statement = minutes ? this.#statements.chunks : this.#statements.figures;
-    return rowsOf(statement, rowId(tag, windowOf(from)), after(tag, to)).map((row) => ({
-      id: row[12] as number,
-      figures: summaryIn(row),
-      minutes: (row[13] as Uint8Array | null | undefined) ?? undefined,
-      data: (row[14] as Uint8Array | null | undefined) ?? undefined,
-    }));
+  /** Of the hours that begin in the time, how many have a row, and their sums. */
+  hoursInOne(tag: number, from: Micros, to: Micros): { rows: number; sums: Sums } {
+    const [rows, good, min, max, sum] = this.#row('hoursInOne', rowId(tag, from), after(tag, to)) as (number | null)[];
+    return { rows: rows ?? 0, sums: { good: good ?? 0, min: min ?? NaN, max: max ?? NaN, sum: sum ?? Infinity } };
+  }
+  /** Chunks that may hold samples of the time, with what is asked for; the first may end before it. */
+  chunks(tag: number, from: Micros, to: Micros, asked: Grain): ChunkRow[] {
+    const rows = this.#rows(asked, rowId(tag, hourOf(from)), rowId(tag, from), after(tag, to));
+    if (asked === 'samples') return rows.map(([t0, t1, id, data]) => ({ id, t0, t1, data }) as ChunkRow);
+    return rows.map((row) => {
+      const figures = summaryIn(row);
+      const { t0, t1 } = figures;
+      const [id, minutes, data] = [row[12] as number, row[13] as Uint8Array | null, row[14] as Uint8Array | null];
+      return { id, t0, t1, figures, minutes: minutes ?? undefined, data: data ?? undefined };
+    });
   }
   /** Valid until the next call. */
   samples({ id, data }: Pick<ChunkRow, 'id' | 'data'>): Series {
-    return decodeChunk(data ?? (this.#statements.data.get(id)?.data as Uint8Array), this.#scratch);
+    return decodeChunk(data ?? (this.#row('data', id)?.[0] as Uint8Array), this.#scratch);
   }
   /** Time of the oldest sample stored of a tag, as far as rows say; Infinity without any. */
   first(tag: number): Micros {
-    const times = [this.#statements.first, this.#statements.firstHour].map(
-      (statement) => statement.get(rowId(tag, 0), rowId(tag + 1, 0))?.t0 ?? Infinity,
+    const times = (['first', 'firstHour'] as const).map(
+      (name) => (this.#row(name, rowId(tag, 0), rowId(tag + 1, 0))?.[0] as Micros | undefined) ?? Infinity,
     );
-    return Math.min(...times.map(Number));
+    return Math.min(...times);
   }
 
   /** The last sample before `t`; of an hour whose samples are gone, its last good value if that still held. */
@@ -123,19 +145,18 @@ export class Past {
   }
   #stored(tag: number, t: Micros): Last | undefined {
     const floor = this.floor();
-    const end = after(tag, t);
-    for (const row of this.#statements.last.all(rowId(tag, floor), end) as Row[]) {
-      if (Number(row.t0) >= t) continue;
-      const value = Number(row.t1) < t ? lastOf(row) : undefined;
-      if (value !== undefined) return { t: Number(row.t1), value, status: 0 };
-      const series = this.samples({ id: row.id as number, data: undefined });
+    let end = after(tag, t);
+    for (let row; (row = this.#row('last', rowId(tag, floor), end)); end = row[2] as number) {
+      const [t0, t1, id, held, last] = row as number[];
+      // Begun in the very second of `t`, but after it.
+      if ((t0 as Micros) >= t) continue;
+      const value = (t1 as Micros) < t ? lastOf(held, last) : undefined;
+      if (value !== undefined) return { t: t1 as Micros, value, status: 0 };
+      const series = this.samples({ id: id as number });
       return sampleAt(series, indexOf(series, t) - 1);
     }
-    for (const row of this.#statements.lastHour.all(
-      rowId(tag, 0),
-      Math.min(end, rowId(tag, hourOf(floor + HOUR - 1))),
-    ) as Row[]) {
-      const { t1, held } = summaryOf(row);
+    for (const row of this.#rows('lastHour', rowId(tag, 0), Math.min(end, rowId(tag, hourOf(floor + HOUR - 1))))) {
+      const { t1, held } = summaryIn(row);
       if (t1 < t) return Number.isNaN(held) ? undefined : { t: t1, value: held, status: 0 };
     }
     return undefined;
@@ -144,9 +165,6 @@ export class Past {
     if (this.#db.isOpen) this.#db.close();
   }
 }
-
-const rowsOf = (statement: StatementSync, from: number, to: number): unknown[][] =>
-  statement.all(from, to) as unknown as unknown[][];
 
 /** The first row id of a tag that begins at `t` or later, at any fraction of its second. */
 function after(tag: number, t: Micros): number {

@@ -12,6 +12,8 @@ import type { Grain, Last, Sink } from './walk.ts';
 const VALUES = 1000;
 
 export class Spans implements Sink {
+  readonly reads = 'samples';
+  readonly hours = false;
   readonly #tag: number;
   readonly #most: number;
   readonly #spans: StateSpan[] = [];
@@ -89,6 +91,8 @@ export class Spans implements Sink {
 }
 
 export class Limit implements Sink {
+  readonly reads = 'figures';
+  readonly hours = true;
   readonly #limit: number;
   readonly #from: Micros;
   readonly #to: Micros;
@@ -141,6 +145,8 @@ export class Limit implements Sink {
 
 /** Gathers samples until there are `limit`. */
 export class Rows implements Sink {
+  readonly reads = 'samples';
+  readonly hours = false;
   readonly t: Micros[] = [];
   readonly value: Value[] = [];
   readonly status: number[] = [];

@@ -7,13 +7,19 @@ import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import { ManualClock } from '../../clock.ts';
 import type { Frame, Origin, Sample } from '../../model.ts';
+import { WINDOW, rowId, tagOfRow, windowOf } from './chunks.ts';
+import { decodeChunk, encodeChunk } from './codec.ts';
 import { openQuery } from './history.ts';
 import { WINDOW, rowId, windowOf } from './chunks.ts';
 import { openStore } from './store.ts';
 import type { Store, StoreOptions } from './storing.ts';
 import { openMemory } from './open.ts';
+import { columnsOf, figureColumns } from './rows.ts';
+import { indexOf, part } from './series.ts';
+import { summarize } from './summary.ts';
 import { allHeld, faultsIn, frameOf, sampleOf, windowsIn } from './testing.ts';
 import type { Held } from './testing.ts';
+import { compact } from './upkeep.ts';
 
 /** PENSTOCK_SOAK times as many histories as a unit run's. */
 const SOAK = Number(process.env.PENSTOCK_SOAK ?? 1);
@@ -208,7 +214,59 @@ test('a late sample is merged into its chunk; of two with the same time the high
       ?.get(start + 5e6)?.value,
   ).toBe('later');
   await life.store.close();
-  expect(windowsIn(life.dataDir)).toEqual([1, 1]);
+  expect(windowsIn(life.dataDir)).toEqual([1]);
+  life.check();
+});
+
+test('a tag of few samples has one chunk an hour, one of many a chunk for each quarter', async () => {
+  const life = new Life();
+  const start = life.clock.micros();
+  for (let minute = 0; minute < 62; minute++) {
+    const at = start + minute * 60e6;
+    await life.write(
+      Array.from({ length: 60 }, (_, i) => sampleOf(0, at + i * 1e6, i)),
+      Array.from({ length: 4 }, (_, i) => sampleOf(1, at + i * 15e6, i)),
+    );
+    await life.pass(60);
+  }
+  const db = new DatabaseSync(join(life.dataDir, 'history.db'), { readOnly: true });
+  expect(db.prepare('SELECT n FROM chunk ORDER BY id').all()).toEqual([900, 900, 900, 900, 240].map((n) => ({ n })));
+  db.close();
+  life.check();
+  await life.store.close();
+  life.check();
+});
+
+test('a file of the first version is read and written on; its parts are joined when it is compacted', async () => {
+  const life = new Life();
+  const start = life.clock.micros();
+  await life.write(Array.from({ length: 1000 }, (_, i) => sampleOf(i % 2, start + i * 5e6, i % 2 ? -0 : i)));
+  await life.store.close();
+  const db = new DatabaseSync(join(life.dataDir, 'history.db'));
+  const rows = db.prepare('SELECT id, data FROM chunk').all() as { id: number; data: Uint8Array }[];
+  const insert = db.prepare(`INSERT INTO chunk(id, ${figureColumns}, data) VALUES(${Array(14).fill('?').join(', ')})`);
+  db.exec('DELETE FROM chunk; PRAGMA user_version=1');
+  for (const { id, data } of rows) {
+    const series = decodeChunk(data);
+    for (let from = 0, to; from < series.n; from = to) {
+      to = indexOf(series, windowOf(series.t[from] as number) + WINDOW);
+      const piece = part(series, from, to);
+      const [held = 0, ...columns] = columnsOf(summarize(piece), piece).reverse();
+      insert.run(rowId(tagOfRow(id), piece.t[0] as number), ...columns.reverse(), held & 3, encodeChunk(piece));
+    }
+  }
+  life.check();
+  life.store = life.open();
+  expect(db.prepare('PRAGMA user_version').get()).toEqual({ user_version: 2 });
+  await life.write(Array.from({ length: 10 }, (_, i) => sampleOf(0, start + (i + 0.5) * 300e6, 'late')));
+  const query = openQuery(life.dataDir, life.clock, life.memory);
+  expect((await query.kpis([1], start, start + 5000e6))[0]).toMatchObject({ n: 500, last: { value: -0 } });
+  query.close();
+  await life.store.close();
+  life.check();
+  expect([...compact(db)].at(-1)).toBeGreaterThan(0);
+  expect(db.prepare('SELECT count(*) AS n FROM chunk').get()).toEqual({ n: 4 });
+  db.close();
   life.check();
 });
 
@@ -241,15 +299,25 @@ test('values so large that no double holds their sum are kept, and keep nobody f
   await life.store.close();
 });
 
-test('more samples a second than a chunk holds stay in one chunk, the next second begins another', async () => {
-  const life = new Life();
-  const start = life.clock.micros();
-  for (let ms = 0; ms < 2500; ms += 500)
-    await life.write(Array.from({ length: 500 * 2 }, (_, i) => sampleOf(0, start + ms * 1000 + i * 500, i)));
-  await life.store.close();
-  expect(windowsIn(life.dataDir)).toEqual([3]);
-  life.check();
-});
+test.each([
+  ['a chunk holds', 500, 2, 5],
+  ['two bytes count', 10, 48, 5],
+])(
+  'more samples a second than %s stay in one chunk, the next second begins another',
+  async (_name, step, each, times) => {
+    const life = new Life();
+    life.memory = openMemory(1 << 23);
+    life.store = life.open();
+    const start = life.clock.micros();
+    for (let i = 0; i < times; i++)
+      await life.write(
+        Array.from({ length: 500 * each }, (_, k) => sampleOf(0, start + (i * 500 * each + k) * step, k % 100)),
+      );
+    await life.store.close();
+    expect(windowsIn(life.dataDir)).toEqual([Math.ceil((500 * each * times * step) / 1e6)]);
+    life.check();
+  },
+);
 
 test('memory never passes its bound: the longest open are closed early, and their pieces joined again', async () => {
   const life = new Life();
@@ -480,7 +548,7 @@ test('what is older than the retention goes while samples come, its hours stay; 
   db.close();
   expect(n).toBe(31 * 100);
   expect(faultsIn(life.dataDir)).toEqual([]);
-  expect(life.store.stats().removed).toBe(2 * 6 * 4);
+  expect(life.store.stats().removed).toBe(2 * 6);
   life.clock.stepWall(400 * 86_400_000);
   await life.pass(120);
   expect(allHeld(life.dataDir, life.memory).get(0)?.size).toBe(held.size);

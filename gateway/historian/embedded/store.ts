@@ -129,7 +129,6 @@ class ChunkStore implements Store {
   stats(): StoreStats {
     return {
       ...this.#counts,
-      crowded: this.#chunks.crowded,
       damaged: this.#chunks.damaged,
       removed: this.#retention.chunksRemoved,
       open: this.#open.samples,
@@ -303,7 +302,7 @@ class ChunkStore implements Store {
   /** All or nothing; throws when it is nothing. */
   #transaction(act: () => void): void {
     const touched = [...this.#chunks.touched.keys()];
-    const { crowded, damaged } = this.#chunks;
+    const { damaged } = this.#chunks;
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       act();
@@ -312,7 +311,7 @@ class ChunkStore implements Store {
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       this.#merged.rollback();
-      Object.assign(this.#chunks, { crowded, damaged });
+      this.#chunks.damaged = damaged;
       for (const id of touched) this.#chunks.touched.set(id, false);
       throw error;
     }

@@ -23,10 +23,9 @@ export interface StoreOptions {
   say?(message: string): void;
 }
 export interface StoreStats {
-  /** Samples taken in since the start, those of them too old to be kept, and those whose second was full. */
+  /** Samples taken in since the start, and those of them too old to be kept. */
   samples: number;
   filtered: number;
-  crowded: number;
   /** Chunks that could not be read when more was to go into them: kept aside in the table `damaged`. */
   damaged: number;
   /** Chunks removed by retention. */

@@ -2,12 +2,12 @@
 // small chunks joined and free pages given back. Called by `penstock history`; may run beside a running gateway.
 import type { DatabaseSync } from 'node:sqlite';
 import type { Micros } from '../../model.ts';
-import { CHUNK_SAMPLES, HOUR, SECOND, hourOf, rowId, tagOfRow, timeOfRow, windowOf } from './chunks.ts';
+import { CHUNK_SAMPLES, HOUR, SECOND, hourOf, rowId, tagOfRow, timeOfRow } from './chunks.ts';
 import { decodeChunk } from './codec.ts';
 import { Chunks } from './fold.ts';
 import { minutesOf, unpackMinutes } from './minutes.ts';
 import type { Minutes } from './minutes.ts';
-import { columnsOf, figureColumns, summaryOf } from './rows.ts';
+import { columnsOf, figureColumns, sameHeld, summaryOf } from './rows.ts';
 import type { Series } from './series.ts';
 import { joined, nothing, summarize } from './summary.ts';
 import type { Summary } from './summary.ts';
@@ -102,11 +102,11 @@ function faultsOf(row: Row, end: Micros | undefined): string[] {
   const faults: string[] = [];
   const { t, n } = series;
   const summary = summarize(series);
-  if (!same(summary, summaryOf(row)) || columnsOf(summary, series).at(-1) !== row.held)
+  if (!same(summary, summaryOf(row)) || !sameHeld(row.held, columnsOf(summary, series).at(-1) as number))
     faults.push('says other figures than its samples');
   const second = (time: Micros): number => Math.floor(time / SECOND);
   if (row.id % 2 ** 32 !== second(t[0] as number)) faults.push('lies in a wrong place');
-  if (windowOf(t[0] as number) !== windowOf(t[n - 1] as number)) faults.push('reaches beyond its quarter of an hour');
+  if (hourOf(t[0] as number) !== hourOf(t[n - 1] as number)) faults.push('reaches beyond its hour');
   if (n > CHUNK_SAMPLES && second(t[0] as number) !== second(t[n - 1] as number)) faults.push('is too long');
   if (end !== undefined && second(end) >= second(t[0] as number)) faults.push('begins before the one before it ends');
   for (let i = 1; i < n; i++)
@@ -141,7 +141,7 @@ function sameMinutes(a: Minutes, b: Minutes): boolean {
 const TAGS = 16;
 
 /**
- * Joins neighbouring chunks of a window that fit into one, then gives free pages back to the disk. Yields after each
+ * Joins neighbouring chunks of an hour that fit into one, then gives free pages back to the disk. Yields after each
  * transaction how many chunks there are fewer. The connection must have a busy timeout if a gateway is running.
  */
 export function* compact(db: DatabaseSync): Generator<number> {
@@ -179,7 +179,7 @@ function joinNeighbours(chunks: Chunks, rows: readonly { id: number; n: number }
     let k = i;
     for (; k < rows.length; k++) {
       const row = rows[k] as { id: number; n: number };
-      if (windowOf(timeOfRow(row.id)) !== windowOf(timeOfRow(id)) || n + row.n > CHUNK_SAMPLES) break;
+      if (hourOf(timeOfRow(row.id)) !== hourOf(timeOfRow(id)) || n + row.n > CHUNK_SAMPLES) break;
       n += row.n;
     }
     if (k - i > 1) {
