@@ -1,9 +1,12 @@
-// What a person typed that cannot be carried out. Thrown by the commands, answered by main with the usage and code 64.
+// What a person typed or configured that cannot be carried out. Thrown by the commands; main answers a wrong use with the
+// usage and code 64, a wrong configuration with code 78.
 import { parseArgs } from 'node:util';
 import type { ParseArgsConfig } from 'node:util';
-import { dataFolderOf } from '../config/load.ts';
+import { dataFolderOf } from '../config/data-folder.ts';
 
 export class WrongUse extends Error {}
+/** Its message has a line for each error. */
+export class WrongConfig extends Error {}
 
 /** A command's own arguments; a misspelt option is a WrongUse. */
 export function argumentsOf<T extends NonNullable<ParseArgsConfig['options']>>(args: string[], options: T) {

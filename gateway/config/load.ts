@@ -4,11 +4,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PlantSpec } from '../catalog.ts';
 import type { Protocol } from '../driver.ts';
+import { settingsOf } from './data-folder.ts';
 import { deviceSchema, PlantFile } from './plant.ts';
 import type { DeviceFile } from './plant.ts';
 import { readYaml, yamlFiles } from './read.ts';
 import type { ConfigError, ConfigFile } from './read.ts';
-import { readSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { nearest, shapeErrors } from './shape.ts';
 import { buildSpec } from './spec.ts';
@@ -54,16 +54,6 @@ export function loadConfig(
     plants.length === goodPlants.length && devices.length === goodDevices.length ? errors : [],
   );
   return errors.length > 0 ? { ok: false, errors } : { ok: true, config: { settings, plant } };
-}
-
-/** The data folder of the daemon that runs on this config folder, for commands that look for it; faults are not theirs to say. */
-export const dataFolderOf = (folder: string, env: NodeJS.ProcessEnv, args: string[]): string =>
-  settingsOf(folder, env, args, []).data;
-
-function settingsOf(folder: string, env: NodeJS.ProcessEnv, args: string[], errors: ConfigError[]): Settings {
-  const name = 'penstock.yaml';
-  const file = existsSync(join(folder, name)) ? readYaml(folder, name, env, errors) : undefined;
-  return readSettings(file, env, args, errors);
 }
 
 function deviceErrors(file: ConfigFile, protocols: ReadonlyMap<string, Protocol>): ConfigError[] {

@@ -19,6 +19,8 @@ interface Import {
   from: string;
   to: string;
   typeOnly: boolean;
+  /** Loaded when it is asked for. */
+  lazy: boolean;
 }
 
 /** Every import of a file: files as paths from the root, packages by name. */
@@ -30,7 +32,7 @@ function imports(file: string): Import[] {
   for (const match of text.matchAll(pattern)) {
     const target = match[2] ?? match[3] ?? '';
     const to = target.startsWith('.') ? relative(root, join(root, dirname(file), target)) : target;
-    found.push({ from: file, to, typeOnly: match[1] !== undefined });
+    found.push({ from: file, to, typeOnly: match[1] !== undefined, lazy: match[3] !== undefined });
   }
   return found;
 }
@@ -110,6 +112,16 @@ test('a room imports only what it may', () => {
     }
   }
   expect(wrong).toEqual([]);
+});
+
+test('a command that works on a data folder loads no driver and no schema of a plant', () => {
+  const commands = imports('gateway/main.ts').filter(({ to, lazy }) => lazy && to.startsWith('gateway/cli/'));
+  const reached = ['gateway/main.ts', ...commands.map(({ to }) => to).filter((to) => !/(check|docs)\.ts$/.test(to))];
+  for (const file of reached)
+    for (const { to, typeOnly, lazy } of imports(file))
+      if (!typeOnly && !lazy && to.startsWith('gateway/') && !reached.includes(to)) reached.push(to);
+  expect(reached).toContain('gateway/config/data-folder.ts');
+  expect(reached.filter((file) => /^gateway\/(drivers\/|daemon|config\/(load|plant))/.test(file))).toEqual([]);
 });
 
 test('a package has one home', () => {
