@@ -10,7 +10,6 @@ import type { Frame, Origin, Sample } from '../../model.ts';
 import { WINDOW, rowId, tagOfRow, windowOf } from './chunks.ts';
 import { decodeChunk, encodeChunk } from './codec.ts';
 import { openQuery } from './history.ts';
-import { WINDOW, rowId, windowOf } from './chunks.ts';
 import { openStore } from './store.ts';
 import type { Store, StoreOptions } from './storing.ts';
 import { openMemory } from './open.ts';
