@@ -258,5 +258,5 @@ async function corrected(open: () => Promise<Place>): Promise<void> {
 }
 
 const what = 'what is filed again for a time wins, over restarts, a backlog and the loss of the data folder';
-needs('java', 'mvn')(`QuestDB: ${what}`, () => corrected(questdb), 60_000);
-needs('initdb')(`PostgreSQL: ${what}`, () => corrected(postgres), 60_000);
+needs('java', 'mvn')(`QuestDB: ${what}`, () => corrected(questdb), 180_000);
+needs('initdb')(`PostgreSQL: ${what}`, () => corrected(postgres), 180_000);

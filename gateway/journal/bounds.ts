@@ -7,7 +7,10 @@ import type { Segment } from './segment.ts';
 export interface Bounds {
   /** Bytes of segment files. */
   cap: number;
-  /** Delivered segments stay until there are more bytes of them than this, or they are older (ms). */
+  /**
+   * Delivered segments stay until there are more bytes of them than this, or they are older (ms) than now, or than what a
+   * store elsewhere that is behind got last: when it is back, it may have lost that much.
+   */
   margin: { bytes: number; ms: number };
 }
 
@@ -22,12 +25,15 @@ export function surplus(
     by.some((books) => overlaps(books.needs, { from: base, to: end }));
   const closed = segments.slice(0, -1);
   const spare = closed.filter((segment) => !wanted(segment));
+  const elsewhere = consumers.filter((books) => !books.own);
+  const behind = closed.findIndex((segment) => wanted(segment, elsewhere));
+  const since = Math.min(now, closed[behind - 1]?.at ?? now) - margin.ms;
   const delivered: Segment[] = [];
   let kept = segments.reduce((sum, { size }) => sum + size, 0);
   let margined = 0;
   for (const segment of [...spare].reverse()) {
     margined += segment.size;
-    if (margined > margin.bytes || now - segment.at > margin.ms) delivered.push(segment);
+    if (margined > margin.bytes || segment.at < since) delivered.push(segment);
   }
   for (const { size } of delivered) kept -= size;
   const left = spare.filter((segment) => !delivered.includes(segment));

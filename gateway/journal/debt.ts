@@ -74,9 +74,9 @@ export class Debt implements PumpSource {
     this.#settle(frames, 'lost');
   }
 
-  /** What was stored in the last `ms` is owed once more. */
+  /** What was stored in the last `ms` in which anything was is owed once more: since then the store may have been away for hours. */
   rewind(ms: number): void {
-    const since = this.#options.clock.mono() - ms;
+    const since = (this.#recent.at(-1)?.at ?? 0) - ms;
     for (const range of this.#recent) if (range.at >= since) this.#owed = plus(this.#owed, range);
     this.#recent = this.#recent.filter(({ at }) => at < since);
   }

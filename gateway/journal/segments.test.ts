@@ -4,6 +4,7 @@ import { readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from '
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ManualClock } from '../clock.ts';
 import { noneStored } from './books.ts';
 import type { Drop } from './consumers.ts';
 import { logContract } from './contract.ts';
@@ -331,6 +332,31 @@ test('delivered segments stay for the margin and then go; the store says itself 
     backlog: { samples: 4 },
   });
   expect(readdirSync(place.journal)).toContain('positions');
+});
+
+test('while a store elsewhere is away, what it got last stays: it may have lost it when it is back', async () => {
+  const clock = new ManualClock();
+  const log = open({ clock, segmentBytes: 1, margin: { bytes: 1e6, ms: 60_000 } });
+  log.add('far', 1);
+  const each = async (from: number, n: number, away: boolean): Promise<void> => {
+    for (let seq = from; seq < from + n; seq++) {
+      const frames = fill(log, seq, 1);
+      if (!away) log.deliver('far', frames);
+      await clock.advance(10_000);
+      await log.sync();
+    }
+  };
+  await each(1, 20, false);
+  const { first } = log;
+  expect([first > 10, first < 17]).toEqual([true, true]);
+  await each(21, 400, true);
+  expect(log.first).toBeLessThan(first + 3);
+  log.deliver(
+    'far',
+    log.read('far', 1e9).map(({ meta }) => meta),
+  );
+  await each(421, 1, false);
+  expect(log.first).toBeGreaterThan(400);
 });
 
 test('what a store has taken in and not stored by its own word stays, and comes again after a kill', async () => {

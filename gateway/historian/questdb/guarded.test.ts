@@ -118,7 +118,7 @@ needs('java', 'mvn', 'openssl')(
       remove();
     }
   },
-  60_000,
+  180_000,
 );
 
 needs('java', 'mvn')('a port that does not speak TLS is said', async () => {
