@@ -9,18 +9,20 @@ import { release } from './timeseries.ts';
 import { Refusal } from './errors.ts';
 import {
   AcknowledgeSchema,
+  FacilityParams,
+  FacilityQuery,
+  ShelveSchema,
+  SummaryQuery,
+  TimeseriesQuery,
+} from './asked.ts';
+import {
   AlarmSchema,
   DictSchema,
   DoneSchema,
   failures,
-  FacilityParams,
-  FacilityQuery,
   FacilitySchema,
   LedgerSchema,
-  ShelveSchema,
-  SummaryQuery,
   SummarySchema,
-  TimeseriesQuery,
   TimeseriesSchema,
 } from './schema.ts';
 import { Dicts } from './dict.ts';

@@ -5,7 +5,8 @@ import type { Catalog } from '../catalog.ts';
 import { Refusal } from './errors.ts';
 import { everything, facilityOf } from './scope.ts';
 import type { Hub } from './hub.ts';
-import { failures, StreamQuery } from './schema.ts';
+import { StreamQuery } from './asked.ts';
+import { failures } from './schema.ts';
 
 /** ms a stream that has ended may take to hand over its last words. */
 const lastWords = 2000;
