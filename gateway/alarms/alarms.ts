@@ -2,44 +2,20 @@
 // gets events; what falls due between samples (delays, the end of a shelf) leaves through `emit`.
 // Delays run on the samples' own time; bad or stale data freezes a limit, it never sets or clears one.
 import type { Catalog, Tag } from '../catalog.ts';
-import type { ActResult, Alarm, Clock, GatewayEvent, Micros, OperatorAct, Sample } from '../model.ts';
-import { severities } from '../model.ts';
+import type { Alarm, AlarmTransition, Clock, GatewayEvent, Micros, OperatorAct, Sample } from '../model.ts';
+import { decide } from './act.ts';
+import type { Refused } from './act.ts';
 import { Due } from './due.ts';
 import { autoAcknowledges, normalBits, stateOf, step } from './machine.ts';
-import type { AlarmBits, AlarmInput } from './machine.ts';
+import type { AlarmInput } from './machine.ts';
 import { eventIds, lostMessage, staleMessage } from './message.ts';
+import { Register } from './register.ts';
+import type { AlarmSnapshot, Entry } from './register.ts';
 import { judge, limitCause, newWatch, nextDue, pauseWatch, expireWatch, stateCause, takeUp } from './watch.ts';
 import type { Cause, Change, Watch } from './watch.ts';
 
-/** The longest a shelf may last: a week. */
-const LONGEST_SHELF = 7 * 24 * 3_600_000;
-
-export interface AlarmSnapshot {
-  /** Newest event id given. */
-  last: string;
-  alarms: { alarm: Alarm; bits: AlarmBits }[];
-}
-/** Whether stored JSON is a snapshot that `restore` can take. */
-export function isAlarmSnapshot(stored: unknown): stored is AlarmSnapshot {
-  if (typeof stored !== 'object' || stored === null || !('last' in stored) || !('alarms' in stored)) return false;
-  return (
-    typeof stored.last === 'string' &&
-    Array.isArray(stored.alarms) &&
-    stored.alarms.every(
-      (entry: Partial<Entry> | null) =>
-        typeof entry?.alarm?.key === 'string' &&
-        typeof entry.alarm.event === 'string' &&
-        typeof entry.bits?.active === 'boolean',
-    )
-  );
-}
 /** What an act came to before it has a sequence: the pipeline appends the events. */
-export type Acted = { ok: true } | Extract<ActResult, { ok: false }>;
-
-interface Entry {
-  alarm: Alarm;
-  bits: AlarmBits;
-}
+export type Acted = { ok: true } | Refused;
 
 export interface AlarmsOptions {
   catalog: Catalog;
@@ -53,8 +29,7 @@ export class Alarms {
   readonly #due: Due<Watch | string>;
   #catalog: Catalog;
   #watches: (Watch | undefined)[] = [];
-  #entries = new Map<string, Entry>();
-  #byAsset = new Map<string, Set<Entry>>();
+  readonly #register = new Register();
   #owed: GatewayEvent[] = [];
   #last = '';
   #nextId: () => string;
@@ -132,62 +107,36 @@ export class Alarms {
 
   /** Carries out an operator's act; its events go to `out`. An acknowledgement given twice is no error. */
   act(act: OperatorAct, out: GatewayEvent[]): Acted {
-    const entry = this.#entries.get(act.key);
-    if (!entry) return { ok: false, reason: 'unknown', message: `there is no alarm ${act.key}` };
     const now = this.#clock.now();
-    if (act.kind === 'acknowledge') {
-      if (entry.alarm.event !== act.event)
-        return {
-          ok: false,
-          reason: 'outdated',
-          message: 'the alarm has occurred again since; look at it before acknowledging',
-        };
-      this.#step(entry, 'acknowledge', now, out, {
-        ackedAt: now,
-        ackedBy: act.user,
-        ...(act.comment ? { comment: act.comment } : {}),
-      });
-      return { ok: true };
-    }
-    if (act.kind === 'unshelve') {
-      if (!entry.bits.shelved) return { ok: false, reason: 'refused', message: 'the alarm is not shelved' };
-      this.#step(entry, 'unshelve', now, out, { shelvedUntil: undefined });
-      return { ok: true };
-    }
-    if (!(act.until > now && act.until <= now + LONGEST_SHELF))
-      return { ok: false, reason: 'refused', message: 'an alarm is shelved until a time within the next 7 days' };
-    this.#step(entry, 'shelve', now, out, { shelvedUntil: act.until, ...(act.reason ? { comment: act.reason } : {}) });
-    this.#due.add(this.#clock.mono() + act.until - now, act.key);
+    const entry = this.#register.get(act.key);
+    const decided = decide(act, entry, now);
+    if (!entry || !decided.ok) return decided;
+    this.#step(entry, decided.input, now, out, decided.change);
+    if (act.kind === 'shelve') this.#due.add(this.#clock.mono() + act.until - now, act.key);
     return { ok: true };
   }
 
   /** Every alarm that is not normal, worst and newest first. */
   list(): Alarm[] {
-    const rank = (alarm: Alarm): number => severities.indexOf(alarm.severity);
-    return [...this.#entries.values()]
-      .map((entry) => ({ ...entry.alarm }))
-      .sort((a, b) => rank(b) - rank(a) || (a.event < b.event ? 1 : -1));
+    return this.#register.list();
   }
   has(key: string): boolean {
-    return this.#entries.has(key);
+    return this.#register.get(key) !== undefined;
   }
   /** Whether an active alarm of severity medium or higher is on the asset. */
   warns(asset: string): boolean {
-    for (const { alarm, bits } of this.#byAsset.get(asset) ?? [])
-      if (bits.active && !bits.shelved && !bits.suppressed && !bits.outOfService && alarm.severity !== 'low')
-        return true;
-    return false;
+    return this.#register.warns(asset);
   }
 
   snapshot(): AlarmSnapshot {
-    return structuredClone({ last: this.#last, alarms: [...this.#entries.values()] });
+    return structuredClone({ last: this.#last, alarms: this.#register.all() });
   }
   /** Before `start`: takes alarms up as they stood, with their event ids; a cause that has gone is cleared by the next value. */
   restore(snapshot: AlarmSnapshot): void {
     this.#last = snapshot.last;
     this.#nextId = eventIds(() => this.#clock.now(), snapshot.last);
     for (const { alarm, bits } of structuredClone(snapshot.alarms)) {
-      this.#add({ alarm, bits });
+      this.#register.add({ alarm, bits });
       if (bits.shelved) this.#due.add(this.#clock.mono() + (alarm.shelvedUntil ?? 0) - this.#clock.now(), alarm.key);
     }
     for (const watch of this.#watches) if (watch) this.#takeUp(watch);
@@ -223,12 +172,12 @@ export class Alarms {
     for (const watch of this.#watches) for (const key of watch?.keys ?? []) known.add(key);
     for (const tag of this.#catalog.list) known.add(`${tag.asset}/${tag.metric}.stale`);
     for (const device of this.#catalog.devices) known.add(`device/${device.name}`);
-    for (const entry of [...this.#entries.values()]) {
+    for (const entry of this.#register.all()) {
       if (known.has(entry.alarm.key)) continue;
       entry.bits = { ...normalBits, active: entry.bits.active, unacked: false };
       Object.assign(entry.alarm, { active: false, unacked: false, clearedAt: now, shelvedUntil: undefined });
       this.#tell(entry, 'clear', this.id(), now, out);
-      this.#remove(entry);
+      this.#register.remove(entry);
     }
   }
 
@@ -237,7 +186,7 @@ export class Alarms {
   }
   #takeUp(watch: Watch): void {
     takeUp(watch, (key) => {
-      const entry = this.#entries.get(key);
+      const entry = this.#register.get(key);
       return entry?.bits.active ? entry.alarm : undefined;
     });
   }
@@ -247,24 +196,24 @@ export class Alarms {
     if (change.to === 'clear') return this.#clear(change.key, time, out);
     const cause = change.level ? limitCause(watch, change) : stateCause(watch, change);
     if (change.to === 'raise') return this.#raise(cause, time, out);
-    const entry = this.#entries.get(change.key);
+    const entry = this.#register.get(change.key);
     if (!entry) return this.#raise(cause, time, out);
     this.#step(entry, change.to, time, out, change.to === 'escalate' ? { ...cause, raisedAt: time } : cause);
   }
 
   #raise(cause: Cause, time: number, out: GatewayEvent[]): void {
-    let entry = this.#entries.get(cause.key);
+    let entry = this.#register.get(cause.key);
     if (entry?.bits.active) return;
     if (!entry) {
       entry = { alarm: { ...cause, active: false, unacked: false, event: '', raisedAt: time }, bits: normalBits };
-      this.#add(entry);
+      this.#register.add(entry);
     }
     const { shelvedUntil } = entry.alarm;
     entry.alarm = { ...cause, shelvedUntil, active: false, unacked: false, event: entry.alarm.event, raisedAt: time };
     this.#step(entry, 'raise', time, out, {});
   }
   #clear(key: string, time: number, out: GatewayEvent[]): void {
-    const entry = this.#entries.get(key);
+    const entry = this.#register.get(key);
     if (entry?.bits.active) this.#step(entry, 'clear', time, out, { clearedAt: Math.max(time, entry.alarm.raisedAt) });
   }
 
@@ -276,31 +225,10 @@ export class Alarms {
     Object.assign(entry.alarm, change, { active: bits.active, unacked: bits.unacked });
     if (fresh) Object.assign(entry.alarm, { event: id, ackedAt: undefined, ackedBy: undefined, clearedAt: undefined });
     this.#tell(entry, transition, id, time, out);
-    if (stateOf(bits) === 'normal') this.#remove(entry);
+    if (stateOf(bits) === 'normal') this.#register.remove(entry);
   }
-  #tell(
-    entry: Entry,
-    transition: Extract<GatewayEvent, { kind: 'alarm' }>['transition'],
-    id: string,
-    time: number,
-    out: GatewayEvent[],
-  ): void {
+  #tell(entry: Entry, transition: AlarmTransition, id: string, time: number, out: GatewayEvent[]): void {
     out.push({ kind: 'alarm', id, time, transition, alarm: { ...entry.alarm } });
-  }
-  #add(entry: Entry): void {
-    this.#entries.set(entry.alarm.key, entry);
-    const asset = entry.alarm.asset;
-    if (asset === undefined) return;
-    const set = this.#byAsset.get(asset);
-    if (set) set.add(entry);
-    else this.#byAsset.set(asset, new Set([entry]));
-  }
-  #remove(entry: Entry): void {
-    this.#entries.delete(entry.alarm.key);
-    const asset = entry.alarm.asset;
-    const set = asset === undefined ? undefined : this.#byAsset.get(asset);
-    set?.delete(entry);
-    if (asset !== undefined && set?.size === 0) this.#byAsset.delete(asset);
   }
 
   #schedule(watch: Watch): void {
@@ -316,7 +244,7 @@ export class Alarms {
     this.#schedule(watch);
   }
   #shelfEnds(key: string): void {
-    const entry = this.#entries.get(key);
+    const entry = this.#register.get(key);
     if (!entry?.bits.shelved) return;
     const left = (entry.alarm.shelvedUntil ?? 0) - this.#clock.now();
     if (left > 0) return this.#due.add(this.#clock.mono() + left, key);

@@ -1,7 +1,7 @@
 // Snapshot and later events give the alarms as they stood: each transition as a table, and any history cut anywhere.
 import { expect, test } from 'vitest';
 import type { Alarm, AlarmTransition, GatewayEvent } from '../model.ts';
-import type { AlarmSnapshot } from './alarms.ts';
+import type { AlarmSnapshot } from './register.ts';
 import { normalBits } from './machine.ts';
 import { replay } from './replay.ts';
 

@@ -2,7 +2,7 @@
 // The pipeline hands the result to the alarm room at a start. An event carries its whole alarm, so one that a snapshot
 // holds already, or that comes twice, changes nothing.
 import type { GatewayEvent } from '../model.ts';
-import type { AlarmSnapshot } from './alarms.ts';
+import type { AlarmSnapshot } from './register.ts';
 import { normalBits, stateOf } from './machine.ts';
 
 /** @param events in the order of the journal; those the snapshot has are passed over by their ids */

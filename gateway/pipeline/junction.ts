@@ -1,6 +1,6 @@
 // What the pipeline takes and gives, for whoever stands around it: daemon, which connects it, and the test beds.
 // pipeline.ts keeps these promises.
-import type { AlarmSnapshot } from '../alarms/alarms.ts';
+import type { AlarmSnapshot } from '../alarms/register.ts';
 import type { Catalog } from '../catalog.ts';
 import type {
   ActResult,

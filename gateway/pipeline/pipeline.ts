@@ -1,7 +1,8 @@
 // The only junction of the gateway: drivers hand readings in, the journal and the live path get batches of samples and
 // the events they caused. Holds the present (latest values, alarms, asset states) for the broker and the web.
 // A batch gets its sequence from the journal first, so what is shown is always on its way to disk.
-import { Alarms, isAlarmSnapshot } from '../alarms/alarms.ts';
+import { Alarms } from '../alarms/alarms.ts';
+import { isAlarmSnapshot } from '../alarms/register.ts';
 import { replay } from '../alarms/replay.ts';
 import type { Alarm, AssetState, GatewayEvent, Micros, Origin, Reading, Sample } from '../model.ts';
 import { Assets } from './assets.ts';

@@ -1,7 +1,7 @@
 // A snapshot and the journal's later events give the alarms of the moment, wherever the snapshot was taken.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { AlarmSnapshot } from '../alarms/alarms.ts';
+import type { AlarmSnapshot } from '../alarms/register.ts';
 import { replay } from '../alarms/replay.ts';
 import type { GatewayEvent } from '../model.ts';
 import { bed, bedTags, device, FLOW, LEVEL, STATE } from './bed.ts';

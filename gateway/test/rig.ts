@@ -47,7 +47,7 @@ export function startProcess(script: string, args: string[], env: Record<string,
     child,
     errors,
     exited,
-    line(pick, within = 60_000) {
+    line(pick, within = 110_000) {
       let next = 0;
       return new Promise((resolve, reject) => {
         const look = () => {
