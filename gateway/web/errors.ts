@@ -34,6 +34,7 @@ export function answerTo(error: Error): { status: number; body: ErrorBody } {
   const { validation, validationContext, statusCode } = error as FastifyError;
   const first = validation?.[0];
   if (first) return invalid(first, validationContext === 'querystring' ? 'parameter' : 'field');
+  if (statusCode === 413) return answer(413, 'the body is too large for this route: send it in smaller parts');
   // First, because the server's own refusal of a large body is a RangeError too.
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return answer(statusCode, error.message);
   // The historian refuses what is too large for one query and says what to do.
