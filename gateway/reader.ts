@@ -189,12 +189,13 @@ function runReader({ dataDir, open }: Pick<ReaderOptions, 'dataDir' | 'open'>): 
         return asText(ask.columns, await (await whole()).buckets(tags, ask.from, ask.to, ask.width, signal));
       },
       latest: async (ask: { tags: number[] }, signal: AbortSignal) => (await whole()).latest(ask.tags, signal),
-      kpis: (ask: Range & { tags: number[] }, signal: AbortSignal) => query.kpis(ask.tags, ask.from, ask.to, signal),
-      aggregate: (ask: AggregateQuery, signal: AbortSignal) => query.aggregate(ask, signal),
-      states: (ask: Range & { tags: number[]; limit: number }, signal: AbortSignal) =>
-        query.states(ask.tags, ask.from, ask.to, ask.limit, signal),
-      limitTime: (ask: Range & { tags: number[]; limit: number }, signal: AbortSignal) =>
-        query.limitTime(ask.tags, ask.from, ask.to, ask.limit, signal),
+      kpis: async (ask: Range & { tags: number[] }, signal: AbortSignal) =>
+        (await whole()).kpis(ask.tags, ask.from, ask.to, signal),
+      aggregate: async (ask: AggregateQuery, signal: AbortSignal) => (await whole()).aggregate(ask, signal),
+      states: async (ask: Range & { tags: number[]; limit: number }, signal: AbortSignal) =>
+        (await whole()).states(ask.tags, ask.from, ask.to, ask.limit, signal),
+      limitTime: async (ask: Range & { tags: number[]; limit: number }, signal: AbortSignal) =>
+        (await whole()).limitTime(ask.tags, ask.from, ask.to, ask.limit, signal),
     },
     posts: {
       use({ tags, elsewhere }: Told) {

@@ -3,6 +3,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
+import { fixed } from '../historian/embedded/calendar.ts';
 import { credentials } from '../historian/credentials.ts';
 import { questdbForwarder } from '../historian/questdb/forwarder.ts';
 import { questdbHistory } from '../historian/questdb/reader.ts';
@@ -97,8 +98,12 @@ try {
   };
   const sixteen = tags.slice(0, 16);
   const page = await median(() => reader.raw(sixteen[0] as ForwardTag, begin, end, 1000));
-  const buckets = await median(() => reader.buckets(sixteen, begin, end, 300_000_000));
-  console.log(`read back    a page of 1000 samples ${page}, 5-minute buckets of 16 tags over all of it ${buckets}`);
+  const { t } = fixed(begin, end, 300_000_000);
+  const figures = (held: boolean) => median(() => reader.figures(sixteen, { from: begin, to: end, t, held }));
+  const [buckets, means] = [await figures(false), await figures(true)];
+  console.log(
+    `read back    a page of 1000 samples ${page}, 5-minute buckets of 16 tags over all of it ${buckets}, with means over time ${means}`,
+  );
   await reader.close();
   if (Number(count) !== rows || sending.health().failures > 0) process.exitCode = 1;
   await forwarder.close();

@@ -1,151 +1,240 @@
+// The merged reader over real embedded stores and a database in memory: whatever the seam, it answers as one store that
+// holds everything would; a database that is away, silent or wrong costs its part and its time limit, and is named.
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
-import type { BucketSeries, Historian, RawSeries } from '../history.ts';
-import { deepHistory } from './deep.ts';
+import type { Sample } from '../model.ts';
+import { figuresByRows, sidesByRows } from './by-rows.ts';
+import { deepHistory, joinRaw } from './deep.ts';
 import type { DeepOptions } from './deep.ts';
-import type { RemoteHistory } from './remote.ts';
+import type { RemoteHistory, RemoteRaw } from './remote.ts';
+import { HOUR, NOW, START, expectAlike, namedOf, plant, storeWith, tags } from './contract/seams.ts';
+import type { Seam, Seamed } from './contract/seams.ts';
 
-interface Row {
-  t: number;
-  value: number;
-}
-/** A store over rows in memory, which answers in the form that both sides have. */
-function storeOf(rows: readonly Row[]): Pick<Historian, 'raw' | 'buckets' | 'latest'> {
-  const between = (from: number, to: number): Row[] => rows.filter(({ t }) => t >= from && t < to);
-  return {
-    async raw(tag, from, to, limit): Promise<RawSeries> {
-      const found = between(from, to);
-      const page = found.slice(0, limit);
-      return {
-        tag,
-        t: page.map(({ t }) => t),
-        value: page.map(({ value }) => value),
-        status: page.map(() => 0),
-        more: found.length > limit,
-      };
-    },
-    async buckets(tags, from, to, width): Promise<BucketSeries[]> {
-      const first = Math.floor(from / width);
-      const t = Array.from({ length: Math.max(0, Math.ceil(to / width) - first) }, (_, i) => (first + i) * width);
-      const groups = t.map((start) => between(Math.max(from, start), Math.min(to, start + width)).map((r) => r.value));
-      const each = (figure: (values: number[]) => number) => groups.map((all) => (all.length ? figure(all) : null));
-      return tags.map((tag) => ({
-        ...{ tag, t, n: groups.map((all) => all.length) },
-        min: each((all) => Math.min(...all)),
-        max: each((all) => Math.max(...all)),
-        avg: each((all) => all.reduce((a, b) => a + b) / all.length),
-      }));
-    },
-    async latest(tags) {
-      return tags.flatMap((tag) => rows.slice(-1).map(({ t, value }) => ({ tag, t, value, status: 0 })));
-    },
+/** A database that holds these samples. */
+function remoteOf(samples: readonly Sample[]): RemoteHistory {
+  const rowsOf = (id: string): Sample[] => samples.filter(({ tag }) => tags[tag]?.id === id);
+  const raw: RemoteHistory['raw'] = async ({ id }, from, to, limit): Promise<RemoteRaw> => {
+    const found = rowsOf(id).filter(({ t }) => t >= from && t < to);
+    const page = found.slice(0, limit);
+    return {
+      t: page.map(({ t }) => t),
+      value: page.map(({ value }) => value),
+      status: page.map(({ status }) => status),
+      more: found.length > limit,
+    };
   };
-}
-function remoteOf(rows: readonly Row[]): RemoteHistory {
-  const store = storeOf(rows);
   return {
-    raw: (_tag, from, to, limit) => store.raw(0, from, to, limit),
-    buckets: (tags, from, to, width) =>
-      store.buckets(
-        tags.map(() => 0),
-        from,
-        to,
-        width,
-      ),
-    latest: async (tags) => (await store.latest([0])).map((row) => ({ ...row, id: tags[0]?.id ?? '' })),
+    raw,
+    changes: raw,
+    figures: (of, buckets) => Promise.all(of.map((tag) => figuresByRows(raw, tag, buckets))),
+    sides: (of, from, to, limit) => Promise.all(of.map((tag) => sidesByRows(raw, tag, from, to, limit))),
+    counts: async (of, from, to) => of.map(({ id }) => rowsOf(id).filter(({ t }) => t >= from && t < to).length),
+    latest: async (of, before = Infinity) =>
+      of.flatMap(({ id }) => {
+        const last = rowsOf(id).findLast(({ t }) => t < before);
+        return last ? [{ id, t: last.t, value: last.value, status: last.status }] : [];
+      }),
     close: async () => {},
   };
 }
-const away: RemoteHistory = {
-  raw: () => Promise.reject(new Error('QuestDB at x does not answer')),
-  buckets: () => Promise.reject(new Error('QuestDB at x does not answer')),
-  latest: () => Promise.reject(new Error('QuestDB at x does not answer')),
-  close: async () => {},
-};
-const named = (index: number): { id: string; type: 'double' } | undefined =>
-  index < 9 ? { id: `n/p/${index}`, type: 'double' } : undefined;
-const deep = (rows: readonly Row[], edge: number, more: Partial<DeepOptions> = {}) =>
-  deepHistory(storeOf(rows.filter(({ t }) => t >= edge)), {
-    remote: remoteOf(rows),
-    tag: named,
-    boundary: () => edge,
-    clock: new ManualClock(),
-    ...more,
-  });
+const merged = ({ query, retained }: Seamed, remote: RemoteHistory, more: Partial<DeepOptions> = {}) =>
+  deepHistory(query, { remote, tag: namedOf, retained, clock: new ManualClock(), ...more });
 
-const rowsOf = fc
-  .uniqueArray(fc.integer({ min: 0, max: 200 }), { maxLength: 60 })
-  .map((times) => times.sort((a, b) => a - b).map((t) => ({ t, value: (t * 37) % 11 })));
-const time = fc.integer({ min: 0, max: 210 });
+/** PENSTOCK_SOAK times as many seams as a unit run's. */
+const SOAK = Number(process.env.PENSTOCK_SOAK ?? 1);
+const all = plant();
+let whole: Seamed;
+beforeAll(async () => void (whole = await storeWith(all)));
+afterAll(() => whole.close());
 
-test('whatever the boundary, both parts together are what one store would say, page after page', async () => {
+async function withStore(seam: Seam, check: (local: Seamed) => Promise<void>): Promise<void> {
+  const local = await storeWith(all, seam);
+  try {
+    await check(local);
+  } finally {
+    local.close();
+  }
+}
+
+const moment = fc.oneof(
+  fc.integer({ min: START - 2 * HOUR, max: NOW }),
+  fc.integer({ min: -2, max: 60 }).map((hours) => START + hours * HOUR - 17 * 60e6),
+);
+const asked = fc
+  .record({
+    ends: fc.tuple(moment, moment),
+    width: fc.constantFrom('hour' as const, 'day' as const, 'week' as const, 900e6, 7 * 3600e6 + 1),
+    zone: fc.constantFrom('UTC', 'Europe/Berlin', 'America/St_Johns'),
+    limit: fc.constantFrom(1, 7, 100, 10_000),
+  })
+  .map(({ ends: [a, b], ...rest }) => ({ from: Math.min(a, b), to: Math.max(a, b), ...rest }));
+const seam = fc.oneof(
+  fc.integer({ min: 24, max: 48 }).map((hours): Seam => ({ retention: hours * 3_600_000 })),
+  fc.record({ since: moment }),
+  fc.record({ since: moment, retention: fc.constant(30 * 3_600_000) }),
+  fc.tuple(moment, fc.integer({ min: 2, max: 50 })).map(
+    // What came late has gone to both.
+    ([since, every]): Seam => ({ since, late: ({ t }) => Math.floor(t / 1e6) % every === 0 }),
+  ),
+);
+
+test('whatever the seam, every answer is that of one store that holds everything', async () => {
+  const remote = remoteOf(all);
   await fc.assert(
-    fc.asyncProperty(rowsOf, time, time, time, fc.integer({ min: 1, max: 20 }), async (rows, edge, from, to, limit) => {
-      const whole = storeOf(rows);
-      const parts = deep(rows, edge);
-      let at = from;
-      for (let more = true; more;) {
-        const page = await parts.raw(1, at, to, limit);
-        expect(page).toEqual(await whole.raw(1, at, to, limit));
-        ({ more } = page);
-        at = (page.t.at(-1) ?? to) + 1;
-      }
-      const [found] = await parts.buckets([1], from, to, limit);
-      const [expected] = await whole.buckets([1], from, to, limit);
-      expect({ ...found, avg: [] }).toEqual({ ...expected, avg: [] });
-      for (const [i, avg] of (expected?.avg ?? []).entries())
-        if (avg === null) expect(found?.avg[i]).toBe(null);
-        else expect(found?.avg[i]).toBeCloseTo(avg, 9);
+    fc.asyncProperty(seam, fc.array(asked, { minLength: 2, maxLength: 4 }), async (of, questions) => {
+      await withStore(of, async (local) => {
+        for (const question of questions) await expectAlike(merged(local, remote), whole.query, question);
+      });
     }),
-    { numRuns: 300 },
+    { numRuns: 8 * SOAK, interruptAfterTimeLimit: 20_000 * SOAK },
   );
 });
 
-const ten = Array.from({ length: 10 }, (_, i) => ({ t: i * 10, value: i }));
+const day = { from: START, to: NOW };
+const flow = 0;
+const gone = async (): Promise<never> => {
+  throw new Error('QuestDB at x does not answer');
+};
+const away: RemoteHistory = {
+  ...{ raw: gone, changes: gone, figures: gone, sides: gone, counts: gone, latest: gone },
+  close: async () => {},
+};
 
-test('a database that is away: the local part, and what is missing and why', async () => {
-  const { raw, buckets, latest } = deep(ten, 50, { remote: away });
-  const reason = 'what is older than 1970-01-01T00:00:00.000Z is missing: QuestDB at x does not answer';
-  expect(await raw(1, 0, 100, 100)).toMatchObject({ t: [50, 60, 70, 80, 90], incomplete: reason });
-  expect(await buckets([1], 0, 100, 50)).toMatchObject([{ n: [0, 5], incomplete: reason }]);
-  expect(await latest([1])).toMatchObject([{ t: 90 }]);
-  expect(await raw(1, 50, 100, 100)).not.toHaveProperty('incomplete');
+test('a database that is away: every answer has the local part, what is missing and why; older hours stand in', async () => {
+  await withStore({ retention: 24 * 3_600_000 }, async (local) => {
+    const until = Math.max(local.query.floor(), local.retained());
+    expect(until).toBeGreaterThan(START + 24 * HOUR);
+    const { from, to } = day;
+    const here = local.query;
+    const parts = merged(local, remoteOf([]), { remote: away });
+    const reason = `${new Date(until / 1000).toISOString()} is missing, or known by the hour alone: QuestDB at x does not answer`;
+    const lacking = { incomplete: `what is older than ${reason}`, incompleteUntil: until };
+    const query = { tags: [flow], from, to, width: 'hour' as const };
+    const [hours] = await parts.aggregate(query);
+    expect(hours).toMatchObject(lacking);
+    expect({ ...hours, incomplete: 0, incompleteUntil: 0 }).toEqual({
+      ...{ ...(await here.aggregate(query))[0], incomplete: 0, incompleteUntil: 0 },
+    });
+    // The hours whose samples are gone here are still known.
+    expect((hours?.good ?? []).slice(1, 8).every((n) => n > 0)).toBe(true);
+    expect(await parts.buckets([flow], from, to, HOUR)).toMatchObject([lacking]);
+    expect(await parts.kpis([flow], from, to)).toMatchObject([lacking]);
+    expect(await parts.states([flow], from, to, 10)).toMatchObject([lacking]);
+    expect(await parts.limitTime([flow], from, to, 1)).toMatchObject([lacking]);
+    const raw = await parts.raw(flow, from, to, 10);
+    expect([raw.incomplete, (raw.t[0] as number) >= local.query.floor()]).toEqual([
+      lacking.incomplete.replace(', or known by the hour alone', ''),
+      true,
+    ]);
+    expect(await parts.latest([flow])).toEqual(await here.latest([flow]));
+    // What is all here, and what nobody ever heard of, asks nobody.
+    const recent = await parts.aggregate({ ...query, from: until + HOUR });
+    expect(recent[0]?.incomplete).toBe(undefined);
+    expect((await parts.kpis([99], from, to))[0]?.incomplete).toBe(undefined);
+  });
+});
+
+test('a fresh store whose tag held a value before it: asked for, and said when that cannot be', async () => {
+  // Of one from long before it came late what followed did not.
+  const since = NOW - 20 * 60e6;
+  const late = ({ t }: Sample): boolean => t < NOW - 20 * HOUR;
+  await withStore({ since, late }, async (local) => {
+    const query = { tags: [1, 5], from: NOW - 60e6, to: NOW, width: 60e6 };
+    expect(await merged(local, remoteOf(all)).aggregate(query)).toEqual(await whole.query.aggregate(query));
+  });
+  await withStore({ since: NOW - HOUR }, async (local) => {
+    const query = { tags: [1], from: NOW - 60e6, to: NOW, width: 60e6 };
+    const [held] = await merged(local, remoteOf(all)).aggregate(query);
+    expect(held?.share.every((share) => share === 1)).toBe(true);
+    const [unknown] = await merged(local, away).aggregate(query);
+    expect(unknown?.incomplete).toMatch(/^what held at 20.*Z is not known: QuestDB at x does not answer$/);
+    // Nothing is missing of what is in the range.
+    expect((await merged(local, away).kpis([1], query.from, NOW))[0]?.incomplete).toBe(undefined);
+  });
+});
+
+test('where the database begins later than the hours that are kept here, these answer; seeds of before it as well', async () => {
+  const cut = START + 20 * HOUR + 1;
+  const remote = remoteOf(all.filter(({ t }) => t >= cut));
+  await withStore({ retention: 24 * 3_600_000 }, async (local) => {
+    const query = { tags: [flow], from: START - 17 * 60e6, to: NOW, width: 'hour' as const };
+    const [[got], [wanted]] = [await merged(local, remote).aggregate(query), await whole.query.aggregate(query)];
+    const differ = (wanted?.count ?? []).flatMap((n, i) => (got?.count[i] === n ? [] : [i]));
+    // The first hour there is known in part.
+    expect(differ.length).toBeLessThan(2);
+    expect(got?.incomplete).toBe(undefined);
+  });
+  await withStore({ since: NOW - HOUR, late: () => true }, async (local) => {
+    await expectAlike(merged(local, remote), whole.query, {
+      ...{ from: START, to: NOW, width: 'day', zone: 'UTC', limit: 100 },
+    });
+  });
 });
 
 test('one that says nothing costs its time limit, and is then left alone for a while', async () => {
-  const clock = new ManualClock();
-  let asked = 0;
-  const silent: RemoteHistory = { ...away, raw: () => (asked++, new Promise(() => {})) };
-  const { raw } = deep(ten, 50, { remote: silent, clock, timeout: 2000 });
-  const first = raw(1, 0, 100, 100);
-  await clock.advance(2000);
-  expect((await first).incomplete).toMatch(/no answer within 2 s$/);
-  expect((await raw(1, 0, 100, 100)).incomplete).toMatch(/no answer within 2 s$/);
-  expect(asked).toBe(1);
-  await clock.advance(5001);
-  const third = raw(1, 0, 100, 100);
-  await clock.advance(2000);
-  await third;
-  expect(asked).toBe(2);
+  await withStore({ since: NOW - HOUR }, async (local) => {
+    const clock = new ManualClock();
+    let asked = 0;
+    const silent: RemoteHistory = { ...away, figures: () => (asked++, new Promise(() => {})) };
+    const { kpis } = merged(local, silent, { clock, timeout: 2000 });
+    const ask = async (): Promise<string | undefined> => (await kpis([flow], START, NOW))[0]?.incomplete;
+    const first = ask();
+    await clock.advance(2000);
+    expect(await first).toMatch(/no answer within 2 s$/);
+    expect(await ask()).toMatch(/no answer within 2 s$/);
+    expect(asked).toBe(1);
+    await clock.advance(5001);
+    const third = ask();
+    await clock.advance(2000);
+    await third;
+    expect(asked).toBe(2);
+  });
 });
 
-test('a wrong question is told so, an abort ends it, an unknown tag is asked for here alone', async () => {
-  const wrong: RemoteHistory = { ...away, raw: () => Promise.reject(new RangeError('too many')) };
-  await expect(deep(ten, 50, { remote: wrong }).raw(1, 0, 100, 100)).rejects.toThrow('too many');
-  const stop = new AbortController();
-  const silent: RemoteHistory = {
-    ...away,
-    raw: (_tag, _from, _to, _limit, signal) =>
-      new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new Error('ended')))),
-  };
-  const asking = deep(ten, 50, { remote: silent }).raw(1, 0, 100, 100, stop.signal);
-  stop.abort(new Error('nobody asks any more'));
-  await expect(asking).rejects.toThrow('nobody asks any more');
-  expect(await deep(ten, 50).raw(99, 0, 100, 100)).toMatchObject({ t: [50, 60, 70, 80, 90] });
+test('a wrong question is told so, here and there; an abort ends it', async () => {
+  await withStore({ since: NOW - HOUR }, async (local) => {
+    const wrong: RemoteHistory = { ...away, figures: () => Promise.reject(new RangeError('too many')) };
+    await expect(merged(local, wrong).kpis([flow], START, NOW)).rejects.toThrow('too many');
+    const { aggregate, limitTime, raw, states } = merged(local, remoteOf(all));
+    expect(() => aggregate({ tags: [flow], from: 0, to: NOW, width: 1 })).toThrow(/more than 100000 buckets/);
+    expect(() => limitTime([flow], START, NOW, NaN)).toThrow('the limit must be a number');
+    expect(() => states([flow], START, NOW, 1e6)).toThrow(/cells/);
+    await expect(raw(flow, START, NOW, 0)).rejects.toThrow(/limit/);
+    const stop = new AbortController();
+    const silent: RemoteHistory = { ...away, figures: () => new Promise(() => {}) };
+    const asking = merged(local, silent).kpis([flow], START, NOW, stop.signal);
+    stop.abort(new Error('nobody asks any more'));
+    await expect(asking).rejects.toThrow('nobody asks any more');
+  });
 });
 
 test('the latest of a tag that is no longer kept here comes from there', async () => {
-  const { latest } = deep(ten, 1000);
-  expect(await latest([3])).toEqual([{ tag: 3, t: 90, value: 9, status: 0 }]);
+  await withStore({ since: NOW - 60e6 }, async (local) => {
+    const { latest } = merged(local, remoteOf(all));
+    expect(await latest([1, 3])).toEqual(await whole.query.latest([1, 3]));
+  });
+  // What came late is not the latest.
+  const late = ({ t }: Sample): boolean => t < START + HOUR;
+  await withStore({ since: NOW - 60e6, late }, async (local) => {
+    const { latest } = merged(local, remoteOf(all));
+    expect(await latest([1, 3])).toEqual(await whole.query.latest([1, 3]));
+    expect(await merged(local, away).latest([3])).toEqual(await local.query.latest([3]));
+  });
+});
+
+test.each<[string, number[], number[], boolean, boolean, number, number[], boolean]>([
+  ['apart', [1, 2], [5, 6], false, false, 9, [1, 2, 5, 6], false],
+  ['mixed', [1, 5], [2, 6], false, false, 9, [1, 2, 5, 6], false],
+  ['of one time, here counts', [1, 2], [2, 3], false, false, 9, [1, 2, 3], false],
+  ['more there: nothing beyond is known', [1, 2], [3, 4], true, false, 2, [1, 2], true],
+  ['more here', [1, 9], [3, 4], false, true, 2, [1, 3], true],
+  ['just full', [1], [2], false, false, 2, [1, 2], false],
+])('pages in one: %s', (_name, there, here, moreThere, moreHere, limit, t, more) => {
+  const page = (times: number[], value: string, goes: boolean) => ({
+    ...{ t: times, value: times.map(() => value), status: times.map(() => 0), more: goes },
+  });
+  const joined = joinRaw(page(there, 'there', moreThere), { tag: 3, ...page(here, 'here', moreHere) }, limit);
+  expect([joined.t, joined.more]).toEqual([t, more]);
+  for (const [i, at] of joined.t.entries()) expect(joined.value[i]).toBe(here.includes(at) ? 'here' : 'there');
 });

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
-import { ManualClock } from '../clock.ts';
+import { sampleOf } from './embedded/testing.ts';
 import { elsewhereOf, withDeep } from './elsewhere.ts';
 import type { Elsewhere } from './elsewhere.ts';
+import { HOUR, NOW, storeWith } from './contract/seams.ts';
+import type { Seam } from './contract/seams.ts';
 
 const secrets = { user: '', passwordFile: '', passwordCommand: '' };
 const off = { questdb: { url: '', ...secrets }, postgres: { url: '', ...secrets, tls: 'off', tlsCa: '' } } as const;
@@ -16,38 +18,31 @@ test('QuestDB before PostgreSQL, and neither when none is configured', () => {
   expect(elsewhereOf({ questdb, postgres }, 5)).toEqual({ retention: 5, questdb });
 });
 
-const clock = new ManualClock(10_000_000);
-let closed = 0;
-const local = (floor: number): Parameters<typeof withDeep>[0] => ({
-  raw: async (tag) => ({ tag, t: [1], value: [1], status: [0], more: false }),
-  buckets: async () => [],
-  latest: async () => [],
-  floor: () => floor,
-  close: () => void closed++,
-});
 const named = () => ({ id: 'n/p/flow', type: 'double' }) as const;
-/** Whether the question went to the database, which is not there. */
-async function asked(elsewhere: Elsewhere | undefined, floor: number, from: number): Promise<boolean> {
-  const history = await withDeep(local(floor), elsewhere, named, clock);
-  const { incomplete } = await history.raw(1, from, 10_000_000_000, 10);
+/** Whether the question, from so many hours before now, went to the database, which is not there. */
+async function asked(elsewhere: Elsewhere | undefined, seam: Seam, hours: number): Promise<boolean> {
+  const { query, clock, close } = await storeWith([sampleOf(0, NOW - 1)], seam);
+  const history = await withDeep(query, elsewhere, named, clock);
+  const { incomplete } = await history.raw(0, NOW - hours * HOUR, NOW, 10);
   history.close();
+  expect(() => query.floor()).toThrow();
+  close();
   return incomplete !== undefined;
 }
 
-test.each<[string, Partial<Elsewhere> | undefined, number, number, boolean]>([
-  ['nowhere to ask', undefined, 0, 0, false],
-  ['older than the retention', { retention: 1000 }, 0, 9_998_000_000, true],
-  ['within the retention', { retention: 1000 }, 0, 9_999_000_000, false],
-  ['within it, but dropped for want of room', { retention: 1000 }, 9_999_500_000, 9_999_000_000, true],
-])('%s', async (_name, of, floor, from, expected) => {
+const DAY = 86_400_000;
+test.each<[string, Partial<Elsewhere> | undefined, Seam, number, boolean]>([
+  ['nowhere to ask', undefined, {}, 90, false],
+  ['older than the retention', { retention: DAY }, {}, 30, true],
+  ['within the retention', { retention: DAY }, {}, 20, false],
+  ['within it, but from before the store was made', { retention: DAY }, { since: NOW - HOUR }, 2, true],
+  ['since the store was made', { retention: DAY }, { since: NOW - 3 * HOUR }, 2, false],
+])('%s', async (_name, of, seam, hours, expected) => {
   const questdb = { ...off.questdb, url: there, wire };
-  const elsewhere = of && { retention: 0, questdb, ...of };
-  closed = 0;
-  expect(await asked(elsewhere, floor, from)).toBe(expected);
-  expect(closed).toBe(1);
+  expect(await asked(of && { retention: 0, questdb, ...of }, seam, hours)).toBe(expected);
 });
 
 test('PostgreSQL is asked as well', async () => {
   const postgres = { ...off.postgres, url: 'postgres://127.0.0.1:1/plant' };
-  expect(await asked({ retention: 1000, postgres }, 0, 0)).toBe(true);
+  expect(await asked({ retention: DAY, postgres }, {}, 30)).toBe(true);
 });

@@ -3,7 +3,8 @@
 import type { Clock, Micros } from '../model.ts';
 import { credentials } from './credentials.ts';
 import { deepHistory } from './deep.ts';
-import type { DeepOptions } from './deep.ts';
+import { hourOf } from './embedded/chunks.ts';
+import type { Query } from './embedded/history.ts';
 import type { PostgresSettings } from './postgres/address.ts';
 import type { QuestdbSettings } from './questdb/forwarder.ts';
 import type { RemoteHistory, RemoteTag } from './remote.ts';
@@ -25,20 +26,20 @@ export function elsewhereOf(
   return postgres.url === '' ? undefined : { retention, postgres };
 }
 
-/** `local` with what it no longer keeps from there; as it was, when there is no such place. `floor`: nothing older is kept. */
-export async function withDeep<L extends Parameters<typeof deepHistory>[0] & { floor(): Micros; close(): void }>(
-  local: L,
+/** `local` with what it does not keep or never had from there; as it was, when there is no such place. */
+export async function withDeep(
+  local: Query,
   elsewhere: Elsewhere | undefined,
   tag: (index: number) => RemoteTag | undefined,
   clock: Clock,
-): Promise<L> {
+): Promise<Query> {
   const remote = elsewhere && (await open(elsewhere));
   if (!elsewhere || !remote) return local;
-  const boundary = (): Micros => Math.max(local.floor(), (clock.now() - elsewhere.retention) * 1000);
-  const options: DeepOptions = { remote, tag, boundary, clock };
+  // The store takes in nothing that is older than the retention from the last whole hour on.
+  const retained = (): Micros => hourOf(clock.now() * 1000) - elsewhere.retention * 1000;
   return {
     ...local,
-    ...deepHistory(local, options),
+    ...deepHistory(local, { remote, tag, retained, clock }),
     close() {
       void remote.close();
       local.close();

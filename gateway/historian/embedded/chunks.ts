@@ -25,6 +25,7 @@ export const SCHEMA_VERSION = 2;
  * `merged`: all of a tag's samples of frames before sequence `seq`, and those of that frame up to time `until`, are in
  * chunks, by the tag's last row; rows below the position are removed.
  * `account`, one row: what is below `position` is stored, in samples; nothing before `floor` is kept any more.
+ * `begun`, one row: samples from `since` on are all here, those before it as far as they came late.
  */
 export const schema = `
   CREATE TABLE IF NOT EXISTS tag(idx INTEGER PRIMARY KEY, id TEXT NOT NULL, type TEXT NOT NULL) STRICT;
@@ -38,7 +39,8 @@ export const schema = `
   CREATE TABLE IF NOT EXISTS merged(id INTEGER PRIMARY KEY, tag INTEGER NOT NULL, seq INTEGER NOT NULL,
     until INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS account(id INTEGER PRIMARY KEY CHECK(id = 1), position INTEGER NOT NULL,
-    delivered INTEGER NOT NULL, filtered INTEGER NOT NULL, floor INTEGER NOT NULL) STRICT;`;
+    delivered INTEGER NOT NULL, filtered INTEGER NOT NULL, floor INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS begun(id INTEGER PRIMARY KEY CHECK(id = 1), since INTEGER NOT NULL) STRICT;`;
 
 const SECONDS = 2 ** 32;
 

@@ -1,25 +1,47 @@
 // The reading side of history.db: the `Historian` of the model, in the reader thread. Checks what is asked, walks through
 // each tag's past and answers; every question is bounded in rows, cells and time, and ends soon when it is called off.
-import type { AggregateSeries, BucketSeries, Historian, RawSeries } from '../../history.ts';
+import type {
+  AggregateQuery,
+  AggregateSeries,
+  BucketSeries,
+  Historian,
+  Kpi,
+  LimitTime,
+  RawSeries,
+  StateSeries,
+} from '../../history.ts';
 import type { Clock, Micros } from '../../model.ts';
-import { boundaries, fixed } from './calendar.ts';
 import { Buckets } from './buckets.ts';
 import { Cells } from './cells.ts';
+import { Count, both, laterOf } from './older.ts';
+import type { Older } from './older.ts';
 import type { OpenMemory } from './open.ts';
 import { Pace } from './pace.ts';
 import { Past } from './past.ts';
 import { figure } from './series.ts';
 import type { Series } from './series.ts';
+import { calendarBuckets, check, checkLimit, checkRows, checkSpans, fixedBuckets } from './questions.ts';
 import { Limit, Rows, Spans } from './states.ts';
+import type { Sides } from './states.ts';
+import type { Summary } from './summary.ts';
 import { through } from './walk.ts';
+import type { Last } from './walk.ts';
 
-const MAX_ROWS = 100_000;
-const MAX_CELLS = 100_000;
-const MAX_TAGS = 20_000;
-
+/** `older`: what is to be answered with, from elsewhere. */
 export interface Query extends Omit<Historian, 'bucketText'> {
+  buckets(...asked: [...Parameters<Historian['buckets']>, older?: Older<Summary>]): Promise<BucketSeries[]>;
+  aggregate(query: AggregateQuery, signal?: AbortSignal, older?: Older<Summary>): Promise<AggregateSeries[]>;
+  states(...asked: [...Parameters<Historian['states']>, older?: Older<Series>]): Promise<StateSeries[]>;
+  limitTime(...asked: [...Parameters<Historian['limitTime']>, older?: Older<Sides>]): Promise<LimitTime[]>;
+  kpis(...asked: [...Parameters<Historian['kpis']>, older?: Older<Summary>]): Promise<Kpi[]>;
   /** What is older is kept in hours alone. */
   floor(): Micros;
+  /** Samples of before this are here only as far as they came late. */
+  since(): Micros;
+  /** The last sample before a time; of an hour whose samples are gone, its last good value if that still held. */
+  before(tag: number, t: Micros): Last | undefined;
+  /** How many samples of a tag are here. */
+  count(tag: number, from: Micros, to: Micros, signal?: AbortSignal): Promise<number>;
   close(): void;
 }
 
@@ -30,61 +52,61 @@ export function openQuery(dataDir: string, clock: Pick<Clock, 'mono' | 'micros'>
 
   return {
     async raw(tag, from, to, limit, signal) {
-      check([tag], from, to);
-      if (!(limit >= 1 && limit <= MAX_ROWS)) throw new RangeError(`limit must be from 1 to ${MAX_ROWS}, not ${limit}`);
+      checkRows(tag, from, to, limit);
       const begin = Math.max(from, past.floor());
       const [rows] = await through(past, [tag], begin, to, paced(signal), () => new Rows(limit), rowSeries);
       return rows as RawSeries;
     },
-    async buckets(tags, from, to, width, signal) {
-      check(tags, from, to);
-      if (!Number.isSafeInteger(width) || width < 1)
-        throw new RangeError('the bucket width must be a whole number of microseconds above 0');
-      bounded(tags.length, (to - from) / width);
-      const bounds = fixed(from, to, width);
-      return through(past, tags, from, to, paced(signal), () => new Buckets(bounds, from, to), bucketSeries);
+    async buckets(tags, from, to, width, signal, older) {
+      const bounds = fixedBuckets(tags, from, to, width);
+      const way = both(past, from, to, older, (sink: Buckets, piece) => sink.figures(piece));
+      return through(past, tags, from, to, paced(signal), () => new Buckets(bounds, from, to), bucketSeries, way);
     },
-    async aggregate({ tags, from, to, width, zone }, signal) {
-      check(tags, from, to);
-      const bounds = boundaries(from, to, width, zone, MAX_CELLS);
-      bounded(tags.length, bounds.t.length);
+    async aggregate(query, signal, older) {
+      const { tags, from, to } = query;
+      const bounds = calendarBuckets(query);
       const now = clock.micros();
       const until = Math.min(to, now);
       const begin = (tag: number, open: Series | undefined): Cells => {
         const cells = new Cells(bounds, from, to, now);
-        const last = from < to ? past.before(tag, from, open) : undefined;
+        const last = from < to ? laterOf(past.before(tag, from, open), older?.get(tag)?.before) : undefined;
         if (last) cells.hold(figure(last.value, last.status), last.t);
         return cells;
       };
-      return through(past, tags, from, to, paced(signal), begin, (tag, cells) => {
+      const end = (tag: number, cells: Cells): AggregateSeries => {
         if (from < to) cells.hold(NaN, until);
         return aggregateSeries(tag, cells, from, until);
-      });
+      };
+      const way = both(past, from, to, older, (sink: Cells, piece) => sink.figures(piece));
+      return through(past, tags, from, to, paced(signal), begin, end, way);
     },
-    async states(tags, from, to, limit, signal) {
-      check(tags, from, to);
-      bounded(tags.length, limit);
+    async states(tags, from, to, limit, signal, older) {
+      checkSpans(tags, from, to, limit);
       const now = clock.micros();
       const floor = past.floor();
       const begin = (tag: number, open: Series | undefined): Spans => {
         const spans = new Spans(tag, from, limit);
-        if (from < to && floor <= from) spans.begin(past.before(tag, from, open));
+        // An hour's figure is no state.
+        const last = floor <= from ? past.before(tag, from, open) : undefined;
+        if (from < to) spans.begin(laterOf(last, older?.get(tag)?.before));
         return spans;
       };
-      return through(past, tags, Math.max(from, floor), to, paced(signal), begin, (_tag, spans) =>
-        spans.result(Math.min(to, now), to),
-      );
+      const end = (_tag: number, spans: Spans): StateSeries => spans.result(Math.min(to, now), to);
+      const take = (sink: Spans, piece: Series): void => sink.samples(piece, 0, piece.n);
+      const way = older && both(past, from, to, older, take);
+      return through(past, tags, Math.max(from, floor), to, paced(signal), begin, end, way);
     },
-    async limitTime(tags, from, to, limit, signal) {
-      check(tags, from, to);
-      if (!Number.isFinite(limit)) throw new RangeError('the limit must be a number');
+    async limitTime(tags, from, to, limit, signal, older) {
+      checkLimit(tags, from, to, limit);
       const now = clock.micros();
       const begin = (tag: number, open: Series | undefined): Limit => {
         const sides = new Limit(tag, from, to, limit);
-        if (from < to) sides.begin(past.before(tag, from, open));
+        if (from < to) sides.begin(laterOf(past.before(tag, from, open), older?.get(tag)?.before));
         return sides;
       };
-      return through(past, tags, from, to, paced(signal), begin, (_tag, sides) => sides.result(Math.min(to, now)));
+      const end = (_tag: number, sides: Limit): LimitTime => sides.result(Math.min(to, now));
+      const way = both(past, from, to, older, (sink: Limit, piece) => sink.sides(piece));
+      return through(past, tags, from, to, paced(signal), begin, end, way);
     },
     async latest(tags, signal) {
       const none = new Rows(1);
@@ -102,7 +124,7 @@ export function openQuery(dataDir: string, clock: Pick<Clock, 'mono' | 'micros'>
       );
       return found.filter((last) => last !== undefined);
     },
-    async kpis(tags, from, to, signal) {
+    async kpis(tags, from, to, signal, older) {
       check(tags, from, to);
       const one = { t: [from], end: to };
       return through(
@@ -114,30 +136,25 @@ export function openQuery(dataDir: string, clock: Pick<Clock, 'mono' | 'micros'>
         () => new Buckets(one, from, to),
         (tag, sums, open) => {
           const [n = 0, min = NaN, max = NaN, sum = NaN] = [sums.good[0], sums.min[0], sums.max[0], sums.sum[0]];
-          const last = from < to ? past.before(tag, to, open) : undefined;
+          const last = from < to ? laterOf(past.before(tag, to, open), older?.get(tag)?.last) : undefined;
           return {
             ...{ tag, n, min: known(min), avg: known(sum / n), max: known(max) },
             last: last && last.t >= from ? last : null,
           };
         },
+        both(past, from, to, older, (sink: Buckets, piece) => sink.figures(piece)),
       );
     },
     floor: () => past.floor(),
+    since: () => past.since(),
+    before: (tag, t) => past.before(tag, t),
+    async count(tag, from, to, signal) {
+      const count = (): Count => new Count(from, to);
+      const [n = 0] = await through(past, [tag], from, to, paced(signal), count, (_tag, counted) => counted.n);
+      return n;
+    },
     close: () => past.close(),
   };
-}
-
-function check(tags: readonly number[], from: Micros, to: Micros): void {
-  if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to))
-    throw new RangeError('from and to must be whole microseconds');
-  if (tags.length > MAX_TAGS)
-    throw new RangeError(`${tags.length} tags are more than ${MAX_TAGS}: ask for fewer at once`);
-}
-function bounded(tags: number, buckets: number): void {
-  if (!(tags * buckets <= MAX_CELLS))
-    throw new RangeError(
-      `${tags} tags × ${Math.ceil(buckets)} buckets are more than ${MAX_CELLS} cells: widen the bucket or ask for fewer tags`,
-    );
 }
 
 const known = (value = NaN): number | null => (Number.isFinite(value) ? value : null);

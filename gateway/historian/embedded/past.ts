@@ -26,7 +26,7 @@ export interface ChunkRow {
   data?: Uint8Array | undefined;
 }
 const names = [
-  ...(['begin', 'commit', 'floor', 'hours', 'hoursInOne', 'figures', 'minutes', 'samples'] as const),
+  ...(['begin', 'commit', 'floor', 'since', 'hours', 'hoursInOne', 'figures', 'minutes', 'samples'] as const),
   ...(['data', 'first', 'firstHour', 'last', 'lastHour'] as const),
 ];
 type Name = (typeof names)[number];
@@ -55,6 +55,7 @@ export class Past {
       begin: 'BEGIN',
       commit: 'COMMIT',
       floor: 'SELECT floor FROM account',
+      since: 'SELECT since FROM begun',
       hours: `SELECT ${figureColumns} FROM hour WHERE ${range}`,
       hoursInOne: 'SELECT count(*), sum(good), min(min), max(max), sum(sum) FROM hour WHERE id >= ? AND id < ?',
       figures: `SELECT ${figureColumns}, id FROM chunk WHERE ${reaching}`,
@@ -98,6 +99,11 @@ export class Past {
   }
   #row(name: Name, ...bounds: number[]): unknown[] | undefined {
     return this.#statements[name].get(...bounds) as unknown as unknown[] | undefined;
+  }
+  /** Samples of before this are here only as far as they came late. */
+  since(): Micros {
+    const [since = 0] = this.#row('since') ?? [];
+    return since as Micros;
   }
   /** Samples in memory, copied; what is read of the file afterwards misses none that left it meanwhile. */
   open(tag: number): Series | undefined {

@@ -90,6 +90,13 @@ export class Spans implements Sink {
   }
 }
 
+/** How long a run of samples was above and below a limit, from its first sample to its last, and what holds after that. */
+export interface Sides extends Pick<LimitTime, 'above' | 'below' | 'known'> {
+  t0: Micros;
+  t1: Micros;
+  held: number;
+}
+
 export class Limit implements Sink {
   readonly reads = 'figures';
   readonly hours = true;
@@ -135,6 +142,13 @@ export class Limit implements Sink {
     this.#hold(NaN, t0);
     // Of an hour whose samples are gone, nothing is known if it was on both sides.
     if (this.grain(summary) === 'figures') this.#add(min, max, known);
+    this.#hold(held, t1);
+  }
+  sides({ above, below, known, t0, t1, held }: Sides): void {
+    this.#hold(NaN, t0);
+    this.#time.above += above;
+    this.#time.below += below;
+    this.#time.known += known;
     this.#hold(held, t1);
   }
   result(until: Micros): LimitTime {

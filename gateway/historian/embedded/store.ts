@@ -64,7 +64,9 @@ class ChunkStore implements Store {
     this.#db = db;
     this.#chunks = new Chunks(db);
     this.#open = new OpenChunks(memory);
-    db.prepare('INSERT OR IGNORE INTO account VALUES(1, ?, ?, 0, 0)').run(aside?.position ?? 0, aside?.delivered ?? 0);
+    const account = db.prepare('INSERT OR IGNORE INTO account VALUES(1, ?, ?, 0, 0)');
+    const fresh = account.run(aside?.position ?? 0, aside?.delivered ?? 0).changes > 0;
+    db.prepare('INSERT OR IGNORE INTO begun VALUES(1, ?)').run(fresh ? options.clock.micros() : 0);
     if (aside) say(`the history of an earlier version is no longer read; it was moved to ${aside.name}`);
     const { floor, ...settled } = db.prepare('SELECT position, delivered, filtered, floor FROM account').get() as {
       [name in keyof Settled | 'floor']: number;

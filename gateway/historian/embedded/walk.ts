@@ -44,8 +44,13 @@ export interface Last {
 
 const DAY = 24 * HOUR;
 
+/** Of one tag; `step` goes on by a slice that takes some ms, and is false when there is no more to go. */
+export interface Way {
+  step(pace: Pace): boolean;
+}
+
 /** One tag's way from `from` to `to`. */
-export class Walk {
+export class Walk implements Way {
   readonly #past: Past;
   readonly #tag: number;
   readonly #from: Micros;
@@ -67,7 +72,6 @@ export class Walk {
     this.#next = open ? indexOf(open, from) : 0;
   }
 
-  /** Goes on by a slice that takes some ms; false when there is no more to go. */
   step(pace: Pace): boolean {
     const at = (this.#at ??= this.#start());
     if (at < this.#to && !this.#done) {
@@ -185,7 +189,7 @@ const TAGS = 32;
 
 /**
  * Goes through the past of each tag: `begin` gives the sink that takes it, `end` makes an answer of that. Tags share a state
- * of the file as long as a slice of time lasts. Takes breaks, in which the signal is heard; rejects when it is late.
+ * of the file as long as a slice of time lasts. `way`: how, when it is not through what is here alone. Takes breaks, in which the signal is heard; rejects when it is late.
  */
 export async function through<S extends Sink, T>(
   past: Past,
@@ -195,18 +199,19 @@ export async function through<S extends Sink, T>(
   pace: Pace,
   begin: (tag: number, open: Series | undefined) => S,
   end: (tag: number, sink: S, open: Series | undefined) => T,
+  way = (tag: number, sink: S, open: Series | undefined): Way => new Walk(past, tag, from, to, sink, open),
 ): Promise<T[]> {
   const answers: T[] = [];
   for (let i = 0; i < tags.length; i += TAGS) {
     const left = tags.slice(i, i + TAGS).map((tag) => ({ tag, open: past.open(tag) }));
-    let under: { sink: S; walk: Walk } | undefined;
+    let under: { sink: S; walk: Way } | undefined;
     while (left.length > 0) {
       past.snapshot(() => {
         for (let each = left[0]; each && !pace.due; each = left[0]) {
           const { tag, open } = each;
           if (!under) {
             const sink = begin(tag, open);
-            under = { sink, walk: new Walk(past, tag, from, to, sink, open) };
+            under = { sink, walk: way(tag, sink, open) };
           }
           if (under.walk.step(pace)) continue;
           answers.push(end(tag, under.sink, open));

@@ -3,8 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram, needs } from '../../test/needs.ts';
 import { forwarderContract } from '../contract.ts';
-import type { ContractTag, ForwarderBed } from '../contract.ts';
+import type { ContractTag, ForwarderBed } from '../contract/bed.ts';
+import { credentials } from '../credentials.ts';
+import { addressOf } from './address.ts';
+import type { PostgresSettings } from './address.ts';
 import { postgresForwarder } from './forwarder.ts';
+import { postgresHistory } from './reader.ts';
 import { tables } from './schema.ts';
 import { contextOf, password, startPostgres } from './testing.ts';
 import type { Server } from './testing.ts';
@@ -18,18 +22,16 @@ async function openBed(): Promise<ForwarderBed & { server: Server; dir: string }
   await server.sql('CREATE ROLE gateway LOGIN');
   await server.sql(`ALTER ROLE gateway PASSWORD '${password}'`);
   await server.sql(`CREATE DATABASE ${database} OWNER gateway`);
+  const settings: PostgresSettings = {
+    ...{ url: `postgres://127.0.0.1:${server.port}/${database}`, user: 'gateway', tls: 'off', tlsCa: '' },
+    ...{ passwordFile: secret, passwordCommand: '' },
+  };
   const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
   return {
     server,
     dir,
-    forwarder: (tags: readonly ContractTag[]) =>
-      postgresForwarder.create(
-        {
-          ...{ url: `postgres://127.0.0.1:${server.port}/${database}`, user: 'gateway', tls: 'off', tlsCa: '' },
-          ...{ passwordFile: secret, passwordCommand: '' },
-        },
-        contextOf(dir, tags),
-      ),
+    forwarder: (tags: readonly ContractTag[]) => postgresForwarder.create(settings, contextOf(dir, tags)),
+    history: () => postgresHistory(addressOf(settings, 'forward.postgres'), credentials(settings)),
     async rows() {
       const of = (table: string): string =>
         `SELECT '${table}' AS table, tag, site, asset, metric, (extract(epoch FROM ts) * 1000000)::bigint AS t, value::text, status FROM ${table}`;

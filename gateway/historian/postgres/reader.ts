@@ -1,118 +1,142 @@
-// Deep history out of PostgreSQL: the samples and buckets of tags by id, for ranges the gateway keeps no longer.
+// Deep history out of PostgreSQL: samples and figures of tags by id, for ranges that the gateway does not keep.
 // Used by the reader worker. A few connections at most, each question within its time limit, all statements read-only.
-import type { Micros, Value } from '../../model.ts';
+import type { Value } from '../../model.ts';
+import { figuresByRows, sidesByRows } from '../by-rows.ts';
 import type { Credentials } from '../credentials.ts';
-import type { RemoteBuckets, RemoteHistory, RemoteLatest, RemoteRaw, RemoteTag } from '../remote.ts';
+import type { Sides } from '../embedded/states.ts';
+import type { Summary } from '../embedded/summary.ts';
+import { MOST, within } from '../remote.ts';
+import type { RemoteHistory, RemoteLatest, RemoteRaw, RemoteTag } from '../remote.ts';
 import type { PostgresAddress } from './address.ts';
-import type { SampleTable } from './schema.ts';
 import { questions } from './questions.ts';
-import { connect } from './session.ts';
+import { sampleTables } from './schema.ts';
+import type { SampleTable } from './schema.ts';
+import { Refused, connect } from './session.ts';
+import { changesOf, figuresOf, micros, samplesOf, sidesOf, summaryOf, tablesOf, time } from './statements.ts';
 
-/** Rows and cells of an answer at most: the bounds of local queries. */
-const MOST = 100_000;
-
-const micros = (column: string): string => `(extract(epoch FROM ${column}) * 1000000)::bigint`;
-const time = (parameter: string): string => `timestamptz 'epoch' + ${parameter}::bigint * interval '1 microsecond'`;
-
-/** Where a tag's values may lie: a whole number beyond 64 bits is in the table of texts. */
-function tablesOf({ type }: RemoteTag): SampleTable[] {
-  return type === 'integer'
-    ? ['readings_integer', 'readings_text']
-    : type === 'text'
-      ? ['readings_text']
-      : ['readings'];
-}
+/** SQLSTATE of a table that is not there. */
+const NO_TABLE = '42P01';
 
 export function postgresHistory(address: PostgresAddress, credentials: Credentials): RemoteHistory {
-  const { ask, close } = questions(async (signal) => {
+  const { ask: asked, close } = questions(async (signal) => {
     const session = await connect(address, credentials, signal);
     await session.query('SET default_transaction_read_only = on');
     return session;
   });
+  const ask: typeof asked = (text, values, signal) =>
+    asked(text, values, signal).catch((error: unknown) => {
+      // Nothing was ever forwarded there.
+      if (error instanceof Refused && error.code === NO_TABLE) return [];
+      throw error;
+    });
 
-  return {
-    async raw(tag, from, to, limit, signal) {
-      within(limit, `limit must be from 1 to ${MOST}, not ${limit}`);
-      const of = (table: SampleTable): string =>
-        `SELECT ts, ${micros('ts')} AS t, value::text AS value, status, seq FROM ${table}
-         WHERE tag = $1 AND ts >= ${time('$2')} AND ts < ${time('$3')}`;
-      const [one, other] = tablesOf(tag);
-      // Of a time that is in two tables (a whole number corrected from beyond 64 bits) the later one counts.
-      const found =
-        one && other
-          ? `SELECT DISTINCT ON (ts) * FROM (${of(one)} UNION ALL ${of(other)}) AS two ORDER BY ts, seq DESC`
-          : of(one ?? 'readings');
-      const rows = await ask(
-        `SELECT t, value, status FROM (${found}) AS found ORDER BY ts LIMIT $4`,
-        [tag.id, from, to, limit + 1],
-        signal,
-      );
-      const series: RemoteRaw = { t: [], value: [], status: [], more: rows.length > limit };
-      for (const row of rows.slice(0, limit)) {
-        series.t.push(Number(row.t));
-        series.value.push(valueOf(row.value, tag));
-        series.status.push(Number(row.status));
-      }
-      return series;
+  /** Tags of whole numbers of which some are beyond 64 bits in that time. */
+  const beyondTags = async (tags: readonly RemoteTag[], from: number, to: number, signal?: AbortSignal) => {
+    const ids = tags.filter(({ type }) => type === 'integer').map(({ id }) => id);
+    if (ids.length === 0) return new Set<unknown>();
+    const rows = await ask(
+      `SELECT id FROM unnest($1::text[]) AS asked(id) WHERE EXISTS (
+         SELECT 1 FROM readings_text WHERE tag = asked.id AND ts >= ${time('$2')} AND ts < ${time('$3')})`,
+      [ids, from, to],
+      signal,
+    );
+    return new Set(rows.map(({ id }) => id));
+  };
+  /** Asks each table for the tags whose values lie there, but for whole numbers beyond 64 bits. */
+  const perTable = async (
+    tags: readonly RemoteTag[],
+    question: (table: SampleTable, ids: string[]) => Promise<void>,
+  ): Promise<void> => {
+    for (const table of sampleTables) {
+      const ids = tags.filter((tag) => tablesOf(tag)[0] === table).map(({ id }) => id);
+      if (ids.length > 0) await question(table, ids);
+    }
+  };
+  const rowsOf = async (
+    statement: string,
+    tag: RemoteTag,
+    [from, to, limit]: [number, number, number],
+    signal?: AbortSignal,
+  ): Promise<RemoteRaw> => {
+    within(limit, `limit must be from 1 to ${MOST}, not ${limit}`);
+    const rows = await ask(statement, [tag.id, from, to, limit + 1], signal);
+    const series: RemoteRaw = { t: [], value: [], status: [], more: rows.length > limit };
+    for (const row of rows.slice(0, limit)) {
+      series.t.push(Number(row.t));
+      series.value.push(valueOf(row.value, tag));
+      series.status.push(Number(row.status));
+    }
+    return series;
+  };
+
+  const history: RemoteHistory = {
+    raw: (tag, from, to, limit, signal) => {
+      const statement = `SELECT t, value, status FROM (${samplesOf(tag)}) AS found ORDER BY ts LIMIT $4`;
+      return rowsOf(statement, tag, [from, to, limit], signal);
     },
-    async buckets(tags, from, to, width, signal) {
-      if (!(width >= 1)) throw new RangeError(`the width of a bucket must be at least 1 µs, not ${width}`);
-      const first = Math.floor(from / width);
-      const count = Math.max(0, Math.ceil(to / width) - first);
-      within(tags.length * count + 1, `${tags.length} tags × ${count} buckets are too many: at most ${MOST} in all`);
-      const t = Array.from({ length: count }, (_, i) => (first + i) * width);
-      const empty = (): RemoteBuckets => ({
-        t,
-        n: t.map(() => 0),
-        min: t.map(() => null),
-        avg: t.map(() => null),
-        max: t.map(() => null),
-      });
-      const series = new Map(tags.map(({ id }) => [id, empty()]));
-      const fill = async (table: SampleTable, of: readonly RemoteTag[]): Promise<void> => {
-        if (of.length === 0 || count === 0) return;
+    changes: (tag, from, to, limit, signal) => rowsOf(changesOf(tag), tag, [from, to, limit], signal),
+    async figures(tags, buckets, signal) {
+      const { from, to, t, held } = buckets;
+      within(tags.length * t.length + 1, `${tags.length} tags × ${t.length} buckets are too many: at most ${MOST}`);
+      const odd = await beyondTags(tags, from, to, signal);
+      const found = new Map<string, Summary[]>(tags.map(({ id }) => [id, []]));
+      await perTable(
+        tags.filter(({ id }) => !odd.has(id)),
+        async (table, ids) => {
+          const rows = await ask(figuresOf(table, held), [ids, from, to, t], signal);
+          for (const row of rows) found.get(String(row.tag))?.push(summaryOf(row));
+        },
+      );
+      for (const tag of tags)
+        if (odd.has(tag.id)) found.set(tag.id, await figuresByRows(history.raw, tag, buckets, signal));
+      return tags.map(({ id }) => found.get(id) as Summary[]);
+    },
+    async sides(tags, from, to, limit, signal) {
+      const odd = await beyondTags(tags, from, to, signal);
+      const found = new Map<string, Sides | undefined>();
+      await perTable(
+        tags.filter(({ id }) => !odd.has(id)),
+        async (table, ids) => {
+          for (const row of await ask(sidesOf(table), [ids, from, to, limit], signal)) {
+            const [at, last = NaN] = (row.last ?? []) as number[];
+            const [t0, t1] = [Number(row.t0), Number(row.t1)];
+            const times = { above: Number(row.above), below: Number(row.below), known: Number(row.known) };
+            found.set(String(row.tag), { ...times, t0, t1, held: at === t1 ? last : NaN });
+          }
+        },
+      );
+      for (const tag of tags)
+        if (odd.has(tag.id)) found.set(tag.id, await sidesByRows(history.raw, tag, from, to, limit, signal));
+      return tags.map(({ id }) => found.get(id));
+    },
+    async counts(tags, from, to, signal) {
+      const found = new Map<string, number>();
+      await perTable(tags, async (table, ids) => {
         const rows = await ask(
-          `SELECT tag, ${micros(`date_bin($4::bigint * interval '1 microsecond', ts, timestamptz 'epoch')`)} AS t,
-             count(*) AS n, min(value) AS min, avg(value) AS avg, max(value) AS max
-           FROM (SELECT tag, ts, status, value::double precision AS value FROM ${table}
-                 WHERE tag = ANY($1::text[]) AND ts >= ${time('$2')} AND ts < ${time('$3')}) AS found
-           WHERE status >> 30 = 0 AND value > '-Infinity' AND value < 'Infinity' GROUP BY 1, 2`,
-          [of.map(({ id }) => id), from, to, width],
+          `SELECT tag, count(*) AS n FROM ${table}
+           WHERE tag = ANY($1::text[]) AND ts >= ${time('$2')} AND ts < ${time('$3')} GROUP BY tag`,
+          [ids, from, to],
           signal,
         );
-        for (const row of rows) {
-          const one = series.get(String(row.tag));
-          const i = Number(row.t) / width - first;
-          if (!one || !(i in t)) continue;
-          one.n[i] = Number(row.n);
-          one.min[i] = Number(row.min);
-          one.avg[i] = Number(row.avg);
-          one.max[i] = Number(row.max);
-        }
-      };
-      await fill(
-        'readings_integer',
-        tags.filter(({ type }) => type === 'integer'),
-      );
-      await fill(
-        'readings',
-        tags.filter(({ type }) => type === 'double' || type === 'boolean'),
-      );
-      return tags.map(({ id }) => series.get(id) ?? empty());
+        for (const { tag, n } of rows) found.set(String(tag), Number(n));
+      });
+      return tags.map(({ id }) => found.get(id) ?? 0);
     },
-    async latest(tags, signal) {
+    async latest(tags, before, signal) {
       const found = new Map<string, RemoteLatest & { seq: number }>();
-      for (const table of ['readings', 'readings_integer', 'readings_text'] as const) {
-        const of = tags.filter((tag) => tablesOf(tag).includes(table));
-        if (of.length === 0) continue;
+      const byId = new Map(tags.map((tag) => [tag.id, tag]));
+      for (const table of sampleTables) {
+        const ids = tags.filter((tag) => tablesOf(tag).includes(table)).map(({ id }) => id);
+        if (ids.length === 0) continue;
+        const until = before === undefined ? '' : ` AND ts < ${time('$2')}`;
         const rows = await ask(
           `SELECT tag, ${micros('ts')} AS t, value::text AS value, status, seq FROM unnest($1::text[]) AS asked(id)
-             CROSS JOIN LATERAL (SELECT * FROM ${table} WHERE tag = asked.id ORDER BY ts DESC LIMIT 1) AS newest`,
-          [of.map(({ id }) => id)],
+             CROSS JOIN LATERAL (SELECT * FROM ${table} WHERE tag = asked.id${until} ORDER BY ts DESC LIMIT 1) AS newest`,
+          before === undefined ? [ids] : [ids, before],
           signal,
         );
         for (const row of rows) {
-          const tag = of.find(({ id }) => id === row.tag) as RemoteTag;
+          const tag = byId.get(String(row.tag)) as RemoteTag;
           const [t, seq] = [Number(row.t), Number(row.seq)];
           const known = found.get(tag.id);
           if (known && (known.t > t || (known.t === t && known.seq > seq))) continue;
@@ -126,10 +150,7 @@ export function postgresHistory(address: PostgresAddress, credentials: Credentia
     },
     close,
   };
-}
-
-function within(count: Micros, otherwise: string): void {
-  if (!(count >= 1 && count <= MOST)) throw new RangeError(otherwise);
+  return history;
 }
 
 function valueOf(text: unknown, { type }: RemoteTag): Value {

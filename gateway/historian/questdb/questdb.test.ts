@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { needs, findProgram } from '../../test/needs.ts';
 import { forwarderContract } from '../contract.ts';
-import type { ContractRow, ForwarderBed } from '../contract.ts';
+import type { ContractRow, ForwarderBed } from '../contract/bed.ts';
+import { credentials } from '../credentials.ts';
 import { questdbForwarder } from './forwarder.ts';
+import { questdbHistory } from './reader.ts';
 import { tables } from './schema.ts';
 import { contextOf, tagOf, testServer } from './testing.ts';
+import { wireOf } from './wire.ts';
 
 const micros = (ts: unknown): number => {
   const text = String(ts);
@@ -40,6 +43,11 @@ async function openBed(): Promise<ForwarderBed> {
       }));
       const alone = integers.filter(({ tag, t, value }) => value !== null || !beside.has(`${tag} ${t}`));
       return [...(await rowsOf('readings', 'value')), ...alone, ...texts];
+    },
+    history() {
+      const { url, user, passwordFile } = server;
+      const who = { user, passwordFile, passwordCommand: '' };
+      return questdbHistory(wireOf({ url, wire: `postgres://127.0.0.1:${server.pg.port}/qdb` }), credentials(who));
     },
     async events() {
       await server.applied();
