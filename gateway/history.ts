@@ -33,7 +33,10 @@ export interface BucketSeries extends Lacking {
 export interface BucketText extends Lacking {
   /** UTF-8 of the array of bucket starts, ms since the epoch. */
   t: Uint8Array;
-  /** For each column asked, in that order: UTF-8 of `"min":[…],"avg":[…],"max":[…]`, rounded to its decimal places. */
+  /**
+   * For each column asked, in that order: UTF-8 of `"min":[…],"avg":[…],"max":[…]`, rounded to its decimal places. Where no
+   * sample fell into a bucket but a good value held, that value; null where nothing good was known: a gap.
+   */
   columns: Uint8Array[];
 }
 

@@ -2,6 +2,8 @@
 // `openReader` is how the daemon starts it from main; a thread that dies is started again, its open queries reject.
 import { workerData } from 'node:worker_threads';
 import { systemClock } from './clock.ts';
+import { curve } from './historian/curve.ts';
+import type { Curve } from './historian/curve.ts';
 import { withDeep } from './historian/elsewhere.ts';
 import type { Elsewhere } from './historian/elsewhere.ts';
 import { openQuery } from './historian/embedded/history.ts';
@@ -151,7 +153,10 @@ interface Column {
 }
 
 /** As JSON bytes that move to main; a tag without buckets has empty columns. */
-function asText(columns: readonly Column[], series: readonly BucketSeries[]): Moved {
+function asText(
+  columns: readonly Column[],
+  series: readonly (Curve & Pick<BucketSeries, 'tag' | 't' | 'incomplete'>)[],
+): Moved {
   const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
   const byTag = new Map(series.map((one) => [one.tag, one]));
   const lacking = series.find(({ incomplete }) => incomplete !== undefined);
@@ -186,7 +191,16 @@ function runReader({ dataDir, open }: Pick<ReaderOptions, 'dataDir' | 'open'>): 
         pack(await (await whole()).buckets(ask.tags, ask.from, ask.to, ask.width, signal)),
       bucketText: async (ask: Range & { columns: Column[]; width: Micros }, signal: AbortSignal) => {
         const tags = ask.columns.map(({ tag }) => tag);
-        return asText(ask.columns, await (await whole()).buckets(tags, ask.from, ask.to, ask.width, signal));
+        const { from, to, width } = ask;
+        const history = await whole();
+        // What holds between samples is not known of a database elsewhere.
+        if (history.buckets !== query.buckets && history.aggregate === query.aggregate)
+          return asText(ask.columns, await history.buckets(tags, from, to, width, signal));
+        const series = await history.aggregate({ tags, from, to, width }, signal);
+        return asText(
+          ask.columns,
+          series.map((one) => ({ ...one, ...curve(one, query.floor()) })),
+        );
       },
       latest: async (ask: { tags: number[] }, signal: AbortSignal) => (await whole()).latest(ask.tags, signal),
       kpis: async (ask: Range & { tags: number[] }, signal: AbortSignal) =>

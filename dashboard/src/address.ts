@@ -1,15 +1,22 @@
 // The page's address is its state: facility, metric, hours, bucket, assets. Pure; view.svelte.ts keeps it in step.
 
+export const hourChoices = [1, 12, 24, 48, 168, 720] as const;
+export const bucketChoices = [0, 1, 5, 15, 60] as const;
+/** Hours over which the gateway gives key figures at most. */
+export const figureHours = 48;
+
 export interface Place {
   facility: string;
   metric: string;
-  hours: 12 | 24 | 48;
+  hours: (typeof hourChoices)[number];
   /** Minutes; 0 leaves it to the page. */
-  bucket: 0 | 1 | 5 | 15 | 60;
+  bucket: (typeof bucketChoices)[number];
   assets: string[];
 }
-export const hourChoices = [12, 24, 48] as const;
-export const bucketChoices = [0, 1, 5, 15, 60] as const;
+/** A span in words: `12 h`, `7 d`. */
+export function sayHours(hours: number): string {
+  return hours > figureHours ? `${hours / 24} d` : `${hours} h`;
+}
 
 /** Reads an address; what makes no sense becomes the default. */
 export function readAddress(search: string): Place {

@@ -9,6 +9,8 @@ import type {
   Summary,
   Timeseries,
 } from '../../gateway/web/wire.ts';
+import type { Frame } from './frame.ts';
+import type { RawAnswer } from './samples.ts';
 
 const root = '/api/v1';
 
@@ -39,6 +41,13 @@ function post(path: string, body: unknown): Promise<unknown> {
   return ask(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
 }
 
+function within(tags: readonly string[], { from, to }: Frame): URLSearchParams {
+  const query = new URLSearchParams(tags.map((tag) => ['tags', tag]));
+  query.set('from', new Date(from).toISOString());
+  query.set('to', new Date(to).toISOString());
+  return query;
+}
+
 const at = (facility: string) => encodeURIComponent(facility);
 
 /** What is drawn: the last hours, or a range (ms); in buckets of minutes, or in as many as there are points. */
@@ -63,6 +72,16 @@ export const api = {
     const query = new URLSearchParams(Object.entries(rest).map(([name, value]) => [name, String(value)]));
     for (const asset of assets) query.append('assets', asset);
     return ask<Timeseries>(`/dashboard/timeseries/${at(facility)}?${query}`, { signal });
+  },
+  /** Samples of tags in a range of ms; `next` is null when these are all. */
+  raw: (tags: readonly string[], range: Frame, limit: number, signal?: AbortSignal) =>
+    ask<RawAnswer>(`/history/raw?${within(tags, range)}&limit=${limit}`, { signal }),
+  /** Address of a file with what a curve shows: buckets of so many minutes, or samples (0), at the plant's times. */
+  exported: (tags: readonly string[], range: Frame, bucketMinutes: number, zone: string | undefined) => {
+    const query = within(tags, range);
+    if (bucketMinutes > 0) query.set('width', `${Math.round(bucketMinutes * 60)}s`);
+    if (zone) query.set('zone', zone);
+    return `${root}/export.csv?${query}`;
   },
   acknowledge: (body: AcknowledgeBody) => post('/alarms/acknowledge', body),
   shelve: (body: ShelveBody) => post('/alarms/shelve', body),

@@ -1,6 +1,7 @@
 // What uPlot is told: axes, lines, band, limits, gaps and end labels. Loaded with the chart, not with the page.
 // Called by Chart.svelte, which owns the instance.
 import uPlot from 'uplot';
+import { labels, marks, steps } from './axis.ts';
 import { formatNumber } from './format.ts';
 import type { Frame } from './frame.ts';
 import { hueCount, type ChartData } from './series.ts';
@@ -48,7 +49,7 @@ export function readLook(host: HTMLElement): Look {
 
 /** Lines with their minimum and maximum shaded behind, so that a spike within a bucket is seen. */
 function shaded(data: ChartData): ChartData['lines'] {
-  return data.names || data.lines.length > hueCount ? [] : data.lines;
+  return data.names ? [] : data.lines;
 }
 
 /** uPlot's columns: time, then the averages, then minimum and maximum of each shaded line. */
@@ -70,8 +71,22 @@ export function structure(data: ChartData): string {
   ].join('|');
 }
 
-/** A state holds until the next one. */
+/** A state holds until the next one, a sample until the next. */
 const stepped = uPlot.paths.stepped?.({ align: 1 });
+const straight = uPlot.paths.linear?.();
+/** Samples further apart than this many pixels are marked one by one. */
+const apart = 8;
+
+/** Points that are marked: samples that stand apart, and what lies alone between two gaps and is no line. */
+function marked(u: uPlot, series: number, data: ChartData): number[] {
+  const values = u.data[series] ?? [];
+  const [first, last] = u.series[0]?.idxs ?? [0, -1];
+  const sparse = data.step === 0 && (last - first) * apart < u.bbox.width / devicePixelRatio;
+  const found: number[] = [];
+  for (let n = first; n <= last; n++)
+    if (values[n] != null && (sparse || (values[n - 1] == null && values[n + 1] == null))) found.push(n);
+  return found;
+}
 const font = '12px system-ui, sans-serif';
 
 /** `now` gives the data being drawn: hooks outlive a change of data. */
@@ -90,8 +105,7 @@ export function options(
   return {
     ...size,
     ms: 1,
-    tzDate: (ts) => (zone ? uPlot.tzDate(new Date(ts), zone) : new Date(ts)),
-    padding: [8, labelled ? 8 + widest(data) : 12, 0, 0],
+    padding: [20, labelled ? 8 + widest(data) : 12, 0, 0],
     legend: { show: false },
     cursor: {
       drag: { x: true, y: false, dist: 6, setScale: false },
@@ -120,11 +134,9 @@ export function options(
         ticks: { show: false },
         space: 64,
         size: 40,
-        values: [
-          [86_400_000, '{DD} {MMM}', null, null, null, null, null, null, 1],
-          [60_000, '{HH}:{mm}', '\n{DD} {MMM}', null, '\n{DD} {MMM}', null, null, null, 1],
-          [1000, '{HH}:{mm}:{ss}', null, null, null, null, null, null, 1],
-        ],
+        incrs: steps,
+        splits: (_u, _axis, from, to, step) => marks(from, to, step, zone),
+        values: (_u, at, _axis, _space, step) => labels(at, step, zone),
       },
       {
         stroke: look.muted,
@@ -144,19 +156,22 @@ export function options(
         stroke: look.hues[line.hue] ?? look.fg,
         width: 1.75,
         dash: line.dash,
-        ...(data.names && stepped ? { paths: stepped } : {}),
+        paths: (...args) => (data.names || now().step === 0 ? stepped : straight)?.(...args) ?? null,
         spanGaps: false,
-        points: { show: false },
+        points: { show: false, size: 5, filter: (u, n) => marked(u, n, now()) },
       })),
       ...shadedLines.flatMap(() => [edge, edge]),
     ],
     bands: shadedLines.map((line, n) => ({
       series: [first + 2 * n + 1, first + 2 * n],
-      fill: faded(look.hues[line.hue] ?? look.fg),
+      fill: faded(look.hues[line.hue] ?? look.fg, shadedLines.length > hueCount ? 0.1 : 0.18),
     })),
     hooks: {
       drawClear: [(u) => drawGaps(u, now(), look)],
-      draw: [(u) => drawLimits(u, now(), look), ...(labelled ? [(u: uPlot) => drawLabels(u, now(), look)] : [])],
+      draw: [
+        (u) => (drawLimits(u, now(), look), drawUnit(u, now(), look)),
+        ...(labelled ? [(u: uPlot) => drawLabels(u, now(), look)] : []),
+      ],
       setCursor: [(u) => hooks.cursor(u.cursor.idx ?? undefined)],
       setSelect: [
         (u) => {
@@ -188,8 +203,8 @@ function yRange(data: ChartData, low: number | null, high: number | null): [numb
   return [bottom - span * 0.08, top + span * 0.08];
 }
 
-function faded(colour: string): string {
-  return colour.replace(/^rgb\((.*)\)$/, 'rgba($1, 0.18)');
+function faded(colour: string, share: number): string {
+  return colour.replace(/^rgb\((.*)\)$/, `rgba($1, ${share})`);
 }
 
 function widest(data: ChartData): number {
@@ -245,6 +260,18 @@ function drawLimits(u: uPlot, data: ChartData, look: Look): void {
     ctx.stroke();
     ctx.fillText(name.toUpperCase(), bbox.left + 4, y - 3 * devicePixelRatio);
   }
+  ctx.restore();
+}
+
+/** What the numbers of the axis are. */
+function drawUnit(u: uPlot, { unit }: ChartData, look: Look): void {
+  const { ctx } = u;
+  ctx.save();
+  ctx.fillStyle = look.muted;
+  ctx.textAlign = 'left';
+  ctx.textBaseline = 'top';
+  ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.fillText(unit, 4 * devicePixelRatio, 2 * devicePixelRatio);
   ctx.restore();
 }
 

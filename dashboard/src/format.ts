@@ -48,39 +48,55 @@ export function formatAge(ms: number): string {
 
 const clocks = new Map<string, Intl.DateTimeFormat>();
 
+const zones = new Map<string, string | undefined>();
+
 /** A plant's zone that this browser knows, else undefined (its own zone). */
 export function knownZone(zone: string | undefined): string | undefined {
   if (!zone) return undefined;
-  try {
-    new Intl.DateTimeFormat('en-GB', { timeZone: zone });
-    return zone;
-  } catch {
-    return undefined;
+  if (!zones.has(zone)) {
+    try {
+      new Intl.DateTimeFormat('en-GB', { timeZone: zone });
+      zones.set(zone, zone);
+    } catch {
+      zones.set(zone, undefined);
+    }
   }
+  return zones.get(zone);
 }
 
-/** Wall time in the plant's zone. `parts`: time to the second, to the minute, or with the date. */
-export function formatTime(
-  ms: number,
-  zone: string | undefined,
-  parts: 'second' | 'minute' | 'date' = 'second',
-): string {
-  if (!Number.isFinite(ms)) return none;
-  const known = knownZone(zone);
-  const key = `${known ?? ''} ${parts}`;
+export type TimeParts = 'milli' | 'second' | 'minute';
+
+function clock(ms: number, zone: string | undefined, parts: TimeParts | 'name', dated: boolean): string {
+  const key = `${zone ?? ''} ${parts} ${dated}`;
   let format = clocks.get(key);
   if (!format) {
     format = new Intl.DateTimeFormat('en-GB', {
-      timeZone: known,
+      timeZone: zone,
       hour: '2-digit',
       minute: '2-digit',
       hourCycle: 'h23',
-      ...(parts === 'second' ? { second: '2-digit' } : {}),
-      ...(parts === 'date' ? { day: '2-digit', month: 'short' } : {}),
+      ...(parts === 'second' || parts === 'milli' ? { second: '2-digit' } : {}),
+      ...(parts === 'milli' ? { fractionalSecondDigits: 3 } : {}),
+      ...(parts === 'name' ? { timeZoneName: 'short' } : {}),
+      ...(dated ? { day: '2-digit', month: 'short' } : {}),
     });
     clocks.set(key, format);
   }
   return format.format(ms);
+}
+
+/** What the zone's clocks are called at a time: `CET`, `CEST`, `GMT+9`. */
+export function clockName(ms: number, zone: string | undefined): string {
+  return clock(ms, knownZone(zone), 'name', false).replace(/^\S+\s/, '');
+}
+
+/** Wall time in the plant's zone. With its date, a time that comes twice, when clocks go back, says which of the two it is. */
+export function formatTime(ms: number, zone: string | undefined, parts: TimeParts = 'second', dated = false): string {
+  if (!Number.isFinite(ms)) return none;
+  const known = knownZone(zone);
+  const text = clock(ms, known, parts, dated);
+  const twice = dated && [-3_600_000, 3_600_000].some((hour) => clock(ms + hour, known, parts, true) === text);
+  return twice ? `${text} ${clockName(ms, known)}` : text;
 }
 
 /** `1 asset`, `3 assets`. */

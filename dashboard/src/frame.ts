@@ -7,10 +7,10 @@ export interface Frame {
   to: number;
 }
 
-const shortest = 10_000;
+const shortest = 2000;
 const longest = 366 * 86_400_000;
 
-/** Kept in what can be looked at: not shorter than seconds, not longer than a year, nothing beyond `latest`. */
+/** Kept in what can be looked at: not shorter than two seconds, not longer than a year, nothing beyond `latest`. */
 export function within(frame: Frame, latest: number): Frame {
   const width = Math.min(longest, Math.max(shortest, frame.to - frame.from));
   const middle = (frame.from + frame.to) / 2;

@@ -8,6 +8,9 @@ export interface Moves {
   show(frame: Frame): void;
 }
 
+/** Pixels. */
+const tremble = 6;
+
 /** Attaches; the returned function detaches. */
 export function gestures(over: HTMLElement, { frame, show }: Moves): () => void {
   const stop = new AbortController();
@@ -34,6 +37,8 @@ export function gestures(over: HTMLElement, { frame, show }: Moves): () => void 
   // Pointers that pan: fingers, and a mouse with Shift. Each with where it is.
   const held = new Map<number, number>();
   let began: { frame: Frame; at: number; spread: number } | undefined;
+  /** A finger that rests trembles: a tap is no pan. */
+  let moving = false;
   const begin = (): void => {
     const places = [...held.values()];
     const at = places.reduce((sum, x) => sum + x, 0) / Math.max(1, places.length);
@@ -45,6 +50,7 @@ export function gestures(over: HTMLElement, { frame, show }: Moves): () => void 
     (event) => {
       if (event.pointerType === 'mouse' && !event.shiftKey) return;
       over.setPointerCapture(event.pointerId);
+      if (held.size === 0) moving = false;
       held.set(event.pointerId, event.clientX);
       begin();
     },
@@ -57,6 +63,8 @@ export function gestures(over: HTMLElement, { frame, show }: Moves): () => void 
       held.set(event.pointerId, event.clientX);
       const places = [...held.values()];
       const at = places.reduce((sum, x) => sum + x, 0) / places.length;
+      moving ||= places.length > 1 || Math.abs(at - began.at) > tremble;
+      if (!moving) return;
       const moved = pan(began.frame, (began.at - at) / Math.max(1, over.clientWidth));
       const spread = Math.max(20, Math.abs((places[0] ?? 0) - (places[1] ?? 0)));
       show(places.length > 1 && began.spread > 0 ? zoom(moved, began.spread / spread, shareAt(at)) : moved);

@@ -14,9 +14,9 @@ import type {
   ShelveBody,
   StreamAlarm,
   Summary,
-  Timeseries,
   WireAlarm,
 } from '../../gateway/web/wire.ts';
+import { samples, timeseries, type Ways } from './past.ts';
 
 const dist = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist');
 const kinds: Record<string, string> = {
@@ -45,6 +45,12 @@ export interface Plant {
   resumed: string[];
   /** Every curve asked for. */
   asked: URLSearchParams[];
+  /** Every time samples were asked for. */
+  looked: URLSearchParams[];
+  /** Curves whose answer nobody waited for. */
+  calledOff(): number;
+  /** How curves are answered from now on. */
+  past: Ways;
   /** Streams open now. */
   streams(): number;
   acknowledged: AcknowledgeBody[];
@@ -63,6 +69,9 @@ export async function servePlant({ wide = false, hz = 1 } = {}): Promise<Plant> 
   const acknowledged: AcknowledgeBody[] = [];
   const resumed: string[] = [];
   const asked: URLSearchParams[] = [];
+  const looked: URLSearchParams[] = [];
+  const past: Ways = { delay: 0 };
+  let calledOff = 0;
   let silent = false;
   let seq = 0;
 
@@ -126,6 +135,10 @@ export async function servePlant({ wide = false, hz = 1 } = {}): Promise<Plant> 
       }
       return void json({ ok: true });
     }
+    if (api === 'history/raw') {
+      looked.push(url.searchParams);
+      return void json(samples([...dicts.values()], url.searchParams, value));
+    }
     const id = url.searchParams.get('facility') ?? decodeURIComponent(api.split('/')[2] ?? '');
     const dict = dicts.get(id);
     const facility = facilities.find((one) => one.id === id);
@@ -152,7 +165,12 @@ export async function servePlant({ wide = false, hz = 1 } = {}): Promise<Plant> 
       return;
     }
     if (api.startsWith('dashboard/summary/')) return void json(summary(facility, dict, list));
-    return void json(timeseries(facility, dict, url.searchParams));
+    asked.push(url.searchParams);
+    answer.on('close', () => answer.writableFinished || calledOff++);
+    if (past.delay > 0) await new Promise((resolve) => setTimeout(resolve, past.delay));
+    if (answer.destroyed) return;
+    if (past.fails) return void json({ error: 'broken', message: past.fails }, 503);
+    return void json(timeseries(facility, dict, url.searchParams, value, past));
   }
 
   function summary(facility: Facility, dict: Dict, list: WireAlarm[]): Summary {
@@ -163,6 +181,7 @@ export async function servePlant({ wide = false, hz = 1 } = {}): Promise<Plant> 
       generatedAt: new Date().toISOString(),
       counts: { operational: 1, warning: 1, down: 1, maintenance: 1, offline: 1 },
       alarms: { low: 0, medium: 0, high: 0, critical: 0 },
+      ...(past.incomplete === undefined ? {} : { incomplete: past.incomplete }),
       insights: list,
       assets: [],
       kpis: metrics.map((tag) => {
@@ -183,45 +202,6 @@ export async function servePlant({ wide = false, hz = 1 } = {}): Promise<Plant> 
           ),
         };
       }),
-    };
-  }
-  function timeseries(facility: Facility, dict: Dict, search: URLSearchParams): Timeseries {
-    const to = Number(search.get('to') ?? Date.now());
-    const from = Number(search.get('from') ?? to - Number(search.get('hours')) * 3_600_000);
-    const points = Number(search.get('points'));
-    const seconds = [1, 2, 5, 10, 15, 30, 60, 300, 3600].find((each) => each * 1000 * points >= to - from) ?? 86_400;
-    const step = points > 0 ? seconds * 1000 : Number(search.get('bucket_minutes')) * 60_000;
-    const bucketMinutes = step / 60_000;
-    const first = Math.floor(from / step) * step;
-    asked.push(search);
-    const t = Array.from({ length: Math.floor((to - first) / step) + 1 }, (_, n) => first + n * step);
-    const assets = search.getAll('assets');
-    const tags = dict.tags.filter(
-      (tag) => tag.metric === search.get('metric') && (assets.length === 0 || assets.includes(tag.asset)),
-    );
-    // Data is missing for twenty minutes, two hours ago.
-    const hole = (n: number) => Math.abs((t[n] ?? 0) - (Date.now() - 7_200_000)) < 600_000;
-    const curve = (tag: DictTag, add: number) =>
-      t.map((at, n) => (hole(n) ? null : value(tag, at / 40 + (tag.i % 50) * 1e5) + add));
-    const one = tags[0];
-    return {
-      ...{
-        facility: facility.id,
-        metric: one?.metric ?? '',
-        name: one?.name ?? '',
-        unit: one?.unit ?? '',
-        decimals: one?.decimals ?? 0,
-      },
-      ...{ from: new Date(first).toISOString(), to: new Date(to).toISOString(), bucketMinutes, t },
-      series: tags.map((tag) => ({
-        ...{
-          asset: tag.asset,
-          name: dict.assets.find((asset) => asset.path === tag.asset)?.name ?? '',
-          tag: tag.id,
-          limits: tag.limits,
-        },
-        ...{ min: curve(tag, -2), avg: curve(tag, 0), max: curve(tag, 3) },
-      })),
     };
   }
 
@@ -259,6 +239,9 @@ export async function servePlant({ wide = false, hz = 1 } = {}): Promise<Plant> 
     cut: () => streams.forEach((_, answer) => answer.destroy()),
     resumed,
     asked,
+    looked,
+    calledOff: () => calledOff,
+    past,
     streams: () => streams.size,
     acknowledged,
     async close() {

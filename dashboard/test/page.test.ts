@@ -127,16 +127,20 @@ test('zooming and panning fetch what the width shows, once the hand rests', { ti
   const [, [earlier = 0] = []] = ranges();
   // Eight quarters of the three hours shown.
   expect((from - earlier) / 3_600_000).toBeCloseTo(6, 0);
+  await page.locator('.plot[aria-busy="false"]').waitFor();
   await page.keyboard.press('Shift+ArrowRight');
   await new Promise((resolve) => setTimeout(resolve, 400));
   expect(ranges()).toHaveLength(2);
 
   await page.mouse.move(box.x + box.width / 2, box.y + 40);
   await page.keyboard.down('Control');
-  for (let n = 0; n < 5; n++) await page.mouse.wheel(0, -250);
+  await Promise.all(Array.from({ length: 5 }, () => page.mouse.wheel(0, -250)));
   await page.keyboard.up('Control');
   await expect.poll(ranges).toHaveLength(3);
-  await page.getByText('auto (1 s)').waitFor({ state: 'attached' });
+  // So close that the samples themselves are shown.
+  await page.getByText('auto (samples)').waitFor({ state: 'attached' });
+  expect(plant.looked).toHaveLength(1);
+  expect(plant.looked[0]?.getAll('tags')).toHaveLength(4);
   await page.keyboard.press('Escape');
   await expect.poll(() => chart.getAttribute('data-zoomed')).toBe('false');
   await page.getByText('auto (1 min)').waitFor({ state: 'attached' });
