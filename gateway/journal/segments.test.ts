@@ -1,43 +1,20 @@
-// The log on disk over its lives: kills, torn tails, flipped bytes, lost files, positions that cannot be read. Real
-// files; the contract that every log keeps runs here too.
-import { readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+// The log on disk over its lives: kills, positions, margins, segments that go and stay. Real files; the contract that
+// the log keeps runs here too. What becomes of damaged files stands in damage.test.ts.
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
+import { FRAME, diskLogs, expectSum } from './bed.ts';
 import { noneStored } from './books.ts';
-import type { Drop } from './consumers.ts';
 import { logContract } from './contract.ts';
 import type { FrameMeta } from './head.ts';
-import { decodePositions, encodePositions } from './positions.ts';
 import { HEADER } from './header.ts';
-import { openSegments } from './segments.ts';
-import type { DiskLog, SegmentsOptions } from './segments.ts';
+import { decodePositions } from './positions.ts';
 import { readEnds, sharedEnds } from './shared.ts';
-import { faulty, fill, numbered, owedTo, scratch, segmentFiles } from './testing.ts';
+import { faulty, fill, owedTo, segmentFiles } from './testing.ts';
 
-let place: ReturnType<typeof scratch>;
-let opened: DiskLog[];
-beforeEach(() => {
-  place = scratch();
-  opened = [];
-});
-afterEach(async () => {
-  for (const log of opened) await log.close();
-  place.clear();
-});
-const open = (options: Partial<SegmentsOptions> = {}): DiskLog => {
-  const log = openSegments({ dataDir: place.dir, cap: 1e9, ...options });
-  opened.push(log);
-  return log;
-};
-/** Ends as a killed process does: files stay as they are and nothing is stored any more. */
-const leave = (log: DiskLog): void => void opened.splice(opened.indexOf(log), 1);
-const FRAME = numbered(1).bytes.length;
-const sums = (log: DiskLog, name: string): void => {
-  const { journalled, delivered, dropped, backlog } = log.account(name);
-  expect(journalled).toBe(delivered + dropped + backlog.samples);
-};
+const { place, open, leave } = diskLogs();
 
 describe('segments of 8 MiB', () => logContract((cap, clock) => open({ cap, clock })));
 describe('segments of one frame', () =>
@@ -54,7 +31,7 @@ test('a consumer that joined and was kept is owed the frames of a life that ende
   const second = open();
   second.add('a', second.start);
   expect(owedTo(second, 'a')).toEqual([1, 2, 3, 4, 5]);
-  sums(second, 'a');
+  expectSum(second, 'a');
 });
 
 test('everything written is there after the process was killed, for each consumer from where it stood', async () => {
@@ -66,7 +43,7 @@ test('everything written is there after the process was killed, for each consume
   first.deliver('a', [...metas.slice(0, 2), metas[4] as FrameMeta]);
   await first.sync();
   leave(first);
-  expect(segmentFiles(place.journal).length).toBe(4);
+  expect(segmentFiles(place().journal).length).toBe(4);
 
   const second = open({ segmentBytes: HEADER + FRAME * 3 });
   expect(second.start).toBe(11 + 2 ** 24);
@@ -101,201 +78,9 @@ test('a position is stored only as far as frames are durable', async () => {
   await first.close();
   leave(first);
   // The file as it would stand had the power gone before frames 4 and 5 were synced.
-  const path = join(place.journal, 'positions');
+  const path = join(place().journal, 'positions');
   const positions = decodePositions(readFileSync(path));
   expect(positions?.consumers.get('a')?.delivered).toBe(stored.delivered);
-});
-
-test('a torn or flipped byte anywhere in the last frame costs that frame alone', async () => {
-  const log = open();
-  fill(log, 1, 3);
-  await log.sync();
-  leave(log);
-  const [path = ''] = segmentFiles(place.journal);
-  const whole = readFileSync(path);
-  const begin = whole.length - FRAME;
-  for (let i = 0; i < FRAME; i++)
-    for (const harm of ['tear', 'flip'] as const) {
-      const bytes = Buffer.from(whole);
-      if (harm === 'flip') bytes[begin + i] = (bytes[begin + i] ?? 0) ^ (1 << (i % 8));
-      writeFileSync(path, harm === 'tear' ? bytes.subarray(0, begin + i) : bytes);
-      const again = openSegments({ dataDir: place.dir, cap: 1e9 });
-      again.add('x', 1);
-      expect(owedTo(again, 'x')).toEqual([1, 2]);
-      expect(again.health().truncated).toBe(harm === 'tear' ? i : FRAME);
-      expect(again.start).toBe(3 + 2 ** 24);
-      await again.close();
-      rmSync(join(place.journal, 'positions'));
-    }
-});
-
-test('a flipped byte anywhere in a sealed segment never costs another segment, and is counted', async () => {
-  const segmentBytes = HEADER + FRAME * 3;
-  const log = open({ segmentBytes });
-  log.add('a', 1);
-  fill(log, 1, 9);
-  await log.sync();
-  await log.close();
-  leave(log);
-  const [, path = ''] = segmentFiles(place.journal);
-  const whole = readFileSync(path);
-  for (let i = 0; i < whole.length; i++) {
-    const bytes = Buffer.from(whole);
-    bytes[i] = (bytes[i] ?? 0) ^ (1 << (i % 8));
-    writeFileSync(path, bytes);
-    const again = openSegments({ dataDir: place.dir, cap: 1e9, segmentBytes });
-    again.add('a', again.start);
-    const seqs = drained(again, 'a');
-    for (const seq of [1, 2, 3, 7, 8, 9]) expect(seqs).toContain(seq);
-    const lost = 9 - seqs.length;
-    if (i < HEADER) expect(lost).toBe(0);
-    // A broken length may hide the rest of its segment; any other byte costs its own frame.
-    else expect(lost).toBe((i - HEADER) % FRAME < 4 ? 3 - Math.floor((i - HEADER) / FRAME) : 1);
-    expect(again.account('a')).toMatchObject({ journalled: 18, delivered: 18 - lost * 2, dropped: lost * 2 });
-    expect(again.health().damaged > 0).toBe(lost > 0);
-    sums(again, 'a');
-    await again.close();
-    writeFileSync(path, whole);
-    writeFileSync(join(place.journal, 'positions'), encodePositions(fresh()));
-  }
-});
-/** Everything that is owed, read and delivered until nothing is left. */
-const drained = (log: DiskLog, name: string): number[] => {
-  const seqs: number[] = [];
-  for (let found = log.read(name, 1e9); found.length > 0; found = log.read(name, 1e9)) {
-    const metas = found.map(({ meta }) => meta);
-    seqs.push(...metas.map(({ seq }) => seq));
-    log.deliver(name, metas);
-  }
-  return seqs;
-};
-const fresh = (): Parameters<typeof encodePositions>[0] => ({
-  next: 10,
-  totals: { frames: 9, samples: 18 },
-  consumers: new Map([
-    ['a', { owed: [{ from: 1, to: Infinity }], ...noneStored(), dropped: 0, since: 0, before: noneStored() }],
-  ]),
-});
-
-test('damage that comes while running is found by reading, and what comes after it is still delivered', async () => {
-  const log = open();
-  log.add('a', 1);
-  fill(log, 1, 5);
-  await log.sync();
-  const [path = ''] = segmentFiles(place.journal);
-  const bytes = readFileSync(path);
-  bytes[HEADER + FRAME * 2 + 20] = 255 - (bytes[HEADER + FRAME * 2 + 20] ?? 0);
-  writeFileSync(path, bytes);
-  expect(owedTo(log, 'a')).toEqual([1, 2]);
-  log.deliver(
-    'a',
-    log.read('a', 1e9).map(({ meta }) => meta),
-  );
-  expect(owedTo(log, 'a')).toEqual([4, 5]);
-  fill(log, 6, 2);
-  expect(owedTo(log, 'a')).toEqual([4, 5, 6, 7]);
-  expect(log.account('a')).toMatchObject({ delivered: 4, dropped: 2, backlog: { frames: 4 } });
-  sums(log, 'a');
-});
-
-/** A log of three segments of three frames that no run has read yet; `dropped` hears of losses. */
-async function unread(dropped: (drop: Drop) => void): Promise<{ log: DiskLog; metas: FrameMeta[] }> {
-  const segmentBytes = HEADER + FRAME * 3;
-  const first = open({ segmentBytes });
-  first.add('a', 1);
-  const metas = fill(first, 1, 9);
-  await first.close();
-  leave(first);
-  const log = open({ segmentBytes, dropped });
-  log.add('a', log.start);
-  return { log, metas };
-}
-/** Spoils the frame at this place of a segment. */
-function spoil(segment: number, frame: number): void {
-  const path = segmentFiles(place.journal)[segment] ?? '';
-  const bytes = readFileSync(path);
-  const at = bytes.length - FRAME * (3 - frame) + 20;
-  bytes[at] = 255 - (bytes[at] ?? 0);
-  writeFileSync(path, bytes);
-}
-
-test('damage in two segments that is found at one time is one loss with the times of both', async () => {
-  const drops: Drop[] = [];
-  const { log, metas } = await unread((drop) => drops.push(drop));
-  log.deliver('a', [metas[3] as FrameMeta]);
-  spoil(0, 1);
-  spoil(1, 1);
-  expect(owedTo(log, 'a')).toEqual([1]);
-  const lost = { from: 1000, to: 6001 };
-  expect(drops).toEqual([{ consumer: 'a', samples: 4, ...lost, reason: 'files of the journal are damaged' }]);
-  expect(log.account('a')).toMatchObject({ journalled: 18, delivered: 2, dropped: 4, lost, backlog: { frames: 6 } });
-  expect(drained(log, 'a')).toEqual([1, 3, 6, 7, 8, 9]);
-  sums(log, 'a');
-});
-
-test('damage that is found while a segment is dropped counts once', async () => {
-  const drops: Drop[] = [];
-  const { log, metas } = await unread((drop) => drops.push(drop));
-  log.deliver('a', [metas[0] as FrameMeta]);
-  spoil(0, 1);
-  log.limit((HEADER + FRAME * 3) * 2);
-  expect(drops.map(({ samples, reason }) => [samples, reason])).toEqual([
-    [2, 'files of the journal are damaged'],
-    [2, 'the journal was full'],
-  ]);
-  expect(log.account('a')).toMatchObject({ delivered: 2, dropped: 4, backlog: { frames: 6, samples: 12 } });
-  expect(owedTo(log, 'a')).toEqual([4, 5, 6, 7, 8, 9]);
-  sums(log, 'a');
-});
-
-test('a sealed segment that is gone, or cut short, is seen and counted', async () => {
-  const segmentBytes = HEADER + FRAME * 3;
-  const log = open({ segmentBytes });
-  log.add('a', 1);
-  fill(log, 1, 12);
-  await log.close();
-  leave(log);
-  const [, second = '', third = ''] = segmentFiles(place.journal);
-  truncateSync(second, HEADER + FRAME + 5);
-  writeFileSync(third, '');
-  const again = open({ segmentBytes });
-  again.add('a', again.start);
-  expect(owedTo(again, 'a')).toEqual([1, 2, 3, 4, 10, 11, 12]);
-  expect(again.account('a')).toMatchObject({ journalled: 24, dropped: 10, backlog: { samples: 14 } });
-});
-
-test('positions that cannot be read mean that everything kept is sent again, and it says so', async () => {
-  const log = open();
-  log.add('a', 1);
-  const metas = fill(log, 1, 3);
-  log.deliver('a', metas);
-  await log.close();
-  leave(log);
-  const path = join(place.journal, 'positions');
-  const bytes = readFileSync(path);
-  for (let i = 0; i < bytes.length; i++) {
-    const harmed = Buffer.from(bytes);
-    harmed[i] = (harmed[i] ?? 0) ^ 2;
-    if (decodePositions(harmed) !== undefined) expect(decodePositions(harmed)).toEqual(decodePositions(bytes));
-  }
-  writeFileSync(path, bytes.subarray(0, 40));
-  const again = open();
-  expect(again.health().trouble).toMatch(/positions/);
-  again.add('a', 1);
-  expect(owedTo(again, 'a')).toEqual([1, 2, 3]);
-});
-
-test('a journal of a newer program is refused in words', async () => {
-  const log = open();
-  fill(log, 1, 1);
-  await log.close();
-  leave(log);
-  const [path = ''] = segmentFiles(place.journal);
-  const bytes = readFileSync(path);
-  bytes.writeUInt16LE(9, 8);
-  bytes.writeUInt32LE(crc32(bytes.subarray(0, HEADER - 4)), HEADER - 4);
-  writeFileSync(path, bytes);
-  expect(() => openSegments({ dataDir: place.dir, cap: 1e9 })).toThrow(/version 9.*newer/);
 });
 
 test('what the store that keeps its own position still needs goes last', async () => {
@@ -311,7 +96,7 @@ test('what the store that keeps its own position still needs goes last', async (
   expect(owedTo(log, 'slow')).toEqual([1, 2, 5, 6]);
   expect(log.account('slow')).toMatchObject({ journalled: 12, dropped: 4, lost: { from: 3000, to: 4001 } });
   expect(log.account('history')).toMatchObject({ delivered: 4, dropped: 0 });
-  expect(segmentFiles(place.journal).length).toBe(4);
+  expect(segmentFiles(place().journal).length).toBe(4);
 });
 
 test('delivered segments stay for the margin and then go; the store says itself where it stands after a kill', async () => {
@@ -320,7 +105,7 @@ test('delivered segments stay for the margin and then go; the store says itself 
   log.add('history', 1, { own: { position: 0, delivered: 0 } });
   log.deliver('history', fill(log, 1, 20).slice(0, 17));
   await log.sync();
-  expect(segmentFiles(place.journal).length).toBe(5);
+  expect(segmentFiles(place().journal).length).toBe(5);
   leave(log);
   const again = open(options);
   again.add('history', again.start, { own: { position: 19, delivered: 36 } });
@@ -331,7 +116,7 @@ test('delivered segments stay for the margin and then go; the store says itself 
     dropped: 0,
     backlog: { samples: 4 },
   });
-  expect(readdirSync(place.journal)).toContain('positions');
+  expect(readdirSync(place().journal)).toContain('positions');
 });
 
 test('while a store elsewhere is away, what it got last stays: it may have lost it when it is back', async () => {
@@ -367,7 +152,7 @@ test('what a store has taken in and not stored by its own word stays, and comes 
   log.deliver('history', fill(log, 1, 20));
   await log.sync();
   expect(log.account('history')).toMatchObject({ delivered: 40, backlog: { samples: 0 } });
-  expect(segmentFiles(place.journal).length).toBe(8);
+  expect(segmentFiles(place().journal).length).toBe(8);
   expect(log.held('history')).toBe((8 * (HEADER + FRAME * 2)) / 1e9);
   leave(log);
   const again = open(options);
@@ -384,7 +169,7 @@ test('what a store has taken in and not stored by its own word stays, and comes 
   );
   again.hold('history', { position: 21, delivered: 39, filtered: 1 });
   await again.sync();
-  expect(segmentFiles(place.journal).length).toBe(1);
+  expect(segmentFiles(place().journal).length).toBe(1);
 });
 
 test('a frame larger than a segment has one of its own', async () => {
@@ -401,7 +186,7 @@ test('a frame larger than a segment has one of its own', async () => {
     log.read('a', FRAME * 2).map(({ meta }) => meta),
   );
   expect(log.read('a', 10).map(({ meta }) => meta.seq)).toEqual([3]);
-  expect(segmentFiles(place.journal).length).toBe(3);
+  expect(segmentFiles(place().journal).length).toBe(3);
 });
 
 test('positions of version 1 are read, and written as version 2', async () => {
@@ -411,7 +196,7 @@ test('positions of version 1 are read, and written as version 2', async () => {
   log.deliver('a', metas.slice(0, 1));
   await log.close();
   leave(log);
-  const path = join(place.journal, 'positions');
+  const path = join(place().journal, 'positions');
   const old = {
     version: 1,
     next: 5,
@@ -447,13 +232,13 @@ test('a consumer of an earlier run holds what it is owed until it is added or re
   again.add('a', again.start);
   again.deliver('a', fill(again, again.start, 2));
   await again.sync();
-  expect(segmentFiles(place.journal).length).toBe(6);
+  expect(segmentFiles(place().journal).length).toBe(6);
   again.add('b', again.start);
   expect(again.account('b')).toMatchObject({ journalled: 12, backlog: { samples: 12 } });
   again.remove('b');
   again.remove('c');
   await again.sync();
-  expect(segmentFiles(place.journal).length).toBe(1);
+  expect(segmentFiles(place().journal).length).toBe(1);
   await again.close();
   leave(again);
   const third = open(options);
