@@ -3,7 +3,7 @@
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { packAnything, unpackAnything } from './anything.ts';
 import { Damaged, Packer, Unpacker } from './bytes.ts';
-import { LARGEST, packIntegers, unpackIntegers } from './integers.ts';
+import { LARGEST, packIntegers, unpackIntegers, unpackSmall } from './integers.ts';
 import { packNumbers, unpackNumbers } from './numbers.ts';
 import type { Numbers, Series } from './series.ts';
 
@@ -111,7 +111,7 @@ function unpackColumn(from: Unpacker, head: number, n: number, v: Float64Array):
   let has: Uint8Array | undefined;
   if (head >= NULLS) {
     has = new Uint8Array(n);
-    unpackIntegers(from, n, has);
+    unpackSmall(from, n, has);
   }
   unpackNumbers(from, n, v);
   if (has) for (let i = 0; i < n; i++) if (has[i] === 0) v[i] = 0;
@@ -141,8 +141,8 @@ export function decodeChunk(bytes: Uint8Array, scratch?: Scratch): Series {
   const from = form === 1 ? new Unpacker(inflated(head, end)) : head;
   const { t, status, flags, v } = scratch && scratch.t.length >= n ? scratch : scratchOf(n);
   unpackTimes(from, n, t);
-  unpackIntegers(from, n, status);
-  unpackIntegers(from, n, flags);
+  unpackSmall(from, n, status);
+  unpackSmall(from, n, flags);
   const kind = from.byte();
   if (kind === 3 || kind > Kind.boolean + NULLS)
     throw new Damaged(`the chunk has values of kind ${kind}, which this version does not know`);

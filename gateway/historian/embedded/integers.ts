@@ -1,6 +1,6 @@
 // A column of whole numbers in few bytes: what is left after the best of four guesses, zeros as runs where they are many.
 // Everything in a chunk that can be counted goes through here: times, statuses, flags, scaled values, places in a list.
-import { Damaged, sizeOf, unzigzag, zigzag } from './bytes.ts';
+import { Damaged, sizeOf, zigzag } from './bytes.ts';
 import type { Packer, Unpacker } from './bytes.ts';
 
 /** Numbers up to this size are taken: their second differences are still exact, zigzagged. */
@@ -109,54 +109,68 @@ export function packIntegers(packer: Packer, column: Column, n: number, plan = p
   }
 }
 
-/** Reads `n` numbers as they were written; `out` holds at least `n`. */
-export function unpackIntegers(from: Unpacker, n: number, out: Column): void {
+let read = new Float64Array(1024);
+
+/** Reads `n` numbers of at most 32 bits as they were written; `out` holds at least `n`. */
+export function unpackSmall(from: Unpacker, n: number, out: Uint32Array | Uint8Array): void {
+  const { at } = from;
+  // Most often it is one number all the way.
+  if (n > 0 && from.byte() === Guess.last + RUNS) {
+    const only = from.int();
+    if (from.uint() === 0 && from.uint(n - 1) === n - 1) return void out.fill(only, 0, n);
+  }
+  from.at = at;
+  if (read.length < n) read = new Float64Array(n);
+  unpackIntegers(from, n, read);
+  for (let i = 0; i < n; i++) out[i] = read[i] as number;
+}
+
+/** Reads `n` numbers as they were written; `out` holds at least `n`. Always doubles: the loops are what queries wait for. */
+export function unpackIntegers(from: Unpacker, n: number, out: Float64Array): void {
   if (n === 0) return;
   const head = from.byte();
   if (head >= 2 * RUNS) throw new Damaged(`the chunk has a column of kind ${head}, which this version does not know`);
   const guess = head % RUNS;
-  const runs = head >= RUNS;
   const first = from.int();
   const slope = guess === Guess.line ? slopeOf(0, from.int(), n) : 0;
-  if (guess === Guess.last && !runs) return unpackSteps(from, n, first, out);
-  let x = first;
-  let d = 0;
+  if (head >= RUNS) unpackRuns(from, n, out);
+  else unpackEach(from, n, out);
+  if (guess === Guess.mean) for (let i = 0; i < n; i++) out[i] = first + (out[i] as number);
+  else if (guess === Guess.line)
+    for (let i = 0; i < n; i++) out[i] = first + Math.round(i * slope) + (out[i] as number);
+  else if (guess === Guess.last) for (let i = 0, x = first; i < n; i++) out[i] = x += out[i] as number;
+  else for (let i = 0, x = first, d = 0; i < n; i++) out[i] = x += d += out[i] as number;
+}
+
+/** Residuals with their zeros as runs. */
+function unpackRuns(from: Unpacker, n: number, out: Float64Array): void {
   for (let i = 0; i < n; i++) {
-    const residual = unzigzag(from.uint());
-    if (guess === Guess.last) x += residual;
-    else if (guess === Guess.step) x += d += residual;
-    else if (guess === Guess.mean) x = first + residual;
-    else x = first + Math.round(i * slope) + residual;
-    out[i] = x;
-    if (!runs || residual !== 0) continue;
+    const residual = (out[i] = from.int());
+    if (residual !== 0) continue;
     const end = i + 1 + from.uint(n - 1 - i);
-    if (guess === Guess.last || guess === Guess.mean) out.fill(x, i + 1, end);
-    else for (let k = i + 1; k < end; k++) out[k] = x = guess === Guess.step ? x + d : first + Math.round(k * slope);
+    out.fill(0, i + 1, end);
     i = end - 1;
   }
 }
-
-/** The most frequent column, and the one that queries wait for: differences in a byte or two each. */
-function unpackSteps(from: Unpacker, n: number, first: number, out: Column): void {
+/** Residuals of mostly a byte or two each. */
+function unpackEach(from: Unpacker, n: number, out: Float64Array): void {
   const { bytes } = from;
   let { at } = from;
-  let x = first;
   for (let i = 0; i < n; i++) {
     const low = bytes[at] as number;
     const high = bytes[at + 1] as number;
     if (low < 128) {
-      x += (low >>> 1) ^ -(low & 1);
+      out[i] = (low >>> 1) ^ -(low & 1);
       at++;
     } else if (high < 128) {
       const z = (low & 127) | (high << 7);
-      x += (z >>> 1) ^ -(z & 1);
+      out[i] = (z >>> 1) ^ -(z & 1);
       at += 2;
     } else {
       from.at = at;
-      x += unzigzag(from.uint());
+      out[i] = from.int();
       at = from.at;
     }
-    out[i] = x;
   }
   from.at = at;
 }

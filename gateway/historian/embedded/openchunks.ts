@@ -133,10 +133,19 @@ export class OpenChunks {
     }
     return undefined;
   }
-  /** What is open in these windows, each by itself. */
+  /** What is open in these windows, which are in order; those that follow each other together. */
   *within(tag: number, windows: Iterable<Micros>): Generator<Series> {
     const all = this.#filling.all(tag);
-    if (all) for (const window of windows) yield part(all, indexOf(all, window), indexOf(all, window + WINDOW));
+    if (!all) return;
+    let [from, to] = [0, 0];
+    for (const window of windows) {
+      if (window !== to) {
+        yield part(all, indexOf(all, from), indexOf(all, to));
+        from = window;
+      }
+      to = window + WINDOW;
+    }
+    yield part(all, indexOf(all, from), indexOf(all, to));
   }
   /** All there is of these windows is in chunks, and stays here until the tag is closed. */
   folded(tag: number, windows: ReadonlySet<Micros>): void {

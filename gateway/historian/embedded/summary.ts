@@ -5,8 +5,6 @@ import { figureAt } from './series.ts';
 import type { Series } from './series.ts';
 
 const SECOND = 1_000_000;
-/** The severity of a status from here on is not good. */
-const NOT_GOOD = 0x40000000;
 
 /**
  * Figures of samples in time order; only good, finite values count but for `n`. NaN where there is none.
@@ -60,8 +58,15 @@ export function summarize(series: Series, from = 0, to = series.n): Summary {
   if (from >= to) return { ...nothing };
   const [v, has] = values.kind === 'any' ? [figuresOf(series, from, to), undefined] : [values.v, values.has];
   const offset = values.kind === 'any' ? from : 0;
-  let [good, sum, area, known] = [0, 0, 0, 0];
-  let [min, max, first, last] = [Infinity, -Infinity, NaN, NaN];
+  // Each by itself: taken out of an array they would be objects, and the loop four times as slow.
+  let good = 0;
+  let sum = 0;
+  let area = 0;
+  let known = 0;
+  let min = Infinity;
+  let max = -Infinity;
+  let first = NaN;
+  let last = NaN;
   let held = NaN;
   let since = 0;
   for (let i = from; i < to; i++) {
@@ -72,7 +77,7 @@ export function summarize(series: Series, from = 0, to = series.n): Summary {
     }
     since = now;
     const value = v[i - offset] as number;
-    if ((status[i] as number) >= NOT_GOOD || value - value !== 0 || (has !== undefined && has[i] === 0)) {
+    if ((status[i] as number) >>> 30 !== 0 || value - value !== 0 || (has !== undefined && has[i] === 0)) {
       held = NaN;
       continue;
     }
@@ -95,10 +100,33 @@ export function sumUp(series: Series, from: number, to: number): Sums {
   const { status, values } = series;
   if (values.kind === 'any') return summarize(series, from, to);
   const { v, has } = values;
-  let [good, sum, min, max] = [0, 0, Infinity, -Infinity];
+  return (has ? undefined : plainSums(v, status, from, to)) ?? pickedSums(v, status, has, from, to);
+}
+
+/** Undefined where not every sample counts: a sum that is finite has nothing else in it. */
+function plainSums(v: Float64Array, status: Uint32Array, from: number, to: number): Sums | undefined {
+  let statuses = 0;
+  for (let i = from; i < to; i++) statuses |= status[i] as number;
+  if (statuses >>> 30 !== 0 || from >= to) return undefined;
+  let sum = 0;
+  let min = Infinity;
+  let max = -Infinity;
   for (let i = from; i < to; i++) {
     const value = v[i] as number;
-    if ((status[i] as number) >= NOT_GOOD || value - value !== 0 || (has !== undefined && has[i] === 0)) continue;
+    sum += value;
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  return Number.isFinite(sum) ? { good: to - from, min, max, sum } : undefined;
+}
+function pickedSums(v: Float64Array, status: Uint32Array, has: Uint8Array | undefined, from: number, to: number): Sums {
+  let good = 0;
+  let sum = 0;
+  let min = Infinity;
+  let max = -Infinity;
+  for (let i = from; i < to; i++) {
+    const value = v[i] as number;
+    if ((status[i] as number) >>> 30 !== 0 || value - value !== 0 || (has && has[i] === 0)) continue;
     good++;
     sum += value;
     if (value < min) min = value;
