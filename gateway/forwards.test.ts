@@ -56,7 +56,7 @@ const cases: [string, ForwardHealth, Account | undefined, string, 'ok' | 'degrad
   [
     'after a loss',
     ...([well, { ...lossy, deadLettered: 3 }, '', 'ok'] as const),
-    'lost for this store: 7 samples between 2026-06-01T12:00:00.000Z and 2026-06-01T12:00:01.000Z; samples that the store refused for good are kept as dead letters',
+    'lost for this store: 7 samples between 2026-06-01T12:00:00.000Z and 2026-06-01T12:00:01.000Z; the store has refused samples for good: penstock dead-letters list',
   ],
 ];
 test.each(cases)('%s', (_case, health, books, down, state, reason) => {

@@ -82,7 +82,7 @@ export function inWords(
     behind && 'sends what waited behind what is live',
     lost &&
       `lost for this store: ${counted(dropped, 'sample')} between ${iso(lost.from / 1000)} and ${iso(lost.to / 1000)}`,
-    deadLettered > 0 && 'samples that the store refused for good are kept as dead letters',
+    deadLettered > 0 && 'the store has refused samples for good: penstock dead-letters list',
   ].filter(Boolean);
   return { state: 'ok', reason: notes.join('; ') };
 }

@@ -45,6 +45,12 @@ export async function deadLettersCommand(args: string[]): Promise<number> {
     throw new WrongUse(`dead-letters ${act}: the store is missing, questdb or postgres`);
   const data = dataFolder(values.data);
   if (act === 'list') return list(data, values.json === true);
+  const known = await listDeadLetters(data);
+  if ((act === 'show' || act === 'replay') && !known.some(({ consumer }) => consumer === store)) {
+    const others = known.map(({ consumer }) => consumer).join(', ');
+    console.log(`no dead letters of ${store} in ${data}${others ? `; there are some of ${others}` : ''}`);
+    return 0;
+  }
   if (act === 'show') return show(data, store, Number(values.last ?? Infinity));
   if (act === 'replay') return replay(data, store);
   throw new WrongUse(`dead-letters does not know "${act}": list, show or replay`);

@@ -13,7 +13,7 @@ export const exportUsage = `penstock export [TAG…] [--data DIR] [options]
   --facility ID
   --from TIME --to TIME   ISO 8601, or now, now-24h, now-7d; the last 24 hours when not said. [from, to)
   --zone NAME             time zone of the times said and written, UTC by default; each time carries its offset
-  --width WIDTH           buckets (30s, 5m, 1h) with count, min, avg and max instead of samples
+  --width WIDTH           buckets (30s, 5m, 1h, day) with count, min, max, mean and more instead of samples
   --format csv|ndjson     ndjson is what import reads back to the same bits
   --bom                   for spreadsheets that need it to see UTF-8
   --out FILE              instead of standard output

@@ -1,0 +1,28 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { deadLetters } from '../historian/dead-letters.ts';
+import { deadLettersCommand } from './dead-letters.ts';
+
+let dir: string;
+let said: string[];
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'penstock-letters-'));
+  said = [];
+  vi.spyOn(console, 'log').mockImplementation((line: string) => void said.push(line));
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+test.each([['show'], ['replay']])('%s of a store without letters names those that have some', async (act) => {
+  expect(await deadLettersCommand([act, 'postgers', '--data', dir])).toBe(0);
+  await deadLetters(dir, 'postgres').append([{ reason: 'too long', table: 'readings', at: 0, row: { tag: 'a/b/c' } }]);
+  expect(await deadLettersCommand([act, 'postgers', '--data', dir])).toBe(0);
+  expect(said).toEqual([
+    `no dead letters of postgers in ${dir}`,
+    `no dead letters of postgers in ${dir}; there are some of postgres`,
+  ]);
+});
