@@ -18,6 +18,24 @@ export interface RawSeries extends Lacking {
   more: boolean;
 }
 
+/** A page of samples as lines of a file, made where the query runs. */
+export interface RowText extends Lacking {
+  /** UTF-8. */
+  text: Uint8Array;
+  /** Where the next page begins; absent when this is the last. */
+  next?: Micros;
+}
+/** How samples of a tag stand in a file. */
+export interface RowForm {
+  format: 'csv' | 'ndjson';
+  tag: string;
+  unit: string;
+  /** IANA name: each time is a local one with its offset. */
+  zone: string;
+  /** What import would take without being told more; absent: anything. */
+  believed?: { low: number; high: number };
+}
+
 /** Buckets of one tag, columnar; a bucket without a good value has n = 0 and nulls: a gap is a gap. */
 export interface BucketSeries extends Lacking {
   tag: number;
@@ -109,6 +127,8 @@ export interface LimitTime extends Lacking {
 export interface Historian {
   /** A page of samples; where it says `more`, the next begins at its last time + 1. */
   raw(tag: number, from: Micros, to: Micros, limit: number, signal?: AbortSignal): Promise<RawSeries>;
+  /** The same as finished lines. */
+  rows(tag: number, from: Micros, to: Micros, limit: number, form: RowForm, signal?: AbortSignal): Promise<RowText>;
   buckets(
     tags: readonly number[],
     from: Micros,

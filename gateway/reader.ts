@@ -19,11 +19,14 @@ import type {
   Lacking,
   LimitTime,
   RawSeries,
+  RowForm,
+  RowText,
   StateSeries,
 } from './history.ts';
 import type { Micros } from './model.ts';
 import { Moved, serve, startThread, startedAs } from './threads.ts';
 import type { Thread } from './threads.ts';
+import { rowText } from './web/rows.ts';
 
 export interface Reader extends Historian {
   /** The tags by which older samples are asked for elsewhere: call it at first and after each reload. */
@@ -93,6 +96,8 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
       if (elsewhere) thread.post('use', told);
     },
     raw: (tag, from, to, limit, signal) => thread.call<RawSeries>('raw', { tag, from, to, limit }, { signal }),
+    rows: (tag, from, to, limit, form, signal) =>
+      thread.call<RowText>('rows', { tag, from, to, limit, form }, { signal }),
     async buckets(tags, from, to, width, signal) {
       const packed = await thread.call<PackedBuckets>('buckets', { tags, from, to, width }, { signal });
       const t = Array.from(packed.t);
@@ -187,6 +192,10 @@ function runReader({ dataDir, open }: Pick<ReaderOptions, 'dataDir' | 'open'>): 
     calls: {
       raw: async (ask: Range & { tag: number; limit: number }, signal: AbortSignal) =>
         (await whole()).raw(ask.tag, ask.from, ask.to, ask.limit, signal),
+      async rows(ask: Range & { tag: number; limit: number; form: RowForm }, signal: AbortSignal) {
+        const page = rowText(await (await whole()).raw(ask.tag, ask.from, ask.to, ask.limit, signal), ask.form);
+        return new Moved(page, [page.text.buffer]);
+      },
       buckets: async (ask: Range & { tags: number[]; width: Micros }, signal: AbortSignal) =>
         pack(await (await whole()).buckets(ask.tags, ask.from, ask.to, ask.width, signal)),
       bucketText: async (ask: Range & { columns: Column[]; width: Micros }, signal: AbortSignal) => {

@@ -24,6 +24,7 @@ export const importUsage = `penstock import FILE… [--data DIR] [options]
              infinities, and a number outside the tag's clamp; where it has none, one further off its range and limits
              than ten times their width. An empty value is stored with its bad status; without one it is rejected, in
              a column of its own left out. The same tag and time again replaces the value, here and in every store.
+             What says its quality and its status code both, as export writes it, is taken whatever its value is.
 
   --zone NAME             time zone of times without an offset
   --nulls reject|skip|bad an empty value without a bad status: rejected, left out, or stored as bad without a value

@@ -41,7 +41,7 @@ interface Question<Piece> {
   needs?: 'before' | 'last';
 }
 
-type Answers = Omit<Historian, 'bucketText'>;
+type Answers = Omit<Historian, 'bucketText' | 'rows'>;
 
 const TIMEOUT = 5000;
 

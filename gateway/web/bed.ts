@@ -11,6 +11,7 @@ import { systemClock } from '../clock.ts';
 import type { ActResult, Alarm, Batch, OperatorAct, Present, Reading, Sample } from '../model.ts';
 import type { AggregateQuery, AggregateSeries, BucketSeries, Historian, StateSeries } from '../history.ts';
 import { Status } from '../status.ts';
+import { rowText } from './rows.ts';
 import { createWeb } from './web.ts';
 import type { Web, WebOptions } from './web.ts';
 import type { WireLedger } from './wire.ts';
@@ -159,6 +160,9 @@ export class Past implements Historian {
       more: within.length > limit,
       ...(this.lacks === '' ? {} : { incomplete: this.lacks }),
     };
+  }
+  async rows(...[tag, from, to, limit, form, signal]: Parameters<Historian['rows']>) {
+    return rowText(await this.raw(tag, from, to, limit, signal), form);
   }
   /** Buckets of whole microseconds, the same figures as `buckets` gives; days are those of UTC. */
   async aggregate({ tags, from, to, width }: AggregateQuery, signal?: AbortSignal): Promise<AggregateSeries[]> {

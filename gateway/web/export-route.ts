@@ -43,14 +43,14 @@ export function exporter({ catalog, clock, historian }: ExportOptions) {
     if (running >= atOnce) throw new Refusal(503, `${atOnce} exports are running already; try again in a moment`);
     running++;
     const rows = exported(historian, { ...range, tags, format, width }, signal);
-    let first: IteratorResult<string>;
+    let first: IteratorResult<Uint8Array>;
     try {
       first = await rows.next();
     } catch (error) {
       running--;
       throw error;
     }
-    const pieces = text(asked.bom ? '\uFEFF' : '', first, rows);
+    const pieces = whole(asked.bom ? '\uFEFF' : '', first, rows);
     const stream = Readable.from(pieces, { objectMode: false, highWaterMark: 1 << 16 });
     stream.once('close', () => running--);
     signal.addEventListener('abort', () => stream.destroy());
@@ -63,8 +63,14 @@ export function exporter({ catalog, clock, historian }: ExportOptions) {
   };
 }
 
-async function* text(bom: string, first: IteratorResult<string>, rows: AsyncGenerator<string>): AsyncGenerator<string> {
-  yield bom + (first.done ? '' : first.value);
+async function* whole(
+  bom: string,
+  first: IteratorResult<Uint8Array>,
+  rows: AsyncGenerator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  if (bom !== '') yield Buffer.from(bom);
+  if (first.done) return;
+  yield first.value;
   yield* rows;
 }
 

@@ -67,7 +67,7 @@ test('a long tag comes in pages, each once', async () => {
   const { text } = await it.ask(path({ ...day, tags: `${site}/pump 1/flow`, format: 'ndjson' }));
   const rows = text.trim().split('\n');
   expect(rows.map((row) => (JSON.parse(row) as { value: number }).value)).toEqual(many.map(({ value }) => value));
-  expect(it.past.pages.map(({ limit }) => limit)).toEqual([500, 500, 500, 500, 500]);
+  expect(it.past.pages.map(({ limit }) => limit)).toEqual([2000, 2000]);
 });
 
 test('buckets over more than a page have no seam; what cannot be had whole is refused', async () => {

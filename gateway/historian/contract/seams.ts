@@ -101,7 +101,7 @@ export async function storeWith(samples: readonly Sample[], { retention, since, 
   };
 }
 
-type Answers = Omit<Historian, 'bucketText'>;
+type Answers = Omit<Historian, 'bucketText' | 'rows'>;
 export interface Asked {
   from: Micros;
   to: Micros;

@@ -28,7 +28,7 @@ import { through } from './walk.ts';
 import type { Last } from './walk.ts';
 
 /** `older`: what is to be answered with, from elsewhere. */
-export interface Query extends Omit<Historian, 'bucketText'> {
+export interface Query extends Omit<Historian, 'bucketText' | 'rows'> {
   buckets(...asked: [...Parameters<Historian['buckets']>, older?: Older<Summary>]): Promise<BucketSeries[]>;
   aggregate(query: AggregateQuery, signal?: AbortSignal, older?: Older<Summary>): Promise<AggregateSeries[]>;
   states(...asked: [...Parameters<Historian['states']>, older?: Older<Series>]): Promise<StateSeries[]>;

@@ -77,17 +77,18 @@ export function readingOf(item: Item, rules: Rules, textual?: { comma: boolean }
     return { reason: 'bad status', message };
   }
   const bad = quality(status) === 'bad';
-  const value = item.value === undefined ? undefined : valueOf(tag, item.value, textual);
-  if (value === null && !bad) {
+  const stood = isStoodBehind(item, status);
+  const value = item.value === undefined ? undefined : valueOf(tag, item.value, stood, textual);
+  if (value === null && !bad && !stood) {
     if (rules.nulls === 'skip') return skipped;
     if (rules.nulls === 'bad') return { tag: tag.index, value, status: Status.bad, at };
     return { reason: 'no value', message: `there is no value for ${tag.id}, and no bad status that says why` };
   }
   if (value === undefined)
     return { reason: 'bad value', message: `value is ${said(item.value)}; ${tag.id} holds ${tag.type}` };
-  if (typeof value === 'number' && !Number.isFinite(value))
+  if (typeof value === 'number' && !Number.isFinite(value) && !stood)
     return { reason: 'not finite', message: `value is ${said(item.value)}, which is no number of ${tag.id}` };
-  const range = bad || rules.allowOutOfRange ? undefined : possible(tag);
+  const range = bad || stood || rules.allowOutOfRange ? undefined : possible(tag);
   if (range && (typeof value === 'number' || typeof value === 'bigint') && !(value >= range.low && value <= range.high))
     return {
       reason: 'out of range',
@@ -130,12 +131,25 @@ function statusOf({ status, quality: word }: Item): number | undefined {
   return fits ? (status as number) : undefined;
 }
 
-/** null where there is none; undefined where it is not of the tag's type. */
-function valueOf(tag: Tag, given: unknown, textual?: { comma: boolean }): Value | undefined {
+/**
+ * Whether quality and status code are both said, and agree, as export writes them: then a gateway has judged and stored the
+ * reading, and whatever the value is, it is taken as it was.
+ */
+function isStoodBehind({ status, quality: word }: Item, code: number): boolean {
+  const numeric = typeof status === 'number' || (typeof status === 'string' && /^\s*\d+\s*$/.test(status));
+  return numeric && typeof word === 'string' && word.trim().toLowerCase() === quality(code);
+}
+
+/** null where there is none; undefined where it is not of the tag's type. @param stood a gateway wrote it */
+function valueOf(tag: Tag, given: unknown, stood: boolean, textual?: { comma: boolean }): Value | undefined {
   if (given === null) return null;
+  // An empty text is more than a cell left empty, and so is one of blanks.
+  if (stood && textual && tag.type === 'text' && typeof given === 'string')
+    return given === '' ? null : fromSafe(given);
   if (textual && typeof given === 'string') return fromText(tag, given, textual.comma);
   switch (tag.type) {
     case 'double':
+      if (stood && typeof given === 'string' && /^(NaN|-?Infinity)$/.test(given)) return Number(given);
       return typeof given === 'number' ? given : undefined;
     case 'boolean':
       return typeof given === 'boolean' ? given : given === 0 || given === 1 ? given === 1 : undefined;

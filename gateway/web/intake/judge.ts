@@ -107,7 +107,7 @@ export class Judge {
     this.faults.push(fault);
   }
 
-  #read({ number, text: whole, end }: Line): void {
+  #read({ number, text: whole, end, broken }: Line): void {
     const text = whole?.endsWith('\r') ? whole.slice(0, -1) : whole;
     this.account.lines = number;
     this.account.end = end;
@@ -119,7 +119,7 @@ export class Judge {
     const header = !this.#begun && this.#head(line);
     this.#begun = true;
     if (header) return;
-    if (line.includes('\uFFFD')) this.#take({ reason: 'not UTF-8', message: 'is not UTF-8 text' });
+    if (broken) this.#take({ reason: 'not UTF-8', message: 'is not UTF-8 text' });
     else if (!this.#layout) this.#take(ofJson(line, this.#rules));
     else for (const reading of ofRow(line, this.#layout, this.#rules)) this.#take(reading);
   }

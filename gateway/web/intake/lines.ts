@@ -1,5 +1,6 @@
 // An import's bytes cut into lines, with the number of each and where it ends, so that a report can name them and an
 // import can go on where it stopped. Pure; used by import.ts. Memory: one part and one line, whatever is sent.
+import { isUtf8 } from 'node:buffer';
 
 /** Bytes of a line; a text value of this size is no reading of a plant. */
 export const longestLine = 65_536;
@@ -9,6 +10,8 @@ export interface Line {
   number: number;
   /** Without its line feed; undefined where it is too long. */
   text: string | undefined;
+  /** Bytes of it are no UTF-8. */
+  broken?: boolean;
   /** Bytes from the start of what is sent to behind its line break. */
   end: number;
 }
@@ -57,10 +60,12 @@ export class LineCutter {
     const tooLong = this.#skipping || this.#held + piece.length > longestLine;
     const whole = this.#rest.length > 0 ? Buffer.concat([...this.#rest, piece]) : piece;
     const text = tooLong ? undefined : whole.toString('utf8');
+    // What stands for a broken byte may also have been written as such.
+    const broken = text?.includes('\uFFFD') === true && !isUtf8(whole);
     this.#rest = [];
     this.#held = 0;
     this.#skipping = false;
-    return { number: this.#number, text, end: this.#end };
+    return { number: this.#number, text, end: this.#end, ...(broken ? { broken } : {}) };
   }
 }
 
@@ -78,8 +83,9 @@ export class QuoteJoiner {
     if (line.text === undefined || first === undefined) return yield* this.#giveUp();
     const text = this.#open.map((each) => each.text).join('\n');
     if (quotes(text) % 2 === 0) {
+      const broken = this.#open.some((each) => each.broken);
       this.#open = [];
-      return yield { number: first.number, text, end: line.end };
+      return yield { number: first.number, text, end: line.end, ...(broken ? { broken } : {}) };
     }
     if (this.#open.length > longestRecord || text.length > longestLine) yield* this.#giveUp();
   }
