@@ -1,18 +1,17 @@
 // One alarm's life through the whole system: raised by a value, seen on MQTT, REST and the stream, acknowledged by an
 // operator, cleared, kept across a kill. The device is a real Modbus server whose one value the test sets.
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { configFiles } from '../../simulators/configuration.ts';
 import { registerMap } from '../../simulators/modbus/map.ts';
 import { serveModbus } from '../../simulators/modbus/server.ts';
 import type { Plant, PlantSite } from '../../simulators/plant.ts';
 import { readLedger } from '../cli/ledger.ts';
 import type { AlarmList, WireAlarm } from '../web/wire.ts';
 import { drained, expectLedger } from './ledger.ts';
+import { writeConfig } from './plant.ts';
 import { eventually, get, listen, scratch, startGateway, stream } from './rig.ts';
 import type { Gateway } from './rig.ts';
 
@@ -67,10 +66,7 @@ const post = (path: string, body: object) =>
 
 beforeAll(async () => {
   device = await serveModbus(plant, registerMap(site), { host: '127.0.0.1', port: 0 });
-  for (const [path, text] of configFiles([site])) {
-    mkdirSync(dirname(join(config, path)), { recursive: true });
-    writeFileSync(join(config, path), text);
-  }
+  writeConfig(config, [site], { timeout: 1000 });
   gateway = await start();
 });
 afterAll(async () => {

@@ -99,7 +99,8 @@ needs('java', 'mvn')(
         await debt.pass(1);
         await server.applied();
         const now = await held();
-        if (now.newest > clock.micros() - 3 * EACH * 1_000_000) first = { ...now, behind: debt.account().backlog.samples };
+        if (now.newest > clock.micros() - 3 * EACH * 1_000_000)
+          first = { ...now, behind: debt.account().backlog.samples };
       }
       // What is seconds old is there, and most of the hour is still on its way.
       expect(first?.behind).toBeGreaterThan(waiting / 2);

@@ -96,7 +96,9 @@ const packageHomes: Record<string, string[]> = {
 
 const all = [...sources('gateway'), ...sources('simulators'), ...sources('dashboard')];
 /** What ships: neither tests nor what only tests use. */
-const product = all.filter((file) => !/\.test\.ts$|\/(test|bench|broken|contract)\/|\/(testing|bed|contract)\.ts$/.test(file));
+const product = all.filter(
+  (file) => !/\.test\.ts$|\/(test|bench|broken|contract)\/|\/(testing|bed|contract)\.ts$/.test(file),
+);
 
 test('a room imports only what it may', () => {
   const wrong: string[] = [];

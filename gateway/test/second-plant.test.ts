@@ -1,9 +1,7 @@
 // A plant that nobody had in mind: accents and spaces in ids and names, deep paths, other metrics and units, assets
 // without limits, the same asset name on several sites, 1,000 tags. Nothing in the program may know the demo.
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { configFiles } from '../../simulators/configuration.ts';
 import { registerMap } from '../../simulators/modbus/map.ts';
 import { serveModbus } from '../../simulators/modbus/server.ts';
 import { serveOpcua } from '../../simulators/opcua/server.ts';
@@ -11,6 +9,7 @@ import type { Plant, PlantAsset, PlantSite, Signal, SignalValue } from '../../si
 import { servedBy } from '../../simulators/site-server.ts';
 import type { Dict, Facility, StreamSnap, Summary, Timeseries } from '../web/wire.ts';
 import { expectLedger } from './ledger.ts';
+import { writeConfig } from './plant.ts';
 import { eventually, get, json, listen, scratch, startGateway, stream } from './rig.ts';
 import type { Gateway } from './rig.ts';
 
@@ -120,17 +119,9 @@ beforeAll(async () => {
     server.update(Date.now());
     servers.push(server);
   }
-  for (const [path, text] of configFiles(sites)) {
-    const at = sites.findIndex(({ id }) => path === `devices/${id}.yaml`);
-    mkdirSync(dirname(join(config, path)), { recursive: true });
-    writeFileSync(
-      join(config, path),
-      text
-        .replaceAll(/\$\{PENSTOCK_SIM_[^}]*\}/g, () => String(servers[at]?.port))
-        // The devices live in this process, which may be slow: nothing here is about a device that does not answer.
-        .replace('host: 127.0.0.1', 'host: 127.0.0.1\n  connectTimeout: 60000\n  timeout: 30000'),
-    );
-  }
+  const ports = Object.fromEntries(sites.map(({ id }, at) => [id, servers[at]?.port]));
+  // The devices live in this process, which may be slow: nothing here is about a device that does not answer.
+  writeConfig(config, sites, { timeout: 30_000, ports });
   gateway = await startGateway('run', ['--config', config, '--log-level', 'warn'], join(folder.path, 'data'));
 });
 
