@@ -3,6 +3,7 @@
 import type { Consumer } from '../../consumer.ts';
 import { Status } from '../../model.ts';
 import type { Frame, GatewayEvent, Micros, Origin, Sample, Value, ValueType } from '../../model.ts';
+import type { EventRow } from '../events.ts';
 import type { RemoteHistory } from '../remote.ts';
 
 export interface ContractTag {
@@ -27,7 +28,8 @@ export interface ForwarderBed {
   rows(): Promise<ContractRow[]>;
   /** The reader of what is stored. */
   history(): RemoteHistory;
-  events(): Promise<{ t: Micros; id: string; kind: string; transition: string; alarm: string; detail: string }[]>;
+  /** Every column; what is not said is the empty string. */
+  events(): Promise<EventRow[]>;
   /** Empties the database, its tables included. */
   clear(): Promise<void>;
   /** kill -9 of the server, and its start with what it had stored. */

@@ -3,6 +3,8 @@ import { expect, test } from 'vitest';
 import type { Consumer } from '../../consumer.ts';
 import { Status } from '../../model.ts';
 import type { Alarm, GatewayEvent, Value } from '../../model.ts';
+import { eventRow } from '../events.ts';
+import type { EventRow } from '../events.ts';
 import { START, frame, never, sample, tags, until } from './bed.ts';
 import type { ContractTag, ForwarderBed } from './bed.ts';
 
@@ -16,7 +18,7 @@ export function storedTests(bedOf: () => ForwarderBed): void {
   test('values and times come back as they were', async () => {
     const consumer = await fresh();
     const given: [tag: number, value: Value, status: number][] = [
-      ...[0, 0.1, -1.5e-300, 5e-324, Number.MAX_VALUE, -7, 1e21, Number.NaN, Infinity, -Infinity].map(
+      ...[0, -0, 0.1, -1.5e-300, 5e-324, Number.MAX_VALUE, -7, 1e21, Number.NaN, Infinity, -Infinity].map(
         (value): [number, Value, number] => [0, value, Status.good],
       ),
       [0, null, Status.badCommunication],
@@ -133,19 +135,31 @@ export function storedTests(bedOf: () => ForwarderBed): void {
     };
     const events: GatewayEvent[] = [
       { kind: 'alarm', id: 'e1-1', time: START / 1000, transition: 'raise', alarm },
-      { kind: 'alarm', id: 'e1-2', time: START / 1000, transition: 'ack', alarm },
-      { kind: 'device', id: 'd-1', time: START / 1000 + 1, device: 'plc', state: 'offline' },
+      { kind: 'alarm', id: 'e1-2', time: START / 1000, transition: 'ack', alarm: { ...alarm, ackedBy: 'ada' } },
+      { kind: 'device', id: 'd-1', time: START / 1000 + 1, device: 'plc', state: 'offline', reason: 'it\'s "gone"' },
+      { kind: 'clock', id: 'e-1', time: START / 1000 + 2, tag: 'south/pump-1/flow', message: 'the clock stands' },
+      {
+        ...{ kind: 'loss', id: 'f-1', time: START / 1000 + 3, consumer: 'questdb' },
+        ...{ samples: 3, from: 1, to: 2, reason: 'full' },
+      },
+      {
+        ...{ kind: 'state', id: 'g-1', time: START / 1000 + 4, asset: 'north/pump-1' },
+        state: { status: 'down', comm: 'ok', since: 5 },
+      },
     ];
     const frames = [frame(1, [sample(0, START, 1)], events)];
     await until(consumer, frames);
     await until(consumer, frames);
-    const found = (await bedOf().events()).sort((a, b) => (a.id < b.id ? -1 : 1));
-    expect(found.map(({ t, id, kind, transition, alarm: key }) => [t, id, kind, transition, key])).toEqual([
-      [START + 1000, 'd-1', 'device', 'offline', ''],
-      [START, 'e1-1', 'alarm', 'raise', alarm.key],
-      [START, 'e1-2', 'alarm', 'ack', alarm.key],
-    ]);
-    expect(JSON.parse(found[1]?.detail ?? '')).toEqual(events[0]);
+    const byId = (a: { id: string }, b: { id: string }): number => (a.id < b.id ? -1 : 1);
+    const found = (await bedOf().events()).sort(byId);
+    const parsed = (row: EventRow) => ({ ...row, detail: JSON.parse(row.detail) as unknown });
+    expect(found.map(parsed)).toEqual(events.map(eventRow).sort(byId).map(parsed));
+    const [raised, acknowledged] = found.filter(({ kind }) => kind === 'alarm');
+    expect(raised).toMatchObject({
+      ...{ t: START, kind: 'alarm', transition: 'raise', site: 'north', asset: 'north/pump-1', tag: alarm.tag },
+      ...{ device: '', alarm: alarm.key, severity: 'high', actor: '', message: alarm.message },
+    });
+    expect(acknowledged).toMatchObject({ transition: 'ack', actor: 'ada' });
     await consumer.close();
   });
 }

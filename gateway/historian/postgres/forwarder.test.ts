@@ -5,6 +5,8 @@ import { findProgram, needs } from '../../test/needs.ts';
 import { forwarderContract } from '../contract.ts';
 import type { ContractTag, ForwarderBed } from '../contract/bed.ts';
 import { credentials } from '../credentials.ts';
+import { eventColumns } from '../events.ts';
+import type { EventRow } from '../events.ts';
 import { addressOf } from './address.ts';
 import type { PostgresSettings } from './address.ts';
 import { postgresForwarder } from './forwarder.ts';
@@ -54,10 +56,13 @@ async function openBed(): Promise<ForwarderBed & { server: Server; dir: string }
     },
     async events() {
       const all = await server.sql(
-        'SELECT (extract(epoch FROM ts) * 1000000)::bigint AS t, id, kind, transition, alarm, detail::text FROM events',
+        `SELECT (extract(epoch FROM ts) * 1000000)::bigint AS t, id, ${eventColumns.join(', ')} FROM events`,
         database,
       );
-      return all.map((row) => ({ ...(row as Record<string, string>), t: Number(row.t) })) as never;
+      return all.map((row) => ({
+        ...(row as unknown as EventRow),
+        ...{ t: Number(row.t), detail: JSON.stringify(row.detail) },
+      }));
     },
     clear: async () => void (await server.sql(`DROP TABLE IF EXISTS ${tables.join(', ')}`, database)),
     kill: () => server.kill(),

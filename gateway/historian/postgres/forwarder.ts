@@ -20,6 +20,8 @@ export const postgresForwarder: ForwardKind<PostgresSettings> = { kind: 'postgre
 
 /** Rows of a statement: a few hundred kB, some 30 ms. */
 const ROWS = 5000;
+/** ms between two looks at the tables while rows go in: what somebody alters may take rows and lose their types, or keep them twice. */
+const LOOK = 10_000;
 /** A write that takes as long says that the server is loaded, ms. */
 const SLOW = 2000;
 
@@ -32,25 +34,28 @@ function create(settings: PostgresSettings, { clock, dataDir, log, tag }: Forwar
   const letters = deadLetters(dataDir, 'postgres');
   let session: Session | undefined;
   let partitioned: ReadonlySet<Table> = new Set();
+  let weak = '';
+  let lookedAt = -Infinity;
   let days = new Set<string>();
   let replaced = false;
   let took = 0;
   let closed = false;
 
   const open = async (signal: AbortSignal): Promise<Session> => {
-    if (session?.sound) return session;
-    const fresh = await connect(address, who, signal);
+    if (session?.sound && clock.mono() - lookedAt < LOOK) return session;
+    const fresh = session?.sound ? session : await connect(address, who, signal);
     const abort = (): void => fresh.close();
     signal.addEventListener('abort', abort, { once: true });
     try {
-      ({ partitioned } = await prepare(fresh, clock.now()));
+      ({ partitioned, weak } = await prepare(fresh, clock.now()));
     } catch (error) {
       fresh.close();
       throw error;
     } finally {
       signal.removeEventListener('abort', abort);
     }
-    days = new Set();
+    if (fresh !== session) days = new Set();
+    lookedAt = clock.mono();
     return (session = fresh);
   };
 
@@ -132,6 +137,7 @@ function create(settings: PostgresSettings, { clock, dataDir, log, tag }: Forwar
       return stored(frames, rows.unknown, bad);
     },
     pressure: () => Math.min(1, took / (2 * SLOW)),
+    trouble: () => weak,
     async close() {
       closed = true;
       session?.close();

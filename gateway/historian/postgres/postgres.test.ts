@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect } from 'vitest';
-import type { Forwarder } from '../../consumer.ts';
+import { ManualClock } from '../../clock.ts';
+import type { ForwardTag, Forwarder } from '../../consumer.ts';
 import type { Frame, GatewayEvent, Sample, Value } from '../../model.ts';
+import { debtor } from '../../test/debtor.ts';
 import { authority } from '../../test/authority.ts';
 import { findProgram, needs } from '../../test/needs.ts';
 import { credentials } from '../credentials.ts';
@@ -177,6 +179,51 @@ describe('PostgreSQL', { timeout: 30_000 }, () => {
     await expect(forwarder.write([frame(2, [sample(0, T, 2)])], never)).rejects.toThrow(/plant/);
     expect(await letters()).toEqual([]);
   });
+
+  initdb(
+    'a table that is altered under it is one sentence each time, and goes on when it is mended',
+    async () => {
+      const clock = new ManualClock(T / 1000);
+      const tags = names.map((_, index) => context.tag(index) as ForwardTag);
+      const section = { postgres: settings() };
+      const debt = await debtor({ dataDir: join(dir, 'data'), clock, tags, name: 'postgres', section });
+      let n = 0;
+      const drifts = async (spoil: string, words: RegExp, mend: string): Promise<void> => {
+        await server.sql(spoil);
+        debt.put({ origin: 'live', source: 's', samples: [sample(0, T + n, n++)], events: [] });
+        await debt.sync();
+        await debt.pass(Infinity, () => words.test(debt.says()));
+        await server.sql(mend);
+        await debt.drain();
+        expect(debt.says()).toMatch(/^fsync is off/);
+      };
+      await debt.drain();
+      await drifts(
+        'CREATE TABLE readings (ts bigint)',
+        /PostgreSQL: table readings is not as the gateway needs it: column ts is bigint/,
+        'DROP TABLE readings',
+      );
+      await drifts(
+        'ALTER TABLE readings DROP COLUMN status',
+        /column status \(bigint\) is missing/,
+        'ALTER TABLE readings ADD COLUMN status bigint',
+      );
+      await drifts(
+        'ALTER TABLE readings DROP CONSTRAINT readings_pkey',
+        /it has no unique key on \(tag, ts\)/,
+        'ALTER TABLE readings ADD PRIMARY KEY (tag, ts)',
+      );
+      await drifts(
+        'ALTER TABLE readings ALTER COLUMN value TYPE text',
+        /column value is text, it must be double precision/,
+        'ALTER TABLE readings ALTER COLUMN value TYPE double precision USING value::double precision',
+      );
+      expect(debt.account()).toMatchObject({ journalled: n, delivered: n, dropped: 0, deadLettered: 0 });
+      expect(await values()).toEqual([0, 1, 2, 3]);
+      await debt.close();
+    },
+    60_000,
+  );
 
   initdb(
     'a table that is held is waited for no longer than the limit, and a signal ends the wait at once',

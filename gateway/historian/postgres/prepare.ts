@@ -20,14 +20,17 @@ const look = `SELECT c.relname AS name, c.relkind AS kind,
         AND i.indimmediate AND NOT 0 = ANY(i.indkey::int[])) AS keys
   FROM pg_class c WHERE c.oid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS name)`;
 
-/** Which tables are in days of ours; the others take every row. */
 export interface Prepared {
+  /** Which tables are in days of ours; the others take every row. */
   partitioned: ReadonlySet<Table>;
+  /** In words, what makes a commit less than durable; empty when nothing does. */
+  weak: string;
 }
 
 /** Makes what is missing, with the next days; rejects with a sentence where a table cannot take our rows. */
 export async function prepare(session: Session, now: number): Promise<Prepared> {
   await session.query("SET TIME ZONE 'UTC'");
+  const weak = await durable(session);
   let found = await inspect(session);
   const missing = tables.filter((table) => !found.has(table));
   if (missing.length > 0) {
@@ -49,7 +52,7 @@ export async function prepare(session: Session, now: number): Promise<Prepared> 
     session,
     [...partitioned].map((table) => ({ table, days: daysAhead(now) })),
   );
-  return { partitioned };
+  return { partitioned, weak };
 }
 
 /** Makes the partitions that are not there yet, in one transaction. */
@@ -104,6 +107,16 @@ async function inspect(session: Session): Promise<Map<Table, Found>> {
       return [table, found];
     }),
   );
+}
+
+/** What has been confirmed is never asked for again: this session's commits wait for the disk, whatever the others' do. */
+async function durable(session: Session): Promise<string> {
+  await session.query(
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+  );
+  const [row] = await session.query("SELECT current_setting('fsync') AS fsync");
+  if (row?.fsync !== 'off') return '';
+  return 'fsync is off: what PostgreSQL has confirmed may be lost in a power cut; set it to on';
 }
 
 async function extension(session: Session): Promise<{ timescale: boolean; compress: boolean }> {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../../clock.ts';
+import { ManualClock, systemClock } from '../../clock.ts';
 import { encodeFrame } from '../../journal/frame.ts';
 import { readHead } from '../../journal/head.ts';
 import { pump, sourceOf } from '../../journal/pump.ts';
@@ -11,6 +11,7 @@ import { openSegments } from '../../journal/segments.ts';
 import type { ForwardTag, Forwarder } from '../../consumer.ts';
 import type { Value } from '../../model.ts';
 import { counterTag, noteTag, numbersIn, startCounter, writeCounterPlant } from '../../test/counter.ts';
+import { debtor } from '../../test/debtor.ts';
 import { killForwarding, questdbTarget } from '../../test/kill-forward.ts';
 import { findProgram, needs } from '../../test/needs.ts';
 import { get, root, startGateway } from '../../test/rig.ts';
@@ -20,7 +21,7 @@ import type { DeadLetter } from '../dead-letters.ts';
 import { questdbForwarder } from './forwarder.ts';
 import { questdbHistory } from './reader.ts';
 import { tables } from './schema.ts';
-import { contextOf, faultProxy, frameOf, tagOf, testServer } from './testing.ts';
+import { contextOf, faultProxy, frameOf, sectionOf, tagOf, testServer } from './testing.ts';
 import type { Fault, FaultProxy, TestContext, TestServer } from './testing.ts';
 import { wireOf } from './wire.ts';
 
@@ -229,6 +230,49 @@ test('a suspended table is said; a restart of the server is noticed over one of 
   expect(later.rewound).toEqual([30 * 60_000]);
   for (const each of [forwarder, again, third]) await each.close();
 });
+
+test('a table that is altered under it is one sentence each time, and what it tells to run mends it without a restart', async () => {
+  await server.sql(
+    'CREATE TABLE readings (time TIMESTAMP, ts TIMESTAMP, tag SYMBOL, site SYMBOL, asset SYMBOL, metric SYMBOL, value DOUBLE, status LONG) TIMESTAMP(time) PARTITION BY DAY WAL',
+  );
+  const clock = new ManualClock();
+  const debt = await debtor({
+    dataDir: join(dir, 'data'),
+    clock,
+    tags,
+    name: 'questdb',
+    section: { questdb: sectionOf(server) },
+  });
+  let n = 0;
+  const put = (): void => debt.put(frameOf(0, [{ t: START + n, receivedAt: clock.micros(), value: n++ }]));
+  /** Spoiled, said, and mended with the statement it tells; by default the table is renamed. */
+  const drifts = async (words: RegExp): Promise<void> => {
+    put();
+    await debt.sync();
+    await debt.pass(Infinity, () => words.test(debt.says()));
+    const [, statement = `RENAME TABLE readings TO readings_${n}`] = /run (ALTER TABLE [^;]*)/.exec(debt.says()) ?? [];
+    await server.sql(statement);
+    await debt.drain();
+    expect(debt.says()).toBe('');
+  };
+  await drifts(/the table readings is kept by time and not by ts: rename that table/);
+  await server.sql('ALTER TABLE readings DROP COLUMN status');
+  await server.applied();
+  await drifts(/the table readings has no column status: run ALTER TABLE readings ADD COLUMN status LONG/);
+  await server.sql('ALTER TABLE readings DEDUP DISABLE');
+  await server.applied();
+  // Nothing refuses a row: it is noticed with the next look.
+  await debt.pass(15_000);
+  await drifts(/would keep repeated rows twice: run ALTER TABLE readings DEDUP ENABLE UPSERT KEYS\(ts, tag\)/);
+  expect(debt.account()).toMatchObject({ journalled: n, delivered: n, dropped: 0, deadLettered: 0 });
+  await server.applied();
+  expect(await server.sql('SELECT value FROM readings ORDER BY ts')).toEqual([0, 1, 2].map((value) => ({ value })));
+  for (const { table_name: name } of await server.sql(
+    "SELECT table_name FROM tables() WHERE table_name LIKE 'readings_%'",
+  ))
+    if (!tables.includes(name as never)) await server.sql(`DROP TABLE ${String(name)}`);
+  await debt.close();
+}, 60_000);
 
 test('the reader gives back what was sent: pages, exact integers, texts, buckets of good values, the latest', async () => {
   const { user, passwordFile } = server;

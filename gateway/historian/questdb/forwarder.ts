@@ -66,7 +66,7 @@ function create(settings: QuestdbSettings, context: ForwardContext): Forwarder {
   const attend = async (signal: AbortSignal): Promise<void> => {
     if (ready && clock.mono() - lookedAt < LOOK) return;
     if (!seen) started = (seen = await recall(memory))?.started;
-    await (ready ? care.look(signal) : care.prepare(signal));
+    await care.prepare(signal);
     const how = seen ? setBack(seen, care.seen()) : '';
     if (how) {
       log('info', `QuestDB ${how}: the last ${MARGIN / 60_000} minutes are sent once more`);

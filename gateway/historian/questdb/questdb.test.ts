@@ -5,6 +5,7 @@ import { needs, findProgram } from '../../test/needs.ts';
 import { forwarderContract } from '../contract.ts';
 import type { ContractRow, ForwarderBed } from '../contract/bed.ts';
 import { credentials } from '../credentials.ts';
+import type { EventRow } from '../events.ts';
 import { questdbForwarder } from './forwarder.ts';
 import { questdbHistory } from './reader.ts';
 import { tables } from './schema.ts';
@@ -51,8 +52,11 @@ async function openBed(): Promise<ForwarderBed> {
     },
     async events() {
       await server.applied();
-      const all = await server.sql('SELECT ts, id, kind, transition, alarm, detail FROM events');
-      return all.map(({ ts, alarm, ...row }) => ({ ...row, alarm: alarm ?? '', t: micros(ts) })) as never;
+      const all = await server.sql('SELECT * FROM events');
+      return all.map(({ ts, ...row }) => {
+        const said = Object.fromEntries(Object.entries(row).map(([name, value]) => [name, value ?? '']));
+        return { ...said, t: micros(ts) } as unknown as EventRow;
+      });
     },
     async clear() {
       for (const table of tables) await server.sql(`DROP TABLE IF EXISTS ${table}`);

@@ -15,6 +15,8 @@ export interface Shape {
 export interface FoundTable {
   columns: ReadonlyMap<string, string>;
   keys: ReadonlySet<string>;
+  /** Its designated timestamp; empty without one. */
+  time: string;
   wal: boolean;
   dedup: boolean;
 }
@@ -65,6 +67,8 @@ export function drift(table: Table, found: FoundTable): string {
     if (is !== type)
       return `the table ${table} has a column ${name} of type ${is}, not ${type}: rename that table, and a right one is made`;
   }
+  if (found.time !== 'ts')
+    return `the table ${table} is kept by ${found.time || 'no time'} and not by ts: rename that table, and a right one is made`;
   const same = keys.length === found.keys.size && keys.every((key) => found.keys.has(key));
   if (!found.wal) return `the table ${table} has no write-ahead log: rename that table, and a right one is made`;
   if (!found.dedup || !same)

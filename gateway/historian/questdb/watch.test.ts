@@ -28,7 +28,14 @@ function serverWith(of: { mode?: string; made?: boolean; wal?: Record<string, un
       if (statement.includes('wal_tables')) return Promise.resolve(rows(...wal));
       if (statement.includes('FROM tables()'))
         return Promise.resolve(
-          rows(...(made ? tables : []).map((table_name) => ({ table_name, walEnabled: true, dedup: true }))),
+          rows(
+            ...(made ? tables : []).map((table_name) => ({
+              table_name,
+              designatedTimestamp: 'ts',
+              walEnabled: true,
+              dedup: true,
+            })),
+          ),
         );
       const table = tables.find((name) => statement.endsWith(` ${name}`));
       const { columns, keys } = shapes[table ?? 'readings'];

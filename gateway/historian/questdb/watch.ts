@@ -14,11 +14,12 @@ export interface Seen {
   taken: Record<string, number>;
 }
 export interface Watch {
-  /** Makes what is missing. Rejects with one sentence when rows cannot be sent as things are. */
+  /**
+   * Makes what is missing, and asks how far the tables are behind what was taken in. Rejects with one sentence when rows
+   * cannot be sent as things are.
+   */
   prepare(signal: AbortSignal): Promise<void>;
-  /** Asks how far the tables are behind what was taken in. */
-  look(signal: AbortSignal): Promise<void>;
-  /** What the last `prepare` and `look` saw. */
+  /** What the last `prepare` saw. */
   seen(): Seen;
   /** 0: every transaction is in its table; above 0.5: too many are not. */
   pressure(): number;
@@ -56,10 +57,6 @@ export function watch({ query }: Pick<Connection, 'query'>): Watch {
         is === 'sync'
           ? ''
           : `cairo.commit.mode is ${is}: what QuestDB has confirmed may be lost in a power cut; set it to sync`;
-      await this.look(signal);
-    },
-
-    async look(signal) {
       suspended = '';
       behind = 0;
       for (const row of await records(query('SELECT * FROM wal_tables()', signal))) {
@@ -83,13 +80,16 @@ export function watch({ query }: Pick<Connection, 'query'>): Watch {
 
   async function describe(signal: AbortSignal): Promise<Map<Table, FoundTable>> {
     const found = new Map<Table, FoundTable>();
-    for (const row of await records(query('SELECT table_name, walEnabled, dedup FROM tables()', signal))) {
+    for (const row of await records(
+      query('SELECT table_name, designatedTimestamp, walEnabled, dedup FROM tables()', signal),
+    )) {
       const table = row.table_name as Table;
       if (!tables.includes(table)) continue;
       const columns = await records(query(`SHOW COLUMNS FROM ${table}`, signal));
       found.set(table, {
         columns: new Map(columns.map(({ column, type }) => [String(column), String(type)])),
         keys: new Set(columns.filter(({ upsertKey }) => upsertKey === true).map(({ column }) => String(column))),
+        time: String(row.designatedTimestamp ?? ''),
         wal: row.walEnabled === true,
         dedup: row.dedup === true,
       });
