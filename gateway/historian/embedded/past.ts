@@ -4,8 +4,8 @@ import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
 import { join } from 'node:path';
 import type { Micros } from '../../model.ts';
-import { CHUNK_SAMPLES, HOUR, SECOND, hourOf, rowId } from './chunks.ts';
-import { decodeChunk, scratchOf } from './codec.ts';
+import { CHUNK_SAMPLES, HOUR, SECOND, hourOf, rowId, tagOfRow, timeOfRow } from './chunks.ts';
+import { Damaged, decodeChunk, scratchOf } from './codec.ts';
 import { OpenColumns, readOpen } from './open.ts';
 import type { OpenMemory } from './open.ts';
 import { figureColumns, lastOf, summaryIn } from './rows.ts';
@@ -27,7 +27,7 @@ export interface ChunkRow {
 }
 const names = [
   ...(['begin', 'commit', 'floor', 'since', 'hours', 'hoursInOne', 'figures', 'minutes', 'samples'] as const),
-  ...(['data', 'first', 'firstHour', 'last', 'lastHour'] as const),
+  ...(['data', 'place', 'first', 'firstHour', 'last', 'lastHour'] as const),
 ];
 type Name = (typeof names)[number];
 
@@ -62,6 +62,7 @@ export class Past {
       minutes: `SELECT ${figureColumns}, id, minutes, iif(minutes IS NULL, data, NULL) FROM chunk WHERE ${reaching}`,
       samples: `SELECT t0, t1, id, data FROM chunk WHERE ${reaching}`,
       data: 'SELECT data FROM chunk WHERE id = ?',
+      place: 'SELECT tag.id, t1 FROM chunk LEFT JOIN tag ON idx = chunk.id / 4294967296 WHERE chunk.id = ?',
       first: `SELECT t0 FROM chunk WHERE ${range} LIMIT 1`,
       firstHour: `SELECT t0 FROM hour WHERE ${range} LIMIT 1`,
       last: `SELECT t0, t1, id, held, last FROM chunk WHERE ${range} DESC LIMIT 1`,
@@ -128,9 +129,19 @@ export class Past {
       return { id, t0, t1, figures, minutes: minutes ?? undefined, data: data ?? undefined };
     });
   }
-  /** Valid until the next call. */
+  /** Valid until the next call. Throws `Damaged`, which says where, for a chunk that cannot be read. */
   samples({ id, data }: Pick<ChunkRow, 'id' | 'data'>): Series {
-    return decodeChunk(data ?? (this.#row('data', id)?.[0] as Uint8Array), this.#scratch);
+    try {
+      return decodeChunk(data ?? (this.#row('data', id)?.[0] as Uint8Array), this.#scratch);
+    } catch (error) {
+      if (!(error instanceof Damaged)) throw error;
+      const [name, t1] = this.#row('place', id) ?? [];
+      const iso = (t: Micros): string => new Date(Math.floor(t / 1000)).toISOString();
+      throw new Damaged(
+        `the samples of ${String(name ?? `tag ${tagOfRow(id)}`)} from ${iso(timeOfRow(id))} to ${iso(t1 as Micros)} are damaged on disk: ask for the time before or after them; penstock history verify lists all such`,
+        { cause: error },
+      );
+    }
   }
   /** Time of the oldest sample stored of a tag, as far as rows say; Infinity without any. */
   first(tag: number): Micros {

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ManualClock } from '../../clock.ts';
 import type { Value } from '../../model.ts';
@@ -183,6 +184,32 @@ test('tags that never were, and times before anything, are answered with nothing
   expect(await query.kpis([77], 0, to)).toEqual([{ tag: 77, n: 0, min: null, avg: null, max: null, last: null }]);
   const [series] = await query.aggregate({ tags: [0], from: 0, to: HOUR, width: 'hour' });
   expect(series).toMatchObject({ count: [0], share: [0], mean: [null], first: [null] });
+});
+
+test('a chunk that is damaged on disk is named with its tag and time; all around it, and figures, are answered', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'penstock-queries-'));
+  const writing = openStore({ dataDir: folder, clock, memory: openMemory(1 << 20), durable: () => Infinity });
+  writing.use([{ index: 3, id: 'north/pump/flow', type: 'double' }]);
+  const at = clock.micros() - 2 * HOUR - (clock.micros() % HOUR);
+  const samples = Array.from({ length: 7200 }, (_none, i) => sampleOf(3, at + i * 1e6, i % 7));
+  await writing.write([frameOf(1, samples)], signal);
+  await writing.close();
+  const db = new DatabaseSync(join(folder, 'history.db'));
+  db.prepare('UPDATE chunk SET data = zeroblob(80) WHERE t0 = ?').run(at + HOUR);
+  db.close();
+  const reading = openQuery(folder, clock);
+  const iso = (t: number): string => new Date(t / 1000).toISOString();
+  const named = `the samples of north/pump/flow from ${iso(at + HOUR)} to ${iso(at + HOUR + 899e6)} are damaged on disk`;
+  const range = [at + HOUR - 60e6, at + HOUR + 60e6] as const;
+  await expect(reading.raw(3, ...range, 5000)).rejects.toThrow(named);
+  await expect(reading.states([3], ...range, 500)).rejects.toThrow(named);
+  await expect(reading.aggregate({ tags: [3], from: range[0], to: range[1], width: 1e6 })).rejects.toThrow(named);
+  expect((await reading.raw(3, at, at + HOUR, 5000)).t).toHaveLength(3600);
+  expect((await reading.raw(3, at + HOUR + 15 * MINUTE, at + 2 * HOUR, 5000)).t).toHaveLength(2700);
+  const [hours] = await reading.aggregate({ tags: [3], from: at, to: at + 2 * HOUR, width: 'hour' });
+  expect(hours?.count).toEqual([3600, 3600]);
+  reading.close();
+  rmSync(folder, { recursive: true });
 });
 
 test('a question called off ends at its next break, one that takes too long with a reason', async () => {
