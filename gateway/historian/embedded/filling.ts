@@ -1,7 +1,7 @@
 // The writer's side of the shared memory of open.ts: takes samples in, and out again when their chunks are stored.
 // Used by the store alone; a block given back is used again at once, which a reader notices by the tag's version.
 import type { Sample, Value } from '../../model.ts';
-import { END, Field, Kind, OpenColumns, PER_BLOCK, TEXT_BYTES, readChain, readOpen } from './open.ts';
+import { END, Field, Kind, OpenColumns, PER_BLOCK, TEXT_BYTES, readChain, readOpen, whole } from './open.ts';
 import type { Chain, OpenMemory } from './open.ts';
 import type { Series } from './series.ts';
 
@@ -100,13 +100,18 @@ export class Filling {
   run(tag: number, count: number): Series {
     return readChain(this.columns, tag, Field.run, count) as Series;
   }
+  /** The first samples of the run, and the first stragglers, in one. */
+  both(tag: number, count: number, late: number): Series | undefined {
+    const stragglers = readChain(this.columns, tag, Field.late, late) as Series;
+    return whole(this.run(tag, count), stragglers);
+  }
   /** Run and stragglers in one. */
   all(tag: number): Series | undefined {
     return readOpen(this.columns, tag);
   }
 
-  /** The first `count` samples of the run are in chunks now, and with `late` all stragglers. */
-  remove(tag: number, count: number, late: boolean): void {
+  /** The first `count` samples of the run are in chunks now, and the first `late` stragglers. */
+  remove(tag: number, count: number, late: number): void {
     const { columns } = this;
     const state = this.#tags.get(tag);
     if (!state) return;
@@ -114,7 +119,7 @@ export class Filling {
     const freed: number[] = [];
     Atomics.add(columns.tags, version, 1);
     this.#cut(tag, state, Field.run, count, freed);
-    if (late) this.#cut(tag, state, Field.late, this.count(tag, Field.late), freed);
+    if (late > 0) this.#cut(tag, state, Field.late, late, freed);
     Atomics.add(columns.tags, version, 1);
     for (const block of freed) this.#free.push(block);
     if (this.count(tag, Field.run) + this.count(tag, Field.late) === 0) this.#tags.delete(tag);

@@ -41,7 +41,7 @@ test('whatever goes in is read in time order, the last word for each time, until
           const late = filling.count(each.tag, Field.late);
           const gone = late > 0 ? run : Math.max(0, run - each.keep);
           const series = late > 0 ? undefined : filling.run(each.tag, gone);
-          filling.remove(each.tag, gone, true);
+          filling.remove(each.tag, gone, filling.count(each.tag, Field.late));
           if (late > 0) kept.clear();
           else for (const t of series?.t ?? []) kept.delete(t);
           continue;
@@ -62,7 +62,7 @@ test('whatever goes in is read in time order, the last word for each time, until
           expect([series.t[i], series.status[i], series.flags[i]]).toEqual([t, status, flags]);
           expect(valueAt(series, i)).toEqual(value);
         }
-        filling.remove(tag, filling.count(tag, Field.run), true);
+        filling.remove(tag, filling.count(tag, Field.run), filling.count(tag, Field.late));
       }
       expect(filling.used).toBe(0);
     }),
@@ -76,7 +76,7 @@ test('full memory refuses a sample and takes it when there is room again', () =>
   while (filling.add(sample(1, ++t, t))) expect(t).toBeLessThan(10_000);
   expect(filling.used).toBe(filling.blocks);
   expect(filling.add(sample(1, t, 'text'))).toBe(false);
-  filling.remove(1, 200, false);
+  filling.remove(1, 200, 0);
   expect(filling.add(sample(1, t, 'text'))).toBe(true);
   expect(filling.count(1, Field.run)).toBe(t - 200);
 });
@@ -112,7 +112,7 @@ test('a thread that reads all the time sees every sample whole, in order and wit
   const answer = new Promise<{ reads: number; wrong: unknown[] }>((resolve) => worker.once('message', resolve));
   for (let t = 1; t <= last; t++) {
     if (!filling.add(sample(7, t, t * 2))) expect.fail('the memory is full');
-    if (filling.count(7, Field.run) > 700) filling.remove(7, 200 + (t % 300), false);
+    if (filling.count(7, Field.run) > 700) filling.remove(7, 200 + (t % 300), 0);
   }
   const { reads, wrong } = await answer;
   expect(wrong).toEqual([]);

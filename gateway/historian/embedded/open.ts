@@ -105,7 +105,7 @@ export function readOpen(columns: OpenColumns, tag: number): Series | undefined 
 }
 
 /** The straggler said last wins, over an earlier one and over the run. */
-function whole(run: Series, late: Series): Series | undefined {
+export function whole(run: Series, late: Series): Series | undefined {
   if (late.n === 0) return run.n === 0 ? undefined : run;
   const sorted = ordered(late);
   return run.n === 0 ? sorted : merged(run, sorted);

@@ -102,10 +102,10 @@ export class OpenChunks {
       const waiting = this.#tags.get(tag);
       const parts = waiting ? overBy(waiting, over) : 0;
       if (!waiting || (parts === 0 && waiting.late < LATE)) continue;
-      const each = closing(tag, waiting, parts, SLICE / 2);
-      if (each.seq >= durable) continue;
+      const each = closing(tag, waiting, parts, SLICE / 2, durable);
+      if (!each) continue;
       closings.push(each);
-      samples += Math.max(LEAST, each.n + (each.whole ? waiting.late : 0)) + LEAST * waiting.lateIn.size;
+      samples += Math.max(LEAST, each.n + each.late) + LEAST * waiting.lateIn.size;
       if (samples >= SLICE) break;
     }
     return closings;
@@ -134,18 +134,8 @@ export class OpenChunks {
     return undefined;
   }
   /** What is open in these windows, which are in order; those that follow each other together. */
-  *within(tag: number, windows: Iterable<Micros>): Generator<Series> {
-    const all = this.#filling.all(tag);
-    if (!all) return;
-    let [from, to] = [0, 0];
-    for (const window of windows) {
-      if (window !== to) {
-        yield part(all, indexOf(all, from), indexOf(all, to));
-        from = window;
-      }
-      to = window + WINDOW;
-    }
-    yield part(all, indexOf(all, from), indexOf(all, to));
+  within(tag: number, windows: Iterable<Micros>): Generator<Series> {
+    return inWindows(this.#filling.all(tag), windows);
   }
   /** All there is of these windows is in chunks, and stays here until the tag is closed. */
   folded(tag: number, windows: ReadonlySet<Micros>): void {
@@ -153,14 +143,13 @@ export class OpenChunks {
     if (waiting) foldedIn(waiting, windows);
   }
   /** What is in no chunk yet of what is to be closed. */
-  *series({ tag, whole, n }: Closing): Generator<Series> {
+  *series({ tag, n, late }: Closing): Generator<Series> {
     const waiting = this.#tags.get(tag);
-    if (!whole || !waiting || waiting.late === 0) yield this.#filling.run(tag, n);
-    else
-      yield* this.within(
-        tag,
-        unfolded(waiting).map(({ window }) => window),
-      );
+    if (!waiting || late === 0) yield this.#filling.run(tag, n);
+    else {
+      const windows = unfolded(waiting).map(({ window }) => window);
+      yield* inWindows(this.#filling.both(tag, n, late), windows);
+    }
   }
   /** The first sequence of which anything is here; Infinity without any. `closings` count as closed. */
   first(closings: readonly Closing[] = []): number {
@@ -172,12 +161,25 @@ export class OpenChunks {
   /** These are in chunks, for good. */
   closed(closings: readonly Closing[]): void {
     for (const each of closings) {
-      const { tag, n, whole } = each;
-      this.#filling.remove(tag, n, whole);
+      const { tag, n, late, whole } = each;
+      this.#filling.remove(tag, n, late);
       const waiting = this.#tags.get(tag);
       if (waiting) closed(waiting, each);
       if (whole) this.#tags.delete(tag);
       this.urgent.delete(tag);
     }
   }
+}
+
+function* inWindows(all: Series | undefined, windows: Iterable<Micros>): Generator<Series> {
+  if (!all) return;
+  let [from, to] = [0, 0];
+  for (const window of windows) {
+    if (window !== to) {
+      yield part(all, indexOf(all, from), indexOf(all, to));
+      from = window;
+    }
+    to = window + WINDOW;
+  }
+  yield part(all, indexOf(all, from), indexOf(all, to));
 }

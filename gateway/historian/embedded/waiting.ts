@@ -21,15 +21,24 @@ export interface Waiting {
   lateLast: number;
   /** Windows with stragglers that are in no chunk yet. */
   lateIn: Set<Micros>;
+  mark: Mark | undefined;
+}
+/** What there was of a tag with stragglers when it could not be closed as a whole: its newest frame was not durable yet. */
+interface Mark {
+  seq: number;
+  n: number;
+  late: number;
+  /** Windows of stragglers since then. */
+  lateIn: Set<Micros>;
 }
 
 /** What is taken out of memory into chunks. */
 export interface Closing {
   tag: number;
-  /** Windows at the front of the run, and the samples in them. */
-  parts: number;
+  /** Samples at the front of the run, and the first of the stragglers. */
   n: number;
-  /** All of the run, and the stragglers too. */
+  late: number;
+  /** These are all. */
   whole: boolean;
   /** All samples of the tag of frames before this sequence, and those of that frame up to this time, are in chunks then. */
   seq: number;
@@ -42,7 +51,7 @@ export const EVER = Number.MAX_SAFE_INTEGER;
 
 export const nothingWaits = (): Waiting => ({
   ...{ parts: [], late: 0, lateFirst: Infinity, lateLast: -1 },
-  lateIn: new Set(),
+  ...{ lateIn: new Set(), mark: undefined },
 });
 
 export function addToRun(waiting: Waiting, window: Micros, seq: number): void {
@@ -57,6 +66,7 @@ export function addToRun(waiting: Waiting, window: Micros, seq: number): void {
 export function addLate(waiting: Waiting, window: Micros, seq: number): void {
   waiting.late++;
   waiting.lateIn.add(window);
+  waiting.mark?.lateIn.add(window);
   waiting.lateFirst = Math.min(waiting.lateFirst, seq);
   waiting.lateLast = seq;
 }
@@ -80,18 +90,34 @@ export function unfolded({ parts, lateIn }: Waiting): { window: Micros; n: numbe
 /** All there is of these windows is in chunks. */
 export function foldedIn(waiting: Waiting, windows: ReadonlySet<Micros>): void {
   for (const part of waiting.parts) part.folded ||= windows.has(part.window);
-  for (const window of windows) waiting.lateIn.delete(window);
+  for (const window of windows) {
+    waiting.lateIn.delete(window);
+    waiting.mark?.lateIn.delete(window);
+  }
 }
 
 /**
- * The first windows of the run, at most `parts` and at least one, no more than `most` samples if more than one. With
- * stragglers all of the tag: they may have come at any time, and a sequence could not say what is in chunks otherwise.
+ * What can be closed of a tag between two frames: the first windows of the run, at most `parts` and at least one, no more
+ * than `most` samples if more than one. With stragglers all of the tag: they may have come at any time, and a sequence could
+ * not say what is in chunks otherwise. A tag that never rests has a frame that is not durable yet at any time: then all
+ * that it had when that was found. Undefined when nothing of sequences below `durable` can be closed.
  */
-export function closing(tag: number, waiting: Waiting, parts: number, most: number): Closing {
-  const seq = Math.max(waiting.parts.at(-1)?.last ?? -1, waiting.lateLast);
-  const n0 = countOf(waiting) - waiting.late;
-  const whole = { tag, parts: waiting.parts.length, n: n0, whole: true, seq, until: EVER, rest: Infinity };
-  if (waiting.late > 0) return whole;
+export function closing(
+  tag: number,
+  waiting: Waiting,
+  parts: number,
+  most: number,
+  durable: number,
+): Closing | undefined {
+  const { mark, late, lateLast } = waiting;
+  const seq = Math.max(waiting.parts.at(-1)?.last ?? -1, lateLast);
+  const whole = { tag, n: countOf(waiting) - late, late, whole: true, seq, until: EVER, rest: Infinity };
+  if (late > 0) {
+    if (seq < durable) return whole;
+    waiting.mark ??= { seq, n: whole.n, late, lateIn: new Set() };
+    if (!mark || mark.seq >= durable) return undefined;
+    return { tag, n: mark.n, late: mark.late, whole: false, seq: mark.seq, until: EVER, rest: mark.seq + 1 };
+  }
   let count = 0;
   let n = 0;
   for (const part of waiting.parts.slice(0, Math.max(1, parts))) {
@@ -99,14 +125,26 @@ export function closing(tag: number, waiting: Waiting, parts: number, most: numb
     n += part.n;
     count++;
   }
-  if (count === waiting.parts.length) return whole;
+  if (count === waiting.parts.length) return seq < durable ? whole : undefined;
   const { last, window } = waiting.parts[count - 1] as Part;
   const rest = (waiting.parts[count] as Part).first;
-  return { tag, parts: count, n, whole: false, seq: last, until: window + WINDOW - 1, rest };
+  return last < durable ? { tag, n, late: 0, whole: false, seq: last, until: window + WINDOW - 1, rest } : undefined;
 }
 
 /** What is left after a closing. */
-export function closed(waiting: Waiting, { parts, whole }: Closing): void {
-  waiting.parts.splice(0, parts);
-  if (whole) Object.assign(waiting, nothingWaits());
+export function closed(waiting: Waiting, { n, late, whole, seq }: Closing): void {
+  if (whole) return void Object.assign(waiting, nothingWaits());
+  for (let left = n; left > 0;) {
+    const part = waiting.parts[0] as Part;
+    const gone = Math.min(left, part.n);
+    if (gone === part.n) waiting.parts.shift();
+    else Object.assign(part, { n: part.n - gone, first: seq + 1 });
+    left -= gone;
+  }
+  if (late === 0) return;
+  waiting.late -= late;
+  waiting.lateIn = waiting.mark?.lateIn ?? waiting.lateIn;
+  waiting.mark = undefined;
+  if (waiting.late > 0) waiting.lateFirst = seq + 1;
+  else Object.assign(waiting, { lateFirst: Infinity, lateLast: -1 });
 }
