@@ -255,8 +255,9 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
             JSON.stringify(settings[key as keyof typeof settings]) !==
             JSON.stringify(result.config.settings[key as keyof typeof settings]),
         );
-        if (changed.length > 0)
-          log.warn({ changed }, `settings of ${changed.join(', ')} changed: they take effect at the next start`);
+        const pending =
+          changed.length > 0 ? `settings of ${changed.join(', ')} changed: they take effect at the next start` : '';
+        if (pending) log.warn({ changed }, pending);
         catalog = await catalogOf(result.config.plant);
         pipeline.use(catalog);
         mqtt.use(catalog);
@@ -266,7 +267,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
         forwarding?.use(tags, catalog);
         devices.use(catalog);
         status.gauge('penstock_config_reload_success', 1);
-        status.set('config', 'ok');
+        status.set('config', 'ok', pending);
         log.info({ revision: catalog.revision }, 'configuration reloaded');
       },
       async close() {

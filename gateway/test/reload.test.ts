@@ -189,6 +189,13 @@ test('a broken configuration changes nothing, says all that is wrong, and goes w
     'device: west\nprotocol: modbus\nenabled: false\nconnection: { host: 127.0.0.1 }\ntags: []\n',
   );
   write({});
+  writeFileSync(join(config, 'penstock.yaml'), 'forward: { file: { path: elsewhere.ndjson } }\n');
+  await reload();
+  const pending = 'settings of forward changed: they take effect at the next start';
+  expect(await health()).toEqual([{ state: 'ok', reason: pending }]);
+  expect(gateway.errors.filter((line) => line.includes(`"msg":"${pending}"`))).toHaveLength(1);
+
+  write({});
   await reload();
   expect(await health()).toEqual([{ state: 'ok', reason: '' }]);
   expect((await devices()).filter(({ name }) => name !== 'west')).toEqual(before);
