@@ -60,9 +60,10 @@ export class Assets {
       const track = tracks[tag.index];
       if (!track) continue;
       answering ||= track.link.online === true;
-      if (!isUsable(track)) continue;
+      const sample = usableOf(track);
+      if (!sample) continue;
       usable++;
-      if (track.latest!.status >>> 30 === 0) good++;
+      if (sample.status >>> 30 === 0) good++;
     }
     const said = statusSaid(asset, tracks);
     const alarmed = this.#alarms.warns(asset.path);
@@ -70,13 +71,14 @@ export class Assets {
   }
 }
 
-function isUsable(track: Track): boolean {
-  return track.shown === 'live' && track.latest !== undefined && track.latest.status >>> 31 === 0;
+function usableOf({ shown, latest }: Track): Track['latest'] {
+  return shown === 'live' && latest !== undefined && latest.status >>> 31 === 0 ? latest : undefined;
 }
 
 function statusSaid(asset: Asset, tracks: readonly (Track | undefined)[]): MachineStatus | undefined {
   const track = asset.status && tracks[asset.status.tag.index];
-  if (!asset.status || !track || !isUsable(track)) return undefined;
-  const value = track.latest!.value;
+  const sample = track && usableOf(track);
+  if (!asset.status || !sample) return undefined;
+  const { value } = sample;
   return value === null || typeof value === 'string' ? undefined : asset.status.map[Number(value)];
 }

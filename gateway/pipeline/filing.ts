@@ -119,10 +119,11 @@ export function file(state: Filing, said: Said, when: Instant, filed: Filed = ne
   const skew = when.maxSkew * 1000;
   const earliest = Math.min(when.alive, when.now) - skew;
   const latest = when.now + skew;
-  const served = said.serverAt !== undefined && said.serverAt >= earliest && said.serverAt <= latest;
+  const { serverAt } = said;
+  const server = serverAt !== undefined && serverAt >= earliest && serverAt <= latest ? serverAt : undefined;
   if (at < YEAR_2000 || at > latest) {
     filed.flags = Flag.skewed;
-    filed.t = served ? byServer(state, said.serverAt!) : byReceipt(state, when.now);
+    filed.t = server !== undefined ? byServer(state, server) : byReceipt(state, when.now);
     return filed;
   }
   if (isLast || isSaid) {
@@ -148,7 +149,7 @@ export function file(state: Filing, said: Said, when: Instant, filed: Filed = ne
   state.setBack = false;
   believe(state, at, said);
   if (at >= earliest) filed.t = give(state, at === state.t ? state.highest + 1 : beside(state, at));
-  else if (served) filed.t = byServer(state, said.serverAt!);
+  else if (server !== undefined) filed.t = byServer(state, server);
   else {
     filed.flags = Flag.skewed;
     filed.t = byReceipt(state, when.now);

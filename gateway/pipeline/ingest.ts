@@ -207,7 +207,8 @@ function show(floor: Floor, track: Track, sample: Sample, out: Outgoing): void {
     floor.alarms.fresh(track.tag, sample.t, out.events);
     floor.touched(track);
     if (track.link.online && !track.queued) floor.watch(track);
-  } else if (latest!.status >>> 30 !== sample.status >>> 30 || latest!.value !== sample.value) floor.touched(track);
+  } else if (!latest || latest.status >>> 30 !== sample.status >>> 30 || latest.value !== sample.value)
+    floor.touched(track);
 }
 
 function store(floor: Floor, track: Track, sample: Sample, mono: number, out: Outgoing): void {
