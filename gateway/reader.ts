@@ -160,7 +160,7 @@ interface Column {
 /** As JSON bytes that move to main; a tag without buckets has empty columns. */
 function asText(
   columns: readonly Column[],
-  series: readonly (Curve & Pick<BucketSeries, 'tag' | 't' | 'incomplete'>)[],
+  series: readonly (Curve & Pick<BucketSeries, 'tag' | 't' | keyof Lacking>)[],
 ): Moved {
   const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
   const byTag = new Map(series.map((one) => [one.tag, one]));
@@ -203,11 +203,12 @@ function runReader({ dataDir, open }: Pick<ReaderOptions, 'dataDir' | 'open'>): 
         const { from, to, width } = ask;
         const history = await whole();
         const series = await history.aggregate({ tags, from, to, width }, signal);
-        // A database elsewhere has the samples of what is kept in hours alone here.
-        const hours = history.aggregate === query.aggregate ? query.floor() : 0;
+        // A database elsewhere that has answered knows more than the hours.
+        const exact = history.aggregate !== query.aggregate;
+        const floorOf = ({ incomplete }: Lacking): Micros => (exact && incomplete === undefined ? 0 : query.floor());
         return asText(
           ask.columns,
-          series.map((one) => ({ ...one, ...curve(one, hours) })),
+          series.map((one) => ({ ...one, ...curve(one, floorOf(one)) })),
         );
       },
       latest: async (ask: { tags: number[] }, signal: AbortSignal) => (await whole()).latest(ask.tags, signal),

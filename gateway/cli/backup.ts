@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { open } from 'node:fs/promises';
 import { SCHEMA_VERSION } from '../historian/embedded/chunks.ts';
+import { beginAgain } from '../historian/embedded/file.ts';
 import { archive, stage } from '../state/backup.ts';
 import { lockDataDir } from '../state/lock.ts';
 import { restore } from '../state/restore.ts';
@@ -73,6 +74,7 @@ export async function restoreCommand(args: string[], version: string): Promise<n
     try {
       const known = { version, schemas: { 'state.db': migrations.length, 'history.db': SCHEMA_VERSION } };
       const { manifest, aside } = await restore(file, data, known, signal, (done, total) => show('read', done, total));
+      beginAgain(data, Date.now() * 1000);
       show.end();
       const { length } = manifest.files;
       console.log(`${data}: ${length} files as of ${new Date(manifest.at).toISOString()}, from ${file}`);

@@ -2,6 +2,7 @@
 import { createWriteStream } from 'node:fs';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { lackOf } from '../web/export.ts';
 import { textOf, toDaemon } from './control.ts';
 import { onInterrupt } from './interrupt.ts';
 import { argumentsOf, dataFolder } from './wrong-use.ts';
@@ -20,7 +21,8 @@ export const exportUsage = `penstock export [TAG…] [--data DIR] [options]
   --data DIR              the daemon's data folder
 
   In CSV, text that a spreadsheet would take for a formula gets an apostrophe before it; import takes that off again.
-  Exit code 0: all of it is written; 1: it failed, and what is written is not all; 130: stopped by Ctrl-C.
+  A file that lacks a part, because a store elsewhere does not answer, ends with a line that says which and why.
+  Exit code 0: all of it is written; 1: it failed, or what is written is not all; 130: stopped by Ctrl-C.
 `;
 
 export async function exportCommand(args: string[]): Promise<number> {
@@ -48,7 +50,10 @@ export async function exportCommand(args: string[]): Promise<number> {
     const out = values.out === undefined ? process.stdout : createWriteStream(values.out);
     await pipeline(response, counted.stream, out, { signal: cancel.signal });
     if (values.out !== undefined) console.error(`${values.out}: ${counted.rows()} lines`);
-    return 0;
+    const lack = lackOf(counted.last());
+    if (lack === undefined) return 0;
+    console.error(`not all of it: ${lack}`);
+    return 1;
   } catch (error) {
     if (cancel.signal.aborted) return 130;
     // A reader such as head has seen enough.
@@ -60,14 +65,19 @@ export async function exportCommand(args: string[]): Promise<number> {
   }
 }
 
+/** Bytes of a last line at most. */
+const TAIL = 4096;
+
 /** Passes everything on and counts; on a terminal that does not take the rows themselves it says how far it is. */
-function counter(): { stream: Transform; rows(): number; end(): void } {
+function counter(): { stream: Transform; rows(): number; last(): string; end(): void } {
   let rows = 0;
   let bytes = 0;
+  let tail = Buffer.alloc(0);
   const stream = new Transform({
     transform(part: Buffer, _encoding, done) {
       for (let at = part.indexOf(10); at >= 0; at = part.indexOf(10, at + 1)) rows++;
       bytes += part.length;
+      tail = Buffer.concat([tail, part.subarray(-TAIL)]).subarray(-TAIL);
       done(null, part);
     },
   });
@@ -78,6 +88,7 @@ function counter(): { stream: Transform; rows(): number; end(): void } {
   return {
     stream,
     rows: () => rows,
+    last: () => tail.toString().trimEnd().split('\n').at(-1) ?? '',
     end() {
       clearInterval(show);
       if (shown) process.stderr.write('\r\x1b[K');

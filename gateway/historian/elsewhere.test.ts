@@ -1,4 +1,7 @@
+// Which database is asked for what is not here, and for which times: of before the retention, the store, or a restore.
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { beginAgain } from './embedded/file.ts';
 import { sampleOf } from './embedded/testing.ts';
 import { elsewhereOf, withDeep } from './elsewhere.ts';
 import type { Elsewhere } from './elsewhere.ts';
@@ -40,6 +43,16 @@ test.each<[string, Partial<Elsewhere> | undefined, Seam, number, boolean]>([
 ])('%s', async (_name, of, seam, hours, expected) => {
   const questdb = { ...off.questdb, url: there, wire };
   expect(await asked(of && { retention: 0, questdb, ...of }, seam, hours)).toBe(expected);
+});
+
+test('a history out of a backup has all from now on, and is asked for elsewhere before that', async () => {
+  const { query, dataDir, close } = await storeWith([sampleOf(0, NOW - 1)]);
+  const begun = query.since();
+  expect(begun).toBeLessThan(NOW);
+  beginAgain(dataDir, NOW);
+  expect(query.since()).toBe(NOW);
+  close();
+  expect(() => beginAgain(join(dataDir, 'empty'), NOW)).not.toThrow();
 });
 
 test('PostgreSQL is asked as well', async () => {

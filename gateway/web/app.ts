@@ -14,6 +14,12 @@ import { hostAllowed, originAllowed } from './guards.ts';
 
 const bodyLimit = 64 * 1024;
 
+/** Numbers as a query may write them. */
+const numbers: Record<string, RegExp> = {
+  integer: /^-?\d{1,15}$/,
+  number: /^-?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,2})?$/,
+};
+
 export interface AppSettings {
   host: string;
   /** Further names under which the page is reached. */
@@ -49,8 +55,8 @@ export function createApp(settings: AppSettings, status: Status) {
     const query = request.query as Record<string, unknown>;
     for (const [name, property] of Object.entries(schema?.properties ?? {})) {
       const given = query[name];
-      if ('type' in property && property.type === 'integer' && typeof given === 'string' && /^-?\d{1,15}$/.test(given))
-        query[name] = Number(given);
+      const form = 'type' in property ? numbers[String(property.type)] : undefined;
+      if (form && typeof given === 'string' && form.test(given)) query[name] = Number(given);
     }
   });
   app.addHook('onRequest', async (request) => {

@@ -143,7 +143,7 @@ export class Past implements Historian {
   }
   /** Of `raw`, ascending by time. */
   readonly samples = new Map<number, { t: number; value: Sample['value']; status: number }[]>();
-  /** Why `raw` is not whole. */
+  /** Why an answer is not whole. */
   lacks = '';
   /** Every `raw` that was asked. */
   pages: { tag: number; from: number; limit: number }[] = [];
@@ -158,7 +158,7 @@ export class Past implements Historian {
       value: shown.map(({ value }) => value),
       status: shown.map(({ status }) => status),
       more: within.length > limit,
-      ...(this.lacks === '' ? {} : { incomplete: this.lacks }),
+      ...this.#lacking,
     };
   }
   async rows(...[tag, from, to, limit, form, signal]: Parameters<Historian['rows']>) {
@@ -171,11 +171,16 @@ export class Past implements Historian {
     return series.map(({ tag, t, n, min, avg, max }) => ({
       ...{ tag, t, end: (t.at(-1) ?? from) + size, count: n, good: n, share: n.map((count) => (count > 0 ? 1 : 0)) },
       ...{ min, max, first: min, last: max, avg, mean: avg },
+      ...this.#lacking,
     }));
   }
-  async limitTime(tags: readonly number[]) {
-    await this.#asUsual();
-    return tags.map((tag) => ({ tag, above: 0, below: 0, known: 0 }));
+  async limitTime(tags: readonly number[], from: number, to: number, limit: number, signal?: AbortSignal) {
+    this.asked.push({ tags: tags.length, count: 1 });
+    await this.#asUsual(signal);
+    return tags.map((tag) => ({ tag, above: (to - from) / 4, below: limit * 1e6, known: to - from, ...this.#lacking }));
+  }
+  get #lacking() {
+    return this.lacks === '' ? {} : { incomplete: this.lacks, incompleteUntil: 1e12 };
   }
   /** Each sample holds until the next; nothing is known before the first. */
   async states(tags: readonly number[], from: number, to: number, limit: number): Promise<StateSeries[]> {
@@ -190,14 +195,23 @@ export class Past implements Historian {
         const of = spans.filter((span) => span.value === value);
         return { value, time: of.reduce((sum, span) => sum + span.to - span.from, 0), times: of.length };
       });
-      return { tag, spans: spans.slice(0, limit), durations, more: spans.length > limit };
+      return { tag, spans: spans.slice(0, limit), durations, more: spans.length > limit, ...this.#lacking };
     });
   }
   async latest() {
     return [];
   }
-  async kpis() {
-    return [];
+  async kpis(tags: readonly number[], from: number, to: number, signal?: AbortSignal) {
+    this.asked.push({ tags: tags.length, count: 1 });
+    await this.#asUsual(signal);
+    return tags.map((tag) => {
+      const within = (this.samples.get(tag) ?? []).filter(({ t }) => t >= from && t < to);
+      const good = within.filter(({ status }) => status === 0).map(({ value }) => Number(value));
+      const or = (value: number): number | null => (good.length > 0 ? value : null);
+      const avg = or(good.reduce((a, b) => a + b, 0) / good.length);
+      const figures = { n: good.length, min: or(Math.min(...good)), avg, max: or(Math.max(...good)) };
+      return { tag, ...figures, last: within.at(-1) ?? null, ...this.#lacking };
+    });
   }
 }
 

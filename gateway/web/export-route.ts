@@ -84,7 +84,8 @@ export function exportRoute(options: ExportOptions): FastifyPluginAsyncTypebox {
           summary: 'History as a file: samples or buckets of tags, an asset or a facility',
           description:
             'Streamed, tag by tag and within a tag by time. Times carry their offset and the header names their zone; ' +
-            'texts that a spreadsheet would run get an apostrophe before them. NDJSON is what import takes.',
+            'texts that a spreadsheet would run get an apostrophe before them. NDJSON is what import takes. A file that lacks a ' +
+            'part ends with a line `# incomplete: …` that says which and why (in NDJSON an object with `incomplete` alone).',
           querystring: ExportQuery,
           response: {
             200: { description: 'the file', content: { 'text/csv': { schema: Type.String() } } },

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FLOW, LABEL, MODE, bed, other, plant, site } from './bed.ts';
 import type { Bed } from './bed.ts';
 import { fromSafe, textCell, valueCell } from './cells.ts';
+import { lackOf } from './export.ts';
 import { rangeOf, widthOf } from './range.ts';
 import { everything, namesOf, tagsOf } from './scope.ts';
 
@@ -70,19 +71,34 @@ test('a long tag comes in pages, each once', async () => {
   expect(it.past.pages.map(({ limit }) => limit)).toEqual([2000, 2000]);
 });
 
-test('buckets over more than a page have no seam; what cannot be had whole is refused', async () => {
+test('buckets over more than a page have no seam', async () => {
   const { text } = await it.ask(path({ ...day, tags: `${other}/tank/level`, width: '30s', format: 'ndjson' }));
   const times = text
     .trim()
     .split('\n')
     .map((row) => Date.parse((JSON.parse(row) as { timestamp: string }).timestamp));
   expect(times).toEqual(Array.from({ length: 2880 }, (_none, k) => start / 1000 + k * 30_000));
-  it.past.lacks = 'the store elsewhere does not answer';
-  const refused = await it.ask(path({ ...day, tags: `${other}/tank/level` }));
-  expect([refused.code, JSON.parse(refused.text)]).toMatchObject([
-    503,
-    { message: expect.stringContaining('elsewhere') as string },
+});
+
+test('a file that lacks a part says so in its last line, and the command line finds it there', async () => {
+  it.past.lacks = 'what is older than that is missing:\r\nno "answer"';
+  const query = { ...day, tags: `${other}/tank/level` };
+  const [samples, buckets, ndjson] = [
+    await it.ask(path(query)),
+    await it.ask(path({ ...query, width: '6h' })),
+    await it.ask(path({ ...query, width: '6h', format: 'ndjson' })),
+  ];
+  const last = (text: string): string => text.trimEnd().split('\n').at(-1) ?? '';
+  const said = '# incomplete: what is older than that is missing: no "answer"';
+  expect([samples, buckets].map(({ code, text }) => [code, last(text)])).toEqual([
+    [200, said],
+    [200, said],
   ]);
+  expect(lackOf(last(buckets.text))).toBe(said.slice(14));
+  expect(JSON.parse(last(ndjson.text))).toEqual({ incomplete: it.past.lacks });
+  expect(lackOf(last(ndjson.text))).toBe(it.past.lacks);
+  it.past.lacks = '';
+  expect(lackOf(last((await it.ask(path(query))).text))).toBe(undefined);
 });
 
 test('a reader that leaves stops the query, also in the middle', async () => {

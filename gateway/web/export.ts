@@ -5,7 +5,6 @@ import type { Tag } from '../catalog.ts';
 import type { BucketWidth, Historian } from '../history.ts';
 import type { Micros } from '../model.ts';
 import { textCell, valueCell } from './cells.ts';
-import { Refusal } from './errors.ts';
 import { bucketPage, figures } from './history.ts';
 import { possible } from './intake/item.ts';
 import type { Range } from './range.ts';
@@ -22,26 +21,49 @@ export interface Export extends Range {
 const page = 2000;
 const bucketsOfPage = 250;
 
-/** The file's bytes in pieces, tag by tag and within a tag by time. Ends with the error of a query that fails. */
+/**
+ * The file's bytes in pieces, tag by tag and within a tag by time. Ends with the error of a query that fails. What the file
+ * lacks because a store elsewhere does not answer is said in its last lines, so that it never looks whole.
+ */
 export async function* exported(historian: Historian, what: Export, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const write = writerOf(what);
   // The head comes with the first rows, so that a query that fails at once is no half file.
   let head = write.head;
+  const lacks = new Set<string>();
   for (const tag of what.tags) {
     for (let from = what.from; from < what.to;) {
-      const { text, next } = await write.rows(historian, tag, from, signal);
+      const { text, next, incomplete } = await write.rows(historian, tag, from, signal);
+      if (incomplete !== undefined && lacks.size < mostLacks) lacks.add(incomplete);
       yield head === '' ? text : Buffer.concat([Buffer.from(head), text]);
       head = '';
       from = next;
     }
   }
   if (head !== '') yield Buffer.from(head);
+  for (const lack of lacks) yield Buffer.from(lackLine(what.format, lack));
+}
+
+/** Different reasons that a file gives for what it lacks. */
+const mostLacks = 20;
+const lackLine = (format: Export['format'], why: string): string =>
+  format === 'csv' ? `# incomplete: ${why.replaceAll(/\s+/g, ' ')}\r\n` : `${JSON.stringify({ incomplete: why })}\n`;
+
+/** What a file's last line says that it lacks; undefined: it is whole. The command line asks. */
+export function lackOf(line: string): string | undefined {
+  const found = /^(?:# incomplete: (.+)|\{"incomplete":(".*")\})$/.exec(line.trim());
+  return found?.[1] ?? (found?.[2] === undefined ? undefined : (JSON.parse(found[2]) as string));
 }
 
 interface Writer {
   head: string;
   /** Rows from a time on, and where the next ones begin. */
-  rows(historian: Historian, tag: Tag, from: Micros, signal: AbortSignal): Promise<{ text: Uint8Array; next: Micros }>;
+  rows(historian: Historian, tag: Tag, from: Micros, signal: AbortSignal): Promise<Rows>;
+}
+interface Rows {
+  text: Uint8Array;
+  next: Micros;
+  /** What is missing among them, and why. */
+  incomplete?: string | undefined;
 }
 
 function writerOf(what: Export): Writer {
@@ -54,9 +76,7 @@ function writerOf(what: Export): Writer {
       async rows(historian, tag, from, signal) {
         const form = { format, tag: tag.id, unit: tag.unit, zone: zone.name, believed: possible(tag) };
         const { text, next = to, incomplete } = await historian.rows(tag.index, from, to, page, form, signal);
-        // Nobody would see in a file that a part of it is missing.
-        if (incomplete !== undefined) throw new Refusal(503, `this export would not be whole: ${incomplete}`);
-        return { text, next };
+        return { text, next, incomplete };
       },
     };
   return buckets(what, width, time);
@@ -79,7 +99,7 @@ function buckets({ to, zone, format }: Export, width: BucketWidth, time: string)
               .map((figure, k) => `"${figures[k]}":${jsonValue(figure)}`)
               .join(',')}}\n`,
       );
-      return { text: Buffer.from(text.join('')), next };
+      return { text: Buffer.from(text.join('')), next, incomplete: one?.incomplete };
     },
   };
 }

@@ -1,4 +1,4 @@
-// GET /api/v1/history/{raw,buckets,states}: what is asked is resolved here (scope, range, width, cursor), answered by
+// GET /api/v1/history/{raw,buckets,states,kpis,limit-time}: what is asked is resolved here (scope, range, width, cursor), answered by
 // history.ts, and called off when whoever asked has left. Registered by web.ts.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply } from 'fastify';
@@ -8,7 +8,9 @@ import type { Historian } from '../history.ts';
 import { Refusal } from './errors.ts';
 import { buckets, cursorOf, figures, raw, states } from './history.ts';
 import type { Cursor, Figure, Question } from './history.ts';
+import { kpis, limitTime } from './history-figures.ts';
 import { BucketsQuery, BucketsSchema, RawQuery, RawSchema, StatesQuery, StatesSchema } from './history-schema.ts';
+import { KpisQuery, KpisSchema, LimitTimeQuery, LimitTimeSchema } from './history-schema.ts';
 import { rangeOf, widthOf } from './range.ts';
 import { failures } from './schema.ts';
 import { everything, namesOf, tagsOf } from './scope.ts';
@@ -96,6 +98,39 @@ export function historyRoutes({ catalog, clock, historian }: HistoryOptions): Fa
       async (request, reply) => {
         const { question, cursor } = questionOf(request.query, reply);
         return send(reply, question, await states(historian, question, request.query.limit, cursor));
+      },
+    );
+
+    app.get(
+      '/history/kpis',
+      {
+        schema: {
+          summary: 'Figures of tags over a range: good samples, least, mean, greatest, and the last sample',
+          querystring: KpisQuery,
+          response: { 200: KpisSchema, ...failures },
+        },
+      },
+      async (request, reply) => {
+        const { question } = questionOf(request.query, reply);
+        return send(reply, question, await kpis(historian, question));
+      },
+    );
+
+    app.get(
+      '/history/limit-time',
+      {
+        schema: {
+          summary: 'How long tags were above and below a limit, in seconds',
+          description:
+            'A good value holds until the next sample, the one held from before the range included. Time without one is ' +
+            'neither above nor below, nor known; a value that equals the limit is known alone.',
+          querystring: LimitTimeQuery,
+          response: { 200: LimitTimeSchema, ...failures },
+        },
+      },
+      async (request, reply) => {
+        const { question } = questionOf(request.query, reply);
+        return send(reply, question, await limitTime(historian, question, request.query.limit));
       },
     );
   };

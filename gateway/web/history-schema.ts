@@ -69,6 +69,11 @@ const page = {
     }),
   ),
 };
+export const KpisQuery = Type.Object({ ...about, ...within }, closed);
+export const LimitTimeQuery = Type.Object(
+  { ...about, ...within, limit: Type.Number({ description: 'a value in the tag’s unit' }) },
+  closed,
+);
 export const RawQuery = Type.Object(
   {
     ...page,
@@ -97,10 +102,15 @@ export const BucketsQuery = Type.Object(
   closed,
 );
 
+const range = { from: Type.String(), to: Type.String(), zone: Type.String() };
+const lacking = {
+  incomplete: Type.Optional(
+    Type.String({ description: 'what is missing because the store that has it does not answer, and why' }),
+  ),
+  incompleteUntil: Type.Optional(Type.String({ description: 'what is missing lies before this' })),
+};
 const answered = {
-  from: Type.String(),
-  to: Type.String(),
-  zone: Type.String(),
+  ...range,
   next: Type.Unsafe<string | null>({ ...nullableText, description: 'cursor of the rest; null: this is all' }),
 };
 export const RawSchema = Type.Object({
@@ -112,9 +122,7 @@ export const RawSchema = Type.Object({
       t: Type.Array(Type.String()),
       value: Type.Array(ValueSchema, { description: 'integers past 2^53 as text' }),
       status: Type.Array(Type.Integer(), { description: 'OPC UA StatusCodes' }),
-      incomplete: Type.Optional(
-        Type.String({ description: 'what is missing because the store that has it does not answer, and why' }),
-      ),
+      ...lacking,
     }),
   ),
 });
@@ -128,7 +136,7 @@ export const BucketsSchema = Type.Object({
   end: Type.String({ description: 'where the last one ends' }),
   series: Type.Array(
     Type.Object(
-      { tag: Type.String(), unit: Type.String(), ...optionalFigures },
+      { tag: Type.String(), unit: Type.String(), ...optionalFigures, ...lacking },
       { description: 'one number a bucket; null where there was no good value' },
     ),
   ),
@@ -156,6 +164,42 @@ export const StatesSchema = Type.Object({
         }),
         { description: 'time spent in each good value within this answer, longest first' },
       ),
+      ...lacking,
+    }),
+  ),
+});
+export const KpisSchema = Type.Object({
+  ...range,
+  series: Type.Array(
+    Type.Object(
+      {
+        tag: Type.String(),
+        unit: Type.String(),
+        n: Type.Integer({ description: 'good samples' }),
+        min: nullableNumber,
+        avg: nullableNumber,
+        max: nullableNumber,
+        last: Type.Unsafe<{ t: string; value: unknown; status: number } | null>({
+          type: ['object', 'null'],
+          description: 'the last sample of the range, of any quality: t, value, status',
+        }),
+        ...lacking,
+      },
+      { description: 'null where there was no good value' },
+    ),
+  ),
+});
+export const LimitTimeSchema = Type.Object({
+  ...range,
+  limit: Type.Number(),
+  series: Type.Array(
+    Type.Object({
+      tag: Type.String(),
+      unit: Type.String(),
+      above: Type.Number({ description: 'seconds' }),
+      below: Type.Number({ description: 'seconds' }),
+      known: Type.Number({ description: 'seconds with a good value' }),
+      ...lacking,
     }),
   ),
 });

@@ -5,6 +5,7 @@ import { FLOW, FLOW_2, MODE, bed, other, site } from './bed.ts';
 import type { Bed } from './bed.ts';
 import { mostCells } from './history.ts';
 import type { BucketsAnswer, RawAnswer, StatesAnswer } from './history.ts';
+import type { KpiAnswer, LimitTimeAnswer } from './history-figures.ts';
 
 let it: Bed;
 beforeEach(async () => {
@@ -111,7 +112,52 @@ test('states: spans with the names of an enumeration, and how long each value he
   ]);
 });
 
+test('kpis: one row a tag, with the last sample of any quality', async () => {
+  it.past.samples.set(FLOW, [
+    ...[3, 1].map((value, k) => ({ t: start + k, value, status: 0 })),
+    { t: start + 2, value: null, status: 0x80050000 },
+  ]);
+  const { series } = await ask<KpiAnswer>('kpis', { ...day, ...flows, zone: 'Europe/Berlin', to: '2026-05-03' });
+  expect(series).toEqual([
+    {
+      ...{ tag: `${site}/pump 1/flow`, unit: 'm³/h', n: 2, min: 1, avg: 2, max: 3 },
+      last: { t: '2026-05-01T02:00:00.000002+02:00', value: null, status: 0x80050000 },
+    },
+    { tag: `${site}/pump 2/flow`, unit: 'm³/h', n: 0, min: null, avg: null, max: null, last: null },
+  ]);
+});
+
+test('limit-time: seconds above and below', async () => {
+  const { series } = await ask<LimitTimeAnswer>('limit-time', { ...day, ...flows, limit: '2.5' });
+  const times = { unit: 'm³/h', above: 21_600, below: 2.5, known: 86_400 };
+  expect(series).toEqual([1, 2].map((pump) => ({ tag: `${site}/pump ${pump}/flow`, ...times })));
+});
+
+test('what is missing is said in every answer, for each tag, and until when', async () => {
+  it.past.samples.set(FLOW, [{ t: start, value: 1, status: 0 }]);
+  it.past.lacks = 'the store elsewhere does not answer';
+  for (const [kind, query] of [
+    ['raw', {}],
+    ['states', {}],
+    ['buckets', { width: '6h', figures: 'min' }],
+    ['kpis', {}],
+    ['limit-time', { limit: 1 }],
+  ] as const) {
+    const { series } = await ask<object>(kind, { ...day, ...flows, ...query });
+    const said = { incomplete: it.past.lacks, incompleteUntil: '1970-01-12T13:46:40.000Z' };
+    expect(series, kind).toMatchObject([said, said]);
+  }
+});
+
 test.each([
+  ['kpis', { tags: 'none' }, 404, 'tags'],
+  ['kpis', { limit: 1 }, 400, 'limit'],
+  ['kpis', { from: 'now', to: 'now-1h' }, 400, 'from'],
+  ['limit-time', {}, 400, 'limit'],
+  ['limit-time', { limit: 'high' }, 400, 'limit'],
+  ['limit-time', { limit: '1e999' }, 400, 'limit'],
+  ['limit-time', { limit: '0x10' }, 400, 'limit'],
+  ['limit-time', { limit: 1, cursor: 'x' }, 400, 'cursor'],
   ['raw', { tags: 'none' }, 404, 'tags'],
   ['raw', { asset: 'none' }, 404, 'asset'],
   ['raw', { limit: 5001 }, 400, 'limit'],
@@ -143,6 +189,8 @@ test('who leaves calls the query off; a query over its bounds says so', async ()
   for (const [kind, query] of [
     ['raw', { ...day, ...flows }],
     ['buckets', { ...day, ...flows, width: '1h' }],
+    ['kpis', { ...day, ...flows }],
+    ['limit-time', { ...day, ...flows, limit: '1' }],
   ] as const) {
     it.past.calledOff = 0;
     const sent = request({ host: '127.0.0.1', port: it.port, path: url(kind, query), agent: false });

@@ -2,7 +2,7 @@
 // with a cursor for the rest. Used by history-routes.ts.
 import { Buffer } from 'node:buffer';
 import type { Tag } from '../catalog.ts';
-import type { AggregateQuery, AggregateSeries, BucketWidth, Historian, StateSeries } from '../history.ts';
+import type { AggregateQuery, AggregateSeries, BucketWidth, Historian, Lacking, StateSeries } from '../history.ts';
 import type { Micros, Value } from '../model.ts';
 import { Refusal } from './errors.ts';
 import type { Range } from './range.ts';
@@ -69,25 +69,36 @@ async function inTurn<T extends { tag: string }>(
   return { series, next: null };
 }
 
-export interface RawAnswer {
+/** Which part of a tag's answer could not be had just now, and why; absent when it is whole. */
+export interface LackingAnswer {
+  incomplete?: string;
+  /** That part lies before this. */
+  incompleteUntil?: string;
+}
+
+export function lackingOf({ incomplete, incompleteUntil }: Lacking, { zone }: Range): LackingAnswer {
+  if (incomplete === undefined) return {};
+  return { incomplete, ...(incompleteUntil === undefined ? {} : { incompleteUntil: zone.text(incompleteUntil) }) };
+}
+
+export interface RawAnswer extends LackingAnswer {
   tag: string;
   unit: string;
   t: string[];
   value: WireValue[];
   status: number[];
-  incomplete?: string;
 }
 
 /** Samples of each tag in turn, at most `rows` in all. */
 export function raw(historian: Historian, question: Question, rows: number, cursor?: Cursor) {
   const { to, zone, signal } = question;
   return inTurn<RawAnswer>(question, cursor, rows, async (tag, from, left) => {
-    const { t, value, status, more, incomplete } = await historian.raw(tag.index, from, to, left, signal);
+    const { t, value, status, more, ...lacks } = await historian.raw(tag.index, from, to, left, signal);
     const last = t.at(-1);
     return {
       series: {
         ...{ tag: tag.id, unit: tag.unit, t: t.map(zone.text), value: value.map(wireValue), status },
-        ...(incomplete === undefined ? {} : { incomplete }),
+        ...lackingOf(lacks, question),
       },
       rows: t.length,
       ...(more && last !== undefined ? { next: last + 1 } : {}),
@@ -95,7 +106,7 @@ export function raw(historian: Historian, question: Question, rows: number, curs
   });
 }
 
-export interface StatesAnswer {
+export interface StatesAnswer extends LackingAnswer {
   tag: string;
   spans: { from: string; to: string; value: WireValue; text?: string; quality: string }[];
   durations: { value: WireValue; text?: string; seconds: number; times: number }[];
@@ -106,7 +117,12 @@ export function states(historian: Historian, question: Question, rows: number, c
   const { to, zone, signal } = question;
   return inTurn<StatesAnswer>(question, cursor, rows, async (tag, from, left) => {
     const [found] = await historian.states([tag.index], from, to, left, signal);
-    const { spans, durations, more }: StateSeries = found ?? { tag: tag.index, spans: [], durations: [], more: false };
+    const { spans, durations, more, ...lacks }: StateSeries = found ?? {
+      tag: tag.index,
+      spans: [],
+      durations: [],
+      more: false,
+    };
     const named = (value: Value) => {
       const text = typeof value === 'number' || typeof value === 'boolean' ? tag.names?.[Number(value)] : undefined;
       return { value: wireValue(value), ...(text === undefined ? {} : { text }) };
@@ -120,6 +136,7 @@ export function states(historian: Historian, question: Question, rows: number, c
           ...named(span.value),
         })),
         durations: durations.map(({ value, time, times }) => ({ ...named(value), seconds: time / 1e6, times })),
+        ...lackingOf(lacks, question),
       },
       rows: spans.length,
       ...(more && last !== undefined && last.to < to ? { next: last.to } : {}),
@@ -130,10 +147,19 @@ export function states(historian: Historian, question: Question, rows: number, c
 export const figures = ['count', 'good', 'share', 'min', 'max', 'first', 'last', 'avg', 'mean'] as const;
 export type Figure = (typeof figures)[number];
 
-export type BucketsAnswer = { tag: string; unit: string } & Partial<Record<Figure, readonly (number | null)[]>>;
+export type BucketsAnswer = { tag: string; unit: string } & LackingAnswer &
+  Partial<Record<Figure, readonly (number | null)[]>>;
 
 /** Cells of an answer: tags × buckets. */
 export const mostCells = 5000;
+
+/** Throws a Refusal when the tags are too many for an answer that has them all. */
+export function indexesOf(tags: readonly Tag[]): number[] {
+  const most = Math.floor(mostCells / 3);
+  if (tags.length > most)
+    throw new Refusal(400, `${tags.length} tags are too many for one answer; ask for at most ${most}`, 'tags');
+  return tags.map(({ index }) => index);
+}
 
 /** Buckets of all tags side by side; a page is a stretch of time. Throws a Refusal when the tags alone are too many. */
 export async function buckets(
@@ -145,10 +171,7 @@ export async function buckets(
 ): Promise<{ t: string[]; end: string; series: BucketsAnswer[]; next: string | null }> {
   const { tags, to, zone, signal } = question;
   const from = cursor?.at ?? question.from;
-  const most = Math.floor(mostCells / 3);
-  if (tags.length > most)
-    throw new Refusal(400, `${tags.length} tags are too many for one answer; ask for at most ${most}`, 'tags');
-  const indexes = tags.map(({ index }) => index);
+  const indexes = indexesOf(tags);
   const count = Math.floor(mostCells / Math.max(1, tags.length));
   const page = await bucketPage(historian, { tags: indexes, from, to, width, zone: zone.name, count }, signal);
   const start = page.next;
@@ -159,6 +182,7 @@ export async function buckets(
     series: tags.map((tag) => ({
       ...{ tag: tag.id, unit: tag.unit },
       ...columnsOf(page.series.get(tag.index), wanted, page.t.length),
+      ...lackingOf(page.series.get(tag.index) ?? {}, question),
     })),
     next,
   };

@@ -67,6 +67,7 @@ export interface Seamed {
   /** What is older is not kept. */
   retained(): Micros;
   clock: ManualClock;
+  dataDir: string;
   close(): void;
 }
 
@@ -93,6 +94,7 @@ export async function storeWith(samples: readonly Sample[], { retention, since, 
   return {
     query,
     clock,
+    dataDir,
     retained: () => (retention === undefined ? -Infinity : hourOf(clock.micros()) - retention * 1000),
     close() {
       query.close();

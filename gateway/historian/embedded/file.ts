@@ -3,6 +3,7 @@
 import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { Micros } from '../../model.ts';
 import { SCHEMA_VERSION, schema } from './chunks.ts';
 
 export const NAME = 'history.db';
@@ -23,6 +24,19 @@ export function openFile(dataDir: string): Opened {
   db.exec('PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=33554432');
   db.exec(`BEGIN; ${schema}; PRAGMA user_version=${SCHEMA_VERSION}; COMMIT`);
   return aside ? { db, aside } : { db };
+}
+
+/** The history in the folder, if any, comes from a backup: what was stored after that, until now, is not in it. */
+export function beginAgain(dataDir: string, now: Micros): void {
+  const path = join(dataDir, NAME);
+  if (!existsSync(path)) return;
+  const db = new DatabaseSync(path, { timeout: 5000 });
+  try {
+    db.exec(schema);
+    db.prepare('INSERT OR REPLACE INTO begun VALUES(1, ?)').run(now);
+  } finally {
+    db.close();
+  }
 }
 
 function setAside(dataDir: string, path: string): Opened['aside'] {
