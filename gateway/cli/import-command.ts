@@ -7,6 +7,7 @@ import { counted } from '../words.ts';
 import { importFile } from './import.ts';
 import type { ImportReport, LineFault } from './import.ts';
 import { onInterrupt } from './interrupt.ts';
+import { showProgress } from './progress.ts';
 import { Resume } from './resume.ts';
 import type { Reached } from './resume.ts';
 import { argumentsOf, dataFolder, WrongUse } from './wrong-use.ts';
@@ -144,27 +145,4 @@ function tell(file: string, report: ImportReport, dry: boolean): void {
     ? `stopped after line ${lines}, all of it stored; --resume goes on there`
     : counted(lines, 'line');
   console.log(`${file}: ${parts.join(', ')}; ${state}`);
-}
-
-/** A line a second on a terminal; nothing elsewhere. */
-function showProgress(file: string, size: number): { at(reached: Reached): void; end(): void } {
-  if (process.stderr.isTTY !== true) return { at() {}, end() {} };
-  const began = performance.now();
-  let last: Reached | undefined;
-  const show = setInterval(() => {
-    if (!last) return;
-    const seconds = (performance.now() - began) / 1000;
-    const percent = size > 0 ? Math.floor((100 * last.offset) / size) : 100;
-    const rate = Math.round(last.accepted / seconds);
-    process.stderr.write(
-      `\r\x1b[K${file}: ${percent} %, ${last.accepted} accepted, ${last.rejected} rejected, ${rate}/s`,
-    );
-  }, 1000);
-  return {
-    at: (reached) => void (last = reached),
-    end() {
-      clearInterval(show);
-      process.stderr.write('\r\x1b[K');
-    },
-  };
 }

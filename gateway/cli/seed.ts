@@ -2,11 +2,12 @@
 // them. Called by main; the simulators' process writes the history, import files it as `seed`.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { counted } from '../words.ts';
 import { importFile } from './import.ts';
 import { onInterrupt } from './interrupt.ts';
+import { showProgress } from './progress.ts';
 import { argumentsOf, dataFolder, WrongUse } from './wrong-use.ts';
 
 const seedUsage = `penstock seed [--hours N] [--sites a,b] [--seed N] [--data DIR]
@@ -41,11 +42,14 @@ export async function seedCommand(args: string[], root: string): Promise<number>
     const { sites, seed } = values;
     const chosen = Object.entries({ sites, seed }).flatMap(([name, value]) => (value ? [`--${name}`, value] : []));
     await writeHistory(root, ['--history', `${hours}h`, '--history-out', file, ...chosen], cancel.signal);
+    const progress = showProgress('seed', statSync(file).size);
     const { accepted, rejected, reasons, cancelled } = await importFile({
       ...{ data, file, origin: 'seed', params: { format: 'ndjson' }, signal: cancel.signal },
-    });
+      onReached: (reached) => progress.at(reached),
+    }).finally(() => progress.end());
     const why = Object.entries(reasons).map(([reason, count]) => `${count} ${reason}`);
-    console.log(`${accepted} filed, ${rejected} rejected${why.length > 0 ? ` (${why.join(', ')})` : ''}`);
+    const state = cancelled ? '; stopped before the end: seed again for the rest, which doubles nothing' : '';
+    console.log(`${accepted} filed, ${rejected} rejected${why.length > 0 ? ` (${why.join(', ')})` : ''}${state}`);
     if (accepted === 0 && rejected > 0)
       console.error('this gateway has none of the bundled plants’ tags: they are those of config/demo');
     return cancelled ? 130 : rejected > 0 ? 1 : 0;
