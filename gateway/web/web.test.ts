@@ -322,6 +322,8 @@ test('OpenAPI lists every route, and what the server answers is what it says', a
     [`${api}/history/raw`]: '?from=2026-05-01&to=2026-05-02',
     [`${api}/history/buckets`]: '?from=2026-05-01&to=2026-05-02&width=6h',
     [`${api}/history/states`]: '?from=2026-05-01&to=2026-05-02',
+    [`${api}/history/kpis`]: '?from=2026-05-01&to=2026-05-02',
+    [`${api}/history/limit-time`]: '?from=2026-05-01&to=2026-05-02&limit=2.5',
     [`${api}/ledger`]: '',
     '/livez': '',
     '/readyz': '',
