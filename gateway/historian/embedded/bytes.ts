@@ -22,6 +22,8 @@ const bits = new DataView(new ArrayBuffer(8));
 export class Packer {
   bytes: Uint8Array<ArrayBuffer>;
   length = 0;
+  /** What is written will not be deflated: numbers may be packed into halves of bytes. */
+  halves = false;
 
   constructor(size: number) {
     this.bytes = new Uint8Array(size);

@@ -16,6 +16,8 @@ const VERSION = 1;
 const INFLATION = 1032;
 /** Bytes that inflating must be worth: a short chunk is read in a third of the time without. */
 const WORTH = 24;
+/** How much larger a chunk may be that is read without inflating. */
+const DEARER = 1.2;
 /** Units of time steps as powers of ten of a microsecond; 255: the times as doubles. */
 const SECOND = 6;
 const UNEVEN = 255;
@@ -30,19 +32,18 @@ const body = new Packer(65_536);
  * Throws RangeError for more than `MOST` samples or a time that is no whole number.
  */
 export function encodeChunk(series: Series): Uint8Array {
-  const { n, values } = series;
+  const { n } = series;
   if (n > MOST) throw new RangeError(`a chunk holds at most ${MOST} samples, not ${n}`);
-  body.length = 0;
-  packTimes(series);
-  packIntegers(body, series.status, n);
-  packIntegers(body, series.flags, n);
-  if (values.kind === 'any') {
-    body.byte(Kind.any);
-    packAnything(body, values.v, n);
-  } else packColumn(values, n);
-  const plain = body.bytes.subarray(0, body.length);
+  packBody(series, false);
+  let plain: Uint8Array = body.bytes.slice(0, body.length);
   const deflated = deflateRawSync(plain, small);
-  const form = deflated.length + WORTH < plain.length ? 1 : 0;
+  let form = deflated.length + WORTH < plain.length ? 1 : 0;
+  packBody(series, true);
+  // Inflating takes half of the time of reading a chunk.
+  if (body.length <= (form === 1 ? deflated.length * DEARER + WORTH : plain.length)) {
+    plain = body.bytes.subarray(0, body.length);
+    form = 0;
+  }
   const chunk = new Packer(Math.min(deflated.length, plain.length) + 16);
   chunk.byte(VERSION);
   chunk.byte(form);
@@ -53,6 +54,19 @@ export function encodeChunk(series: Series): Uint8Array {
   chunk.need(4);
   for (let shift = 0; shift < 32; shift += 8) chunk.byte((sum >>> shift) & 255);
   return chunk.bytes.subarray(0, chunk.length);
+}
+
+function packBody(series: Series, halves: boolean): void {
+  const { n, values } = series;
+  body.length = 0;
+  body.halves = halves;
+  packTimes(series);
+  packIntegers(body, series.status, n);
+  packIntegers(body, series.flags, n);
+  if (values.kind === 'any') {
+    body.byte(Kind.any);
+    packAnything(body, values.v, n);
+  } else packColumn(values, n);
 }
 
 function packTimes({ t, n }: Series): void {

@@ -1,6 +1,6 @@
 // A column of whole numbers in few bytes: what is left after the best of four guesses, zeros as runs where they are many.
 // Everything in a chunk that can be counted goes through here: times, statuses, flags, scaled values, places in a list.
-import { Damaged, sizeOf, zigzag } from './bytes.ts';
+import { Damaged, sizeOf, unzigzag, zigzag } from './bytes.ts';
 import type { Packer, Unpacker } from './bytes.ts';
 
 /** Numbers up to this size are taken: their second differences are still exact, zigzagged. */
@@ -14,24 +14,30 @@ type Column = Float64Array | Uint32Array | Uint8Array;
  */
 const Guess = { mean: 0, last: 1, step: 2, line: 3 } as const;
 const RUNS = 4;
+/** Half a byte each, and what is larger behind them: about what deflate makes of noise, and read without it. */
+const HALVES = 8;
+const LARGER = 15;
 
 const residuals = [0, 1, 2, 3].map(() => new Float64Array(1024));
 
-/** What a column would take: bytes before deflate, and how. */
+/** What a column would take: bytes before deflate, and how; with halves of bytes instead, how many. */
 interface Plan {
   guess: number;
   runs: boolean;
   bytes: number;
+  halves: number;
 }
 
 function cost(values: Float64Array, n: number): Omit<Plan, 'guess'> {
   let plain = 0;
+  let larger = 0;
   let zeros = 0;
   let breaks = 0;
   let before = -1;
   for (let i = 0; i < n; i++) {
     const z = values[i] as number;
     plain += z < 128 ? 1 : z < 16384 ? 2 : sizeOf(z);
+    if (z >= LARGER) larger += sizeOf(z - LARGER);
     if (z === 0) {
       zeros++;
       if (before !== 0) breaks++;
@@ -40,7 +46,7 @@ function cost(values: Float64Array, n: number): Omit<Plan, 'guess'> {
   }
   // Deflate does well with zeros in between; only long runs are worth two bytes each.
   const runs = zeros >= 8 * breaks && zeros > 8;
-  return { runs, bytes: runs ? plain - zeros + 2 * breaks : plain };
+  return { runs, bytes: runs ? plain - zeros + 2 * breaks : plain, halves: Math.ceil(n / 2) + larger };
 }
 
 /** Weighs the guesses for the first `n` numbers of the column; leaves their residuals for `packIntegers`. */
@@ -86,14 +92,16 @@ function meanOf(column: Column, n: number): number {
 }
 const slopeOf = (first: number, last: number, n: number): number => (n < 2 ? 0 : (last - first) / (n - 1));
 
-/** Writes the first `n` numbers, each a whole number of at most `LARGEST`. */
+/** Writes the first `n` numbers, each a whole number of at most `LARGEST`; in halves of bytes where the packer wants that. */
 export function packIntegers(packer: Packer, column: Column, n: number, plan = planIntegers(column, n)): void {
   if (n === 0) return;
-  packer.byte(plan.guess + (plan.runs ? RUNS : 0));
+  const halves = packer.halves && plan.halves < plan.bytes;
+  packer.byte(plan.guess + (halves ? HALVES : plan.runs ? RUNS : 0));
   const first = column[0] as number;
   packer.int(plan.guess === Guess.mean ? meanOf(column, n) : first);
   if (plan.guess === Guess.line) packer.int((column[n - 1] as number) - first);
   const values = residuals[plan.guess] as Float64Array;
+  if (halves) return packHalves(packer, values, n);
   packer.need(8 * n);
   for (let i = 0; i < n; i++) {
     const z = values[i] as number;
@@ -107,6 +115,12 @@ export function packIntegers(packer: Packer, column: Column, n: number, plan = p
     while (i + 1 < n && values[i + 1] === 0) i++;
     packer.uint(i - began);
   }
+}
+
+function packHalves(packer: Packer, values: Float64Array, n: number): void {
+  const half = (i: number): number => (i < n ? Math.min(values[i] as number, LARGER) : 0);
+  for (let i = 0; i < n; i += 2) packer.byte(half(i) + half(i + 1) * 16);
+  for (let i = 0; i < n; i++) if ((values[i] as number) >= LARGER) packer.uint((values[i] as number) - LARGER);
 }
 
 let read = new Float64Array(1024);
@@ -129,11 +143,13 @@ export function unpackSmall(from: Unpacker, n: number, out: Uint32Array | Uint8A
 export function unpackIntegers(from: Unpacker, n: number, out: Float64Array): void {
   if (n === 0) return;
   const head = from.byte();
-  if (head >= 2 * RUNS) throw new Damaged(`the chunk has a column of kind ${head}, which this version does not know`);
+  if (head >= HALVES + RUNS)
+    throw new Damaged(`the chunk has a column of kind ${head}, which this version does not know`);
   const guess = head % RUNS;
   const first = from.int();
   const slope = guess === Guess.line ? slopeOf(0, from.int(), n) : 0;
-  if (head >= RUNS) unpackRuns(from, n, out);
+  if (head >= HALVES) unpackHalves(from, n, out);
+  else if (head >= RUNS) unpackRuns(from, n, out);
   else unpackEach(from, n, out);
   if (guess === Guess.mean) for (let i = 0; i < n; i++) out[i] = first + (out[i] as number);
   else if (guess === Guess.line)
@@ -142,6 +158,21 @@ export function unpackIntegers(from: Unpacker, n: number, out: Float64Array): vo
   else for (let i = 0, x = first, d = 0; i < n; i++) out[i] = x += d += out[i] as number;
 }
 
+/** Residuals in halves of bytes. */
+function unpackHalves(from: Unpacker, n: number, out: Float64Array): void {
+  const halves = from.raw((n + 1) >>> 1);
+  let larger = 0;
+  for (let i = 0; i < n; i++) {
+    const z = ((halves[i >>> 1] as number) >>> ((i & 1) * 4)) & 15;
+    out[i] = (z >>> 1) ^ -(z & 1);
+    if (z === LARGER) larger++;
+  }
+  for (let i = 0; larger > 0; i++) {
+    if (out[i] !== -8) continue;
+    out[i] = unzigzag(LARGER + from.uint());
+    larger--;
+  }
+}
 /** Residuals with their zeros as runs. */
 function unpackRuns(from: Unpacker, n: number, out: Float64Array): void {
   for (let i = 0; i < n; i++) {
