@@ -16,8 +16,8 @@ const VERSION = 1;
 const INFLATION = 1032;
 /** Bytes that inflating must be worth: a short chunk is read in a third of the time without. */
 const WORTH = 24;
-/** How much larger a chunk may be that is read without inflating. */
-const DEARER = 1.2;
+/** Bytes a sample that a chunk may be larger for being read without. */
+const DEARER = 1 / 8;
 /** Units of time steps as powers of ten of a microsecond; 255: the times as doubles. */
 const SECOND = 6;
 const UNEVEN = 255;
@@ -40,7 +40,7 @@ export function encodeChunk(series: Series): Uint8Array {
   let form = deflated.length + WORTH < plain.length ? 1 : 0;
   packBody(series, true);
   // Inflating takes half of the time of reading a chunk.
-  if (body.length <= (form === 1 ? deflated.length * DEARER + WORTH : plain.length)) {
+  if (body.length < plain.length && body.length <= deflated.length + WORTH + n * DEARER) {
     plain = body.bytes.subarray(0, body.length);
     form = 0;
   }
