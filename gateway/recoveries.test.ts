@@ -1,3 +1,4 @@
+// When it is said that a store elsewhere has caught up, and with which figures.
 import { expect, test } from 'vitest';
 import type { ForwardHealth } from './forwarders.ts';
 import type { Account } from './journal/log.ts';

@@ -1,3 +1,4 @@
+// `penstock dead-letters` of a store that has none.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

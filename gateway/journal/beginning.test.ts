@@ -1,3 +1,4 @@
+// Where sequences begin: above the wall clock's, above all that any journal has reached, and exact. Tables of cases.
 import { expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import { encodeFrame } from './frame.ts';

@@ -1,3 +1,4 @@
+// Addresses as the settings write them: what is understood, and what is refused with which sentence. A table of cases.
 import { expect, test } from 'vitest';
 import { addressOf } from './address.ts';
 import type { PostgresSettings } from './address.ts';

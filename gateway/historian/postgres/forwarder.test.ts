@@ -1,3 +1,4 @@
+// PostgreSQL keeps the contract that every store elsewhere keeps, against a real server.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

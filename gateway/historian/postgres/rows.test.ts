@@ -1,3 +1,4 @@
+// Which table and column a value becomes, and which of two for one tag and time stays.
 import { expect, test } from 'vitest';
 import type { Frame, Sample, Value, ValueType } from '../../model.ts';
 import { rowsOf, tableOf } from './rows.ts';

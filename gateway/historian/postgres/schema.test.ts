@@ -1,3 +1,4 @@
+// The statements that make the tables, and what is said of tables that are there and differ. Tables of cases.
 import { expect, test } from 'vitest';
 import { columnsOf, creation, dayOf, daysAhead, drift, keyOf, partition, tables } from './schema.ts';
 import type { Found, Table } from './schema.ts';

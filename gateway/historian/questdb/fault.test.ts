@@ -1,3 +1,4 @@
+// What of the words of a server, or of Maven, is said to people. Tables of cases.
 import { expect, test } from 'vitest';
 import { fetchFault, startFault } from './fault.ts';
 

@@ -1,3 +1,5 @@
+// The forwarder over a real journal while a real QuestDB is killed, refuses, suspends and alters tables, and the
+// network between them gives every answer there is: in the end everything is there once.
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// How the jar of QuestDB is fetched, with a Maven of the test's own: once, whole, and with words when it fails.
 import {
   chmodSync,
   existsSync,

@@ -1,3 +1,4 @@
+// Values as lines of QuestDB's protocol, byte by byte: where each type goes, and what cannot be said in it.
 import { describe, expect, test } from 'vitest';
 import type { Value, ValueType } from '../../model.ts';
 import { Encoder, Lines, place } from './lines.ts';

@@ -1,3 +1,4 @@
+// Finding the rows that a server refuses among those it takes, with and without its help. Property test.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Encoder, Lines } from './lines.ts';

@@ -1,3 +1,4 @@
+// The statements that make the tables, and what is said of tables that are there and differ.
 import { expect, test } from 'vitest';
 import { createStatement, drift, shapes, tables } from './schema.ts';
 import type { FoundTable, Table } from './schema.ts';

@@ -1,3 +1,4 @@
+// What is looked at on a server before it is written to, and what is said of each thing that is not right.
 import { expect, test } from 'vitest';
 import type { Rows } from './http.ts';
 import { createStatement, shapes, tables } from './schema.ts';
