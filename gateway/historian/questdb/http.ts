@@ -136,6 +136,8 @@ export function refusal(host: string, { status, body, by }: Answer): Error {
     return new Error(
       `QuestDB at ${host} does not accept the ${by} (${status}): correct ${by === 'token' ? 'it' : 'them'} where the settings say; nothing is lost meanwhile`,
     );
+  if (status === 404)
+    return new Error(`${host} answers, but not as a QuestDB (404): is it the address of QuestDB's HTTP port?`);
   const { message, error } = jsonOf(body);
   const words = typeof message === 'string' ? message : typeof error === 'string' ? error : body;
   return new Error(`QuestDB at ${host} answered ${status}: ${words.slice(0, 300).trim() || 'nothing more'}`);
