@@ -66,7 +66,7 @@ export async function importCommand(args: string[]): Promise<number> {
     ...(dry ? { dry: '1' } : {}),
   };
   const cancel = onInterrupt('finishing what was sent; again to leave at once');
-  const refusals = values.rejected === undefined ? undefined : createWriteStream(values.rejected);
+  const refusals = values.rejected === undefined ? undefined : await writable(values.rejected);
   let failed = false;
   try {
     for (const file of positionals) {
@@ -94,7 +94,7 @@ interface Job {
 
 async function one(job: Job, resume: Resume | undefined, goOn: boolean): Promise<ImportReport> {
   const { file, refusals } = job;
-  const { size } = await stat(file);
+  const { size } = await fileAt(file);
   const from = await resume?.read();
   if (from && !goOn)
     console.error(`${file}: an earlier import took in ${counted(from.lines, 'line')}; --resume would go on there`);
@@ -117,6 +117,23 @@ async function one(job: Job, resume: Resume | undefined, goOn: boolean): Promise
   } finally {
     progress.end();
   }
+}
+
+async function fileAt(file: string): Promise<{ size: number }> {
+  const found = await stat(file).catch((error: Error) => {
+    throw new Error(`${file} cannot be read: ${error.message}`, { cause: error });
+  });
+  if (!found.isFile()) throw new Error(`${file} is no file`);
+  return found;
+}
+
+/** Opened before anything is sent: what cannot be told afterwards would be lost. */
+async function writable(file: string): Promise<WriteStream> {
+  const out = createWriteStream(file);
+  await once(out, 'open').catch((error: Error) => {
+    throw new Error(`--rejected: ${file} cannot be written: ${error.message}`, { cause: error });
+  });
+  return out;
 }
 
 const onlyReached = ({ offset, lines, accepted, rejected, skipped }: ImportReport): Reached => ({

@@ -182,6 +182,11 @@ describe('items', () => {
     const result = readingOf(item('raw', '1', { status }), rules, { comma: false });
     expect(result === skipped ? result : 'reason' in result ? result.reason : result.status).toBe(is);
   });
+  test('a local time is told from one that is none', () => {
+    const told = (timestamp: string) => readingOf({ ...item('raw', 1), timestamp }, rules);
+    expect(told('01.05.2026 12:00:00')).toMatchObject({ message: expect.stringContaining('--zone') as string });
+    expect(told('2026-05-01T25:00:00')).toMatchObject({ message: expect.not.stringContaining('--zone') as string });
+  });
   test('accents may come composed or not', () => {
     const result = readingOf({ ...item('raw', 1), tag: 'a/p/raw'.normalize('NFD') }, rules);
     expect(result).toMatchObject({ tag: 2 });

@@ -4,6 +4,7 @@ import type { Catalog, Tag } from '../../catalog.ts';
 import { Status, quality } from '../../model.ts';
 import type { Reading, Value } from '../../model.ts';
 import { fromSafe } from '../cells.ts';
+import { utc } from '../zone.ts';
 import type { Zone } from '../zone.ts';
 import { instantOf } from './times.ts';
 
@@ -66,7 +67,10 @@ export function readingOf(item: Item, rules: Rules, textual?: { comma: boolean }
   if (!tag) return { reason: 'unknown tag', message: `there is no tag ${said(item.tag)}` };
   const at = instantOf(item.timestamp, rules.zone);
   if (at === undefined || at < earliest) {
-    const message = `timestamp is ${said(item.timestamp)}; it must be ISO 8601 with Z or an offset, or ms, from 1990 on`;
+    const local = at === undefined && rules.zone === undefined && instantOf(item.timestamp, utc) !== undefined;
+    const message = local
+      ? `timestamp is ${said(item.timestamp)}, a local time of no known zone: say which (--zone), or give it with Z or an offset`
+      : `timestamp is ${said(item.timestamp)}; it must be ISO 8601 with Z or an offset, or ms, from 1990 on`;
     return { reason: 'bad time', message };
   }
   if (at > rules.latest * 1000)
