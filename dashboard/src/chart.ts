@@ -169,7 +169,7 @@ export function options(
     hooks: {
       drawClear: [(u) => drawGaps(u, now(), look)],
       draw: [
-        (u) => (drawLimits(u, now(), look), drawUnit(u, now(), look)),
+        (u) => (drawLimits(u, now(), look), drawUnit(u, now(), look), drawLacking(u, now(), look)),
         ...(labelled ? [(u: uPlot) => drawLabels(u, now(), look)] : []),
       ],
       setCursor: [(u) => hooks.cursor(u.cursor.idx ?? undefined)],
@@ -259,6 +259,30 @@ function drawLimits(u: uPlot, data: ChartData, look: Look): void {
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
     ctx.fillText(name.toUpperCase(), bbox.left + 4, y - 3 * devicePixelRatio);
+  }
+  ctx.restore();
+}
+
+/** A bar along the top over the time of which a part could not be had. */
+function drawLacking(u: uPlot, { lacksUntil }: ChartData, look: Look): void {
+  if (lacksUntil === undefined) return;
+  const { ctx, bbox } = u;
+  const right = Math.min(bbox.left + bbox.width, u.valToPos(lacksUntil, 'x', true));
+  if (right <= bbox.left) return;
+  ctx.save();
+  ctx.fillStyle = look.fg;
+  ctx.fillRect(bbox.left, bbox.top, right - bbox.left, 4 * devicePixelRatio);
+  ctx.font = `600 ${12 * devicePixelRatio}px system-ui, sans-serif`;
+  // At its end: at its beginning stand the limits' names.
+  ctx.textAlign = 'right';
+  ctx.textBaseline = 'top';
+  const text = 'not all of it';
+  const { width } = ctx.measureText(text);
+  if (width + 12 < right - bbox.left) {
+    ctx.fillStyle = look.panel;
+    ctx.fillRect(right - width - 10, bbox.top + 4 * devicePixelRatio, width + 8, 18 * devicePixelRatio);
+    ctx.fillStyle = look.fg;
+    ctx.fillText(text, right - 6, bbox.top + 7 * devicePixelRatio);
   }
   ctx.restore();
 }

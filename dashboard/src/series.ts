@@ -40,6 +40,8 @@ export interface ChartData {
   names: Record<number, string> | undefined;
   from: number;
   to: number;
+  /** What lies before this is not all there; undefined when it is. */
+  lacksUntil: number | undefined;
   /** ms of a bucket; 0: the points are samples. */
   step: number;
 }
@@ -142,6 +144,7 @@ export function shape(course: Course, assets: readonly string[], { tail, asOf, n
     from: Number.isFinite(from) ? from : (t[0] ?? 0),
     to: Math.max(to, t[t.length - 1] ?? 0),
     step,
+    lacksUntil: course.incomplete === undefined ? undefined : course.incompleteUntil,
   };
 }
 

@@ -181,7 +181,7 @@ test('a lost stream resumes behind its last event; a hidden tab lets it go', { t
   await page.close();
 });
 
-test('accessible in both themes, nothing wider than a phone', { timeout: 60_000 }, async () => {
+test('accessible in both themes, nothing wider than a phone', async () => {
   const { page, said } = await open();
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });

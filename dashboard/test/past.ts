@@ -6,10 +6,10 @@ export interface Ways {
   /** ms an answer takes. */
   delay: number;
   /** Why there is no answer. */
-  fails?: string;
+  fails?: string | undefined;
   /** What an answer lacks, and before when, ms. */
-  incomplete?: string;
-  incompleteUntil?: number;
+  incomplete?: string | undefined;
+  incompleteUntil?: number | undefined;
 }
 type Value = (tag: DictTag, at: number) => number;
 
