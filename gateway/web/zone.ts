@@ -15,34 +15,55 @@ export interface Zone {
   text(t: Micros): string;
 }
 
+// What was looked up stays for the next request: a look at the system's table takes longer than all else of a row.
+const zones = new Map<string, Zone>();
+
 /** @param name IANA, such as Europe/Berlin; undefined when there is no such zone */
 export function zoneOf(name: string): Zone | undefined {
   if (/^(utc|z|gmt|etc\/utc)$/i.test(name)) return fixed;
-  let format: Intl.DateTimeFormat;
-  try {
-    format = new Intl.DateTimeFormat('en-GB', {
-      timeZone: name,
-      hourCycle: 'h23',
-      ...{ year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' },
-    });
-  } catch {
-    return undefined;
-  }
-  // Clocks change on quarter hours: one look at the table a quarter is enough.
-  const known = new Map<number, number>();
-  const offset = (ms: number): number => {
-    const block = Math.floor(ms / quarter);
-    let minutes = known.get(block);
-    if (minutes === undefined) {
-      const at = Object.fromEntries(
-        format.formatToParts(block * quarter).map(({ type, value }) => [type, Number(value)]),
-      );
-      const { year = 0, month = 1, day: date = 1, hour = 0, minute = 0, second = 0 } = at;
-      minutes = (Date.UTC(year, month - 1, date, hour, minute, second) - block * quarter) / 60_000;
-      if (known.size > 10_000) known.clear();
-      known.set(block, minutes);
+  let zone = zones.get(name);
+  if (!zone) {
+    try {
+      zone = tableOf(name);
+    } catch {
+      return undefined;
     }
-    return minutes;
+    if (zones.size >= 50) zones.clear();
+    zones.set(name, zone);
+  }
+  return zone;
+}
+
+/** Throws RangeError when there is no such zone. */
+function tableOf(name: string): Zone {
+  const format = new Intl.DateTimeFormat('en-GB', {
+    timeZone: name,
+    hourCycle: 'h23',
+    ...{ year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' },
+  });
+  const look = (ms: number): number => {
+    const at = Object.fromEntries(format.formatToParts(ms).map(({ type, value }) => [type, Number(value)]));
+    const { year = 0, month = 1, day: date = 1, hour = 0, minute = 0, second = 0 } = at;
+    return (Date.UTC(year, month - 1, date, hour, minute, second) - ms) / 60_000;
+  };
+  const kept = (width: number): ((ms: number) => number) => {
+    const known = new Map<number, number>();
+    return (ms) => {
+      const block = Math.floor(ms / width);
+      let minutes = known.get(block);
+      if (minutes === undefined) {
+        minutes = look(block * width);
+        if (known.size > 10_000) known.clear();
+        known.set(block, minutes);
+      }
+      return minutes;
+    };
+  };
+  // Clocks change on quarter hours, and hardly ever: a day that begins and ends alike has no change in it.
+  const [byDay, byQuarter] = [kept(day), kept(quarter)];
+  const offset = (ms: number): number => {
+    const minutes = byDay(ms);
+    return minutes === byDay(ms + day) ? minutes : byQuarter(ms);
   };
   return {
     name,
