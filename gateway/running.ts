@@ -13,6 +13,7 @@ import type { Daemon } from './daemon.ts';
 import { protocols } from './drivers/index.ts';
 import { createLog, logForm } from './log.ts';
 import { startPulse } from './pulse.ts';
+import { ownStarters, whenOrphaned } from './starters.ts';
 import { systemd } from './systemd.ts';
 import type { Systemd } from './systemd.ts';
 
@@ -24,12 +25,13 @@ interface Program {
 
 /** Runs until it fails; a signal ends the process. @param args command-line settings */
 export async function run(folder: string, args: string[], program: Program): Promise<void> {
+  const starters = ownStarters();
   const unit = systemd(process.env, systemClock);
   const daemon = await daemonOn(folder, {}, args, program, unit);
   unit.ready();
   const pulse = startPulse(systemClock, () => daemon.writerAnswers());
   const unwatch = unit.watch(pulse.ill, () => troubles(daemon));
-  stopOnSignals(() => {
+  stopOnSignals(starters, () => {
     unit.stopping();
     unwatch();
     pulse.stop();
@@ -48,7 +50,7 @@ export async function demo(
   const { root } = program;
   const option = (name: string) => (typeof values[name] === 'string' ? values[name] : undefined);
   const running: { demo?: Demo } = {};
-  stopOnSignals(async () => running.demo?.close());
+  stopOnSignals(ownStarters(), async () => running.demo?.close());
   const started = await startDemo({
     root,
     data: option('data') ?? join(root, 'data'),
@@ -120,18 +122,12 @@ function readyLine(at: { web: { host: string; port: number }; mqtt: { host: stri
   return `ready http://${at.web.host}:${at.web.port} mqtt://${at.mqtt.host}:${at.mqtt.port}`;
 }
 
-/** First signal: an orderly stop. Second: at once. A launcher that was killed counts as a signal. */
-function stopOnSignals(stop: () => Promise<void>): void {
+/** First signal: an orderly stop. Second: at once. A launcher or an npx that was killed counts as a signal. */
+function stopOnSignals(starters: readonly number[], stop: () => Promise<void>): void {
   let stopping = false;
-  const launcher = process.ppid;
-  if (process.env.PENSTOCK_LAUNCHER === String(launcher)) {
-    const looking = setInterval(() => {
-      if (process.ppid === launcher) return;
-      clearInterval(looking);
-      process.kill(process.pid, 'SIGTERM');
-    }, 500);
-    looking.unref();
-  }
+  whenOrphaned(starters, () => {
+    if (!stopping) process.kill(process.pid, 'SIGTERM');
+  });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       if (stopping) process.exit(1);
