@@ -1,4 +1,6 @@
 // The reader thread's finished text says the same as its numbers, rounded, what held as its value and gaps as null.
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { openReader } from './reader.ts';
 import { scratch } from './test/rig.ts';
@@ -72,5 +74,39 @@ test('a sample is in every answer while its chunk is still open, and a question 
   off.abort();
   await reader.close();
   await writer.close();
+  folder.remove();
+});
+
+test('a damaged chunk is told once, an answer without it says so in each of its forms', async () => {
+  const folder = scratch();
+  const onDeath = (error: Error): void => expect.fail(error.message);
+  const writer = await openWriter({ dataDir: folder.path, onDeath });
+  const tag = { id: 'north/pump-1/flow', type: 'double' as const };
+  const { indexes, revision } = await writer.assign([tag]);
+  const index = indexes.get(tag.id) ?? -1;
+  await writer.use([{ index, ...tag }], revision);
+  const from = Math.floor(Date.now() / 3_600_000 - 2) * 3_600_000_000;
+  const samples = Array.from({ length: 100 }, (_none, i) => {
+    const t = from + i * 1_000_000;
+    return { tag: index, t, receivedAt: t, value: i, status: 0, flags: 0 };
+  });
+  await writer.journal.durable(writer.journal.append({ origin: 'import', source: 'file', samples, events: [] }));
+  await writer.close();
+  const db = new DatabaseSync(join(folder.path, 'history.db'));
+  expect(db.prepare('UPDATE chunk SET data = zeroblob(9)').run().changes).toBe(1);
+  db.close();
+  const told: string[] = [];
+  const reader = await openReader({ dataDir: folder.path, onDeath, onDamage: (what) => told.push(what) });
+  const to = from + 60_000_000;
+  const form = { format: 'csv' as const, tag: tag.id, unit: '', zone: 'UTC' };
+  const answers = [
+    await reader.rows(index, from, to, 100, form),
+    await reader.bucketText([{ tag: index, places: 1 }], from, to, 1_000_000),
+    ...(await reader.buckets([index], from, to, 1_000_000)),
+  ];
+  const said = /^the samples of north\/pump-1\/flow from .* are damaged on disk and left out: penstock history verify/;
+  for (const { incomplete } of answers) expect(incomplete).toMatch(said);
+  expect(told).toEqual([expect.stringMatching(said)]);
+  await reader.close();
   folder.remove();
 });

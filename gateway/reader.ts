@@ -7,6 +7,7 @@ import type { Curve } from './historian/curve.ts';
 import { withDeep } from './historian/elsewhere.ts';
 import type { Elsewhere } from './historian/elsewhere.ts';
 import { openQuery } from './historian/embedded/history.ts';
+import { lackOf } from './historian/embedded/holes.ts';
 import type { OpenMemory } from './historian/embedded/open.ts';
 import type { RemoteTag } from './historian/remote.ts';
 import type {
@@ -24,7 +25,7 @@ import type {
   StateSeries,
 } from './history.ts';
 import type { Micros } from './model.ts';
-import { Moved, serve, startThread, startedAs } from './threads.ts';
+import { Moved, emit, serve, startThread, startedAs } from './threads.ts';
 import type { Thread } from './threads.ts';
 import { rowText } from './web/rows.ts';
 
@@ -42,6 +43,8 @@ export interface ReaderOptions {
   open?: OpenMemory;
   /** Told each time the thread has died unasked; it is started again by itself. */
   onDeath(error: Error): void;
+  /** Told once of each chunk that a query could not read, in words; the answers leave it out and say so. */
+  onDamage?(what: string): void;
 }
 interface Told {
   elsewhere: Elsewhere | undefined;
@@ -66,7 +69,12 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
   let closed = false;
   let told: Told | undefined;
   const start = (): Thread => {
-    const fresh = startThread('reader', import.meta.url, { dataDir: options.dataDir, open: options.open });
+    const fresh = startThread(
+      'reader',
+      import.meta.url,
+      { dataDir: options.dataDir, open: options.open },
+      (_name, what) => options.onDamage?.(what as string),
+    );
     if (told) fresh.post('use', told);
     const began = Date.now();
     void fresh.death.then(({ expected, error }) => {
@@ -137,7 +145,7 @@ function pack(series: readonly BucketSeries[]): Moved {
     t: column(series[0]?.t ?? []),
     series: series.map(({ tag, n, min, avg, max, ...lack }) => ({
       tag,
-      lacking: lackOf(lack),
+      lacking: lackingOf(lack),
       n: column(n),
       min: column(min),
       avg: column(avg),
@@ -148,7 +156,7 @@ function pack(series: readonly BucketSeries[]): Moved {
   return new Moved(packed, [packed.t.buffer, ...buffers]);
 }
 
-function lackOf({ incomplete, incompleteUntil }: Lacking): Lacking {
+function lackingOf({ incomplete, incompleteUntil }: Lacking): Lacking {
   return incomplete === undefined ? {} : { incomplete, incompleteUntil };
 }
 
@@ -166,7 +174,7 @@ function asText(
   const byTag = new Map(series.map((one) => [one.tag, one]));
   const lacking = series.find(({ incomplete }) => incomplete !== undefined);
   const text = {
-    ...(lacking && lackOf(lacking)),
+    ...(lacking && lackingOf(lacking)),
     t: bytes(JSON.stringify((series[0]?.t ?? []).map((t) => t / 1000))),
     columns: columns.map(({ tag, places }) => {
       const rounded = (values: readonly (number | null)[] = []) => values.map((value) => round(value, 10 ** places));
@@ -183,7 +191,7 @@ function round(value: number | null, unit: number): number | null {
 }
 
 function runReader({ dataDir, open }: Pick<ReaderOptions, 'dataDir' | 'open'>): void {
-  const query = openQuery(dataDir, systemClock, open);
+  const query = openQuery(dataDir, systemClock, open, (hole) => emit('damaged', lackOf([hole]).incomplete));
   type Range = { from: Micros; to: Micros };
   const names = new Map<number, RemoteTag>();
   let history: Promise<typeof query> | undefined;

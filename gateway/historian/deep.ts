@@ -8,6 +8,7 @@ import { asking } from './asking.ts';
 import { bucketsUntil, changesUntil, edgesOf, isoOf } from './beyond.ts';
 import type { Named } from './beyond.ts';
 import type { Query } from './embedded/history.ts';
+import { lacksToo } from './embedded/holes.ts';
 import { laterOf } from './embedded/older.ts';
 import type { Older, Part } from './embedded/older.ts';
 import { calendarBuckets, check, checkLimit, checkRows, checkSpans, fixedBuckets } from './embedded/questions.ts';
@@ -105,16 +106,17 @@ export function deepHistory(local: Query, { remote, tag, retained, clock, timeou
   const first = ({ t0 }: Pick<Summary, 't0'>): Micros => t0;
 
   /** Asks both; once more when meanwhile some of what is here has been removed. */
-  const both = async <Piece, Answer extends { tag: number }>(
+  const both = async <Piece, Answer extends Lacking & { tag: number }>(
     question: Question<Piece>,
     here: (older: Older<Piece>) => Promise<Answer[]>,
     signal?: AbortSignal,
-  ): Promise<(Answer & Lacking)[]> => {
+  ): Promise<Answer[]> => {
     for (let tries = 0; ; tries++) {
       const floor = local.floor();
       const { older, lacks } = await beyond(question, signal);
       const answer = await here(older);
-      if (floor === local.floor() || tries > 1) return answer.map((one) => ({ ...one, ...lacks(one.tag) }));
+      if (floor === local.floor() || tries > 1)
+        return answer.map((one) => ({ ...one, ...lacksToo(one, lacks(one.tag)) }));
     }
   };
 
@@ -128,7 +130,7 @@ export function deepHistory(local: Query, { remote, tag, retained, clock, timeou
       const here = await local.raw(index, from, to, limit, signal);
       if ('answer' in said) return joinRaw(said.answer, here, limit);
       const incomplete = `what is older than ${isoOf(until)} is missing: ${said.reason}`;
-      return { ...here, incomplete, incompleteUntil: Math.min(to, until) };
+      return { ...here, ...lacksToo(here, { incomplete, incompleteUntil: Math.min(to, until) }) };
     },
     buckets(tags, from, to, width, signal) {
       const { t } = fixedBuckets(tags, from, to, width);
@@ -184,7 +186,10 @@ export function joinRaw(older: RemoteRaw, newer: RawSeries, limit: number): RawS
   // Beyond a page that goes on, nothing is known of that side.
   const ends = [older, newer].map(({ more, t }) => (more ? (t.at(-1) ?? -Infinity) : Infinity));
   const until = Math.min(...ends);
-  const page: RawSeries = { tag: newer.tag, t: [], value: [], status: [], more: until < Infinity };
+  const page: RawSeries = {
+    ...{ tag: newer.tag, t: [], value: [], status: [], more: until < Infinity },
+    ...(newer.incomplete === undefined ? {} : { incomplete: newer.incomplete }),
+  };
   for (let [i, k] = [0, 0]; ;) {
     const [a, b] = [older.t[i] ?? Infinity, newer.t[k] ?? Infinity];
     const t = Math.min(a, b);

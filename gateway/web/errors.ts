@@ -40,8 +40,6 @@ export function answerTo(error: Error): { status: number; body: ErrorBody } {
   // The historian refuses what is too large for one query and says what to do.
   if (error instanceof RangeError) return answer(error.message.includes('took longer') ? 504 : 400, error.message);
   if (error.name === 'TimeoutError') return answer(504, error.message);
-  // History that cannot be read any more: the sentence says which, so that the rest can be asked for.
-  if (error.name === 'Damaged') return answer(503, error.message);
   // A defect of ours, not of what is asked or of the disk.
   if (error instanceof TypeError || error instanceof ReferenceError)
     return answer(500, 'the gateway could not answer this; its log says why');

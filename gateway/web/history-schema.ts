@@ -105,9 +105,11 @@ export const BucketsQuery = Type.Object(
 const range = { from: Type.String(), to: Type.String(), zone: Type.String() };
 const lacking = {
   incomplete: Type.Optional(
-    Type.String({ description: 'what is missing because the store that has it does not answer, and why' }),
+    Type.String({ description: 'what is missing, and why: a store that does not answer, or samples damaged on disk' }),
   ),
-  incompleteUntil: Type.Optional(Type.String({ description: 'what is missing lies before this' })),
+  incompleteUntil: Type.Optional(
+    Type.String({ description: 'what is missing lies before this; not with damaged samples' }),
+  ),
 };
 const answered = {
   ...range,

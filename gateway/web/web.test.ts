@@ -143,13 +143,11 @@ describe('bad input', () => {
       [new RangeError('too many cells: ask for fewer'), 400],
       [new RangeError('the query took longer than 10 s'), 504],
       [new TypeError('x is undefined'), 500],
-      [Object.assign(new Error('the samples of a tag are damaged'), { name: 'Damaged' }), 503],
     ];
     for (const [fails, code] of failing) {
       it.past.fails = fails;
       const answer = await it.ask(path);
       expect(answer.code).toBe(code);
-      if (fails.name === 'Damaged') expect(answer.text).toContain(fails.message);
       expect(Object.keys(error(answer.text))).toEqual(['error', 'message']);
     }
     expect(it.log.filter((line) => line.includes('disk'))).toHaveLength(1);

@@ -80,6 +80,9 @@ export class Cells extends Buckets {
     });
     this.hold(held, t1);
   }
+  lost(t: Micros): void {
+    this.hold(NaN, t);
+  }
   /** What holds between two hours is not in their sums: each is taken by itself. */
   override together(t: Micros): Micros {
     return t;

@@ -6,6 +6,7 @@ import type {
   BucketSeries,
   Historian,
   Kpi,
+  Lacking,
   LimitTime,
   RawSeries,
   StateSeries,
@@ -13,6 +14,8 @@ import type {
 import type { Clock, Micros } from '../../model.ts';
 import { Buckets } from './buckets.ts';
 import { Cells } from './cells.ts';
+import { lackOf } from './holes.ts';
+import type { Hole } from './holes.ts';
 import { Count, both, laterOf } from './older.ts';
 import type { Older } from './older.ts';
 import type { OpenMemory } from './open.ts';
@@ -45,31 +48,39 @@ export interface Query extends Omit<Historian, 'bucketText' | 'rows'> {
   close(): void;
 }
 
-/** Opens `dataDir/history.db`, which the writer has made, and the samples that are in no chunk yet. */
-export function openQuery(dataDir: string, clock: Pick<Clock, 'mono' | 'micros'>, memory?: OpenMemory): Query {
-  const past = new Past(dataDir, memory);
+/**
+ * Opens `dataDir/history.db`, which the writer has made, and the samples that are in no chunk yet. `tell` hears, once, of each
+ * chunk that turns out to be damaged; the answer of its tag says that it is left out.
+ */
+export function openQuery(
+  dataDir: string,
+  clock: Pick<Clock, 'mono' | 'micros'>,
+  memory?: OpenMemory,
+  tell?: (hole: Hole) => void,
+): Query {
+  const past = new Past(dataDir, memory, tell);
   const paced = (signal?: AbortSignal): Pace => new Pace(() => clock.mono(), signal);
 
   return {
     async raw(tag, from, to, limit, signal) {
       checkRows(tag, from, to, limit);
       const begin = Math.max(from, past.floor());
-      const [rows] = await through(past, [tag], begin, to, paced(signal), () => new Rows(limit), rowSeries);
+      const [rows] = await through(past, [tag], begin, to, paced(signal), () => new Rows(limit), said(rowSeries));
       return rows as RawSeries;
     },
     async buckets(tags, from, to, width, signal, older) {
       const bounds = fixedBuckets(tags, from, to, width);
       const way = both(past, from, to, older, (sink: Buckets, piece) => sink.figures(piece));
-      return through(past, tags, from, to, paced(signal), () => new Buckets(bounds, from, to), bucketSeries, way);
+      return through(past, tags, from, to, paced(signal), () => new Buckets(bounds, from, to), said(bucketSeries), way);
     },
     async aggregate(query, signal, older) {
       const { tags, from, to } = query;
       const bounds = calendarBuckets(query);
       const now = clock.micros();
       const until = Math.min(to, now);
-      const begin = (tag: number, open: Series | undefined): Cells => {
+      const begin = (tag: number, open: Series | undefined, holes: Hole[]): Cells => {
         const cells = new Cells(bounds, from, to, now);
-        const last = from < to ? laterOf(past.before(tag, from, open), older?.get(tag)?.before) : undefined;
+        const last = from < to ? laterOf(past.before(tag, from, open, holes), older?.get(tag)?.before) : undefined;
         if (last) cells.hold(figure(last.value, last.status), last.t);
         return cells;
       };
@@ -78,35 +89,35 @@ export function openQuery(dataDir: string, clock: Pick<Clock, 'mono' | 'micros'>
         return aggregateSeries(tag, cells, from, until);
       };
       const way = both(past, from, to, older, (sink: Cells, piece) => sink.figures(piece));
-      return through(past, tags, from, to, paced(signal), begin, end, way);
+      return through(past, tags, from, to, paced(signal), begin, said(end), way);
     },
     async states(tags, from, to, limit, signal, older) {
       checkSpans(tags, from, to, limit);
       const now = clock.micros();
       const floor = past.floor();
-      const begin = (tag: number, open: Series | undefined): Spans => {
+      const begin = (tag: number, open: Series | undefined, holes: Hole[]): Spans => {
         const spans = new Spans(tag, from, limit);
         // An hour's figure is no state.
-        const last = floor <= from ? past.before(tag, from, open) : undefined;
+        const last = floor <= from ? past.before(tag, from, open, holes) : undefined;
         if (from < to) spans.begin(laterOf(last, older?.get(tag)?.before));
         return spans;
       };
       const end = (_tag: number, spans: Spans): StateSeries => spans.result(Math.min(to, now), to);
       const take = (sink: Spans, piece: Series): void => sink.samples(piece, 0, piece.n);
       const way = older && both(past, from, to, older, take);
-      return through(past, tags, Math.max(from, floor), to, paced(signal), begin, end, way);
+      return through(past, tags, Math.max(from, floor), to, paced(signal), begin, said(end), way);
     },
     async limitTime(tags, from, to, limit, signal, older) {
       checkLimit(tags, from, to, limit);
       const now = clock.micros();
-      const begin = (tag: number, open: Series | undefined): Limit => {
+      const begin = (tag: number, open: Series | undefined, holes: Hole[]): Limit => {
         const sides = new Limit(tag, from, to, limit);
-        if (from < to) sides.begin(laterOf(past.before(tag, from, open), older?.get(tag)?.before));
+        if (from < to) sides.begin(laterOf(past.before(tag, from, open, holes), older?.get(tag)?.before));
         return sides;
       };
       const end = (_tag: number, sides: Limit): LimitTime => sides.result(Math.min(to, now));
       const way = both(past, from, to, older, (sink: Limit, piece) => sink.sides(piece));
-      return through(past, tags, from, to, paced(signal), begin, end, way);
+      return through(past, tags, from, to, paced(signal), begin, said(end), way);
     },
     async latest(tags, signal) {
       const none = new Rows(1);
@@ -134,14 +145,14 @@ export function openQuery(dataDir: string, clock: Pick<Clock, 'mono' | 'micros'>
         to,
         paced(signal),
         () => new Buckets(one, from, to),
-        (tag, sums, open) => {
+        said((tag, sums: Buckets, open, holes) => {
           const [n = 0, min = NaN, max = NaN, sum = NaN] = [sums.good[0], sums.min[0], sums.max[0], sums.sum[0]];
-          const last = from < to ? laterOf(past.before(tag, to, open), older?.get(tag)?.last) : undefined;
+          const last = from < to ? laterOf(past.before(tag, to, open, holes), older?.get(tag)?.last) : undefined;
           return {
             ...{ tag, n, min: known(min), avg: known(sum / n), max: known(max) },
             last: last && last.t >= from ? last : null,
           };
-        },
+        }),
         both(past, from, to, older, (sink: Buckets, piece) => sink.figures(piece)),
       );
     },
@@ -155,6 +166,12 @@ export function openQuery(dataDir: string, clock: Pick<Clock, 'mono' | 'micros'>
     },
     close: () => past.close(),
   };
+}
+
+type End<S, T> = (tag: number, sink: S, open: Series | undefined, holes: Hole[]) => T;
+/** The answer that `end` makes of a tag, with what it lacks. */
+function said<S, T extends object>(end: End<S, T>): End<S, T & Lacking> {
+  return (tag, sink, open, holes) => ({ ...end(tag, sink, open, holes), ...lackOf(holes) });
 }
 
 const known = (value = NaN): number | null => (Number.isFinite(value) ? value : null);

@@ -2,6 +2,7 @@
 // Made by historian/deep.ts for one question, taken by the queries of history.ts; pure but for the walk it is given.
 import type { Micros } from '../../model.ts';
 import { hourOf } from './chunks.ts';
+import type { Hole } from './holes.ts';
 import type { Pace } from './pace.ts';
 import type { Past } from './past.ts';
 import type { Series } from './series.ts';
@@ -53,19 +54,19 @@ export function both<S extends Sink, Piece>(
   older: Older<Piece> | undefined,
   take: (sink: S, piece: Piece) => void,
 ) {
-  return (tag: number, sink: S, open: Series | undefined): Way => {
+  return (tag: number, sink: S, open: Series | undefined, holes: Hole[]): Way => {
     const part = older?.get(tag);
-    if (!part || from >= to) return new Walk(past, tag, from, to, sink, open);
+    if (!part || from >= to) return new Walk(past, tag, from, to, sink, open, holes);
     const { begins, edge, pieces } = part;
     // What begins later elsewhere than here: hours at least may be here. An hour is taken as a whole or not at all.
     const begun = Math.min(to, begins > past.floor() ? begins : hourOf(begins));
     const rest = Math.max(from, edge);
     return new Both([
-      ...(from < begun ? [new Walk(past, tag, from, begun, cut(sink, from, begun), open)] : []),
+      ...(from < begun ? [new Walk(past, tag, from, begun, cut(sink, from, begun), open, holes)] : []),
       () => {
         for (const piece of pieces) take(sink, piece);
       },
-      ...(rest < to ? [new Walk(past, tag, rest, to, rest > from ? cut(sink, rest, to) : sink, open)] : []),
+      ...(rest < to ? [new Walk(past, tag, rest, to, rest > from ? cut(sink, rest, to) : sink, open, holes)] : []),
     ]);
   };
 }
@@ -77,6 +78,7 @@ function cut(sink: Sink, from: Micros, to: Micros): Sink {
     hours: sink.hours,
     grain: (figures) => (figures.t0 >= from && figures.t1 < to ? sink.grain(figures) : 'samples'),
     samples: (series, first, end) => sink.samples(series, first, end),
+    lost: (t) => sink.lost?.(t),
     done: () => sink.done?.() === true,
   };
   if (sink.figures) part.figures = (summary) => sink.figures?.(summary);

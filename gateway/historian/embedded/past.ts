@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import type { Micros } from '../../model.ts';
 import { CHUNK_SAMPLES, HOUR, SECOND, hourOf, rowId, tagOfRow, timeOfRow } from './chunks.ts';
 import { Damaged, decodeChunk, scratchOf } from './codec.ts';
+import type { Hole } from './holes.ts';
+import { unpackMinutes } from './minutes.ts';
+import type { Minutes } from './minutes.ts';
 import { OpenColumns, readOpen } from './open.ts';
 import type { OpenMemory } from './open.ts';
 import { figureColumns, lastOf, summaryIn } from './rows.ts';
@@ -39,11 +42,15 @@ export class Past {
   readonly #columns: OpenColumns | undefined;
   readonly #scratch = scratchOf(CHUNK_SAMPLES);
   readonly #statements: Record<Name, StatementSync>;
+  readonly #tell: (hole: Hole) => void;
+  /** Row ids of damaged chunks that have been told; no more than there are chunks. */
+  readonly #told = new Set<number>();
   /** Within a snapshot, once it is known. */
   #floor: Micros | undefined;
 
-  /** Throws when `dataDir/history.db`, which the writer makes, cannot be opened. */
-  constructor(dataDir: string, memory?: OpenMemory) {
+  /** Throws when `dataDir/history.db`, which the writer makes, cannot be opened. `tell` hears of each damaged chunk once. */
+  constructor(dataDir: string, memory?: OpenMemory, tell: (hole: Hole) => void = () => {}) {
+    this.#tell = tell;
     const db = new DatabaseSync(join(dataDir, 'history.db'), { readOnly: true, timeout: 5000 });
     this.#db = db;
     this.#columns = memory && new OpenColumns(memory);
@@ -129,18 +136,27 @@ export class Past {
       return { id, t0, t1, figures, minutes: minutes ?? undefined, data: data ?? undefined };
     });
   }
-  /** Valid until the next call. Throws `Damaged`, which says where, for a chunk that cannot be read. */
-  samples({ id, data }: Pick<ChunkRow, 'id' | 'data'>): Series {
+  /** Valid until the next call. Undefined when there are none, or damaged ones: the samples say the same. */
+  minutes({ minutes }: Pick<ChunkRow, 'minutes'>): Minutes | undefined {
+    try {
+      return minutes && unpackMinutes(minutes);
+    } catch (error) {
+      if (error instanceof Damaged) return undefined;
+      throw error;
+    }
+  }
+  /** Valid until the next call. Undefined for a chunk that is damaged: then it is among the holes. */
+  samples({ id, data }: Pick<ChunkRow, 'id' | 'data'>, holes: Hole[]): Series | undefined {
     try {
       return decodeChunk(data ?? (this.#row('data', id)?.[0] as Uint8Array), this.#scratch);
     } catch (error) {
       if (!(error instanceof Damaged)) throw error;
       const [name, t1] = this.#row('place', id) ?? [];
-      const iso = (t: Micros): string => new Date(Math.floor(t / 1000)).toISOString();
-      throw new Damaged(
-        `the samples of ${String(name ?? `tag ${tagOfRow(id)}`)} from ${iso(timeOfRow(id))} to ${iso(t1 as Micros)} are damaged on disk: ask for the time before or after them; penstock history verify lists all such`,
-        { cause: error },
-      );
+      const hole = { tag: String(name ?? `tag ${tagOfRow(id)}`), from: timeOfRow(id), to: t1 as Micros };
+      holes.push(hole);
+      if (!this.#told.has(id)) this.#tell(hole);
+      this.#told.add(id);
+      return undefined;
     }
   }
   /** Time of the oldest sample stored of a tag, as far as rows say; Infinity without any. */
@@ -151,16 +167,24 @@ export class Past {
     return Math.min(...times);
   }
 
-  /** The last sample before `t`; of an hour whose samples are gone, its last good value if that still held. */
-  before(tag: number, t: Micros, open = this.open(tag)): Last | undefined {
+  /**
+   * The last sample before `t`; of an hour whose samples are gone, its last good value if that still held. Undefined, too,
+   * where it may stand in a chunk that is damaged.
+   */
+  before(tag: number, t: Micros, open = this.open(tag), holes: Hole[] = []): Last | undefined {
     const i = open ? indexOf(open, t) - 1 : -1;
     const newest = open && i >= 0 ? sampleAt(open, i) : undefined;
     return this.snapshot(() => {
-      const stored = this.#stored(tag, Math.min(t, NEVER));
+      const lost: Hole[] = [];
+      const stored = this.#stored(tag, Math.min(t, NEVER), lost);
+      if (lost.some(({ to }) => !newest || to > newest.t)) {
+        holes.push(...lost);
+        return undefined;
+      }
       return newest && stored && stored.t > newest.t ? stored : (newest ?? stored);
     });
   }
-  #stored(tag: number, t: Micros): Last | undefined {
+  #stored(tag: number, t: Micros, lost: Hole[]): Last | undefined {
     const floor = this.floor();
     let end = after(tag, t);
     for (let row; (row = this.#row('last', rowId(tag, floor), end)); end = row[2] as number) {
@@ -169,8 +193,8 @@ export class Past {
       if ((t0 as Micros) >= t) continue;
       const value = (t1 as Micros) < t ? lastOf(held, last) : undefined;
       if (value !== undefined) return { t: t1 as Micros, value, status: 0 };
-      const series = this.samples({ id: id as number });
-      return sampleAt(series, indexOf(series, t) - 1);
+      const series = this.samples({ id: id as number }, lost);
+      return series && sampleAt(series, indexOf(series, t) - 1);
     }
     for (const row of this.#rows('lastHour', rowId(tag, 0), Math.min(end, rowId(tag, hourOf(floor + HOUR - 1))))) {
       const { t1, held } = summaryIn(row);

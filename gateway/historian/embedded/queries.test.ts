@@ -7,12 +7,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ManualClock } from '../../clock.ts';
 import type { Value } from '../../model.ts';
 import { openQuery } from './history.ts';
+import { lackOf, lacksToo } from './holes.ts';
 import type { Query } from './history.ts';
 import { openMemory } from './open.ts';
 import { Pace } from './pace.ts';
 import { openStore } from './store.ts';
 import type { Store } from './storing.ts';
-import { frameOf, sampleOf } from './testing.ts';
+import { faultsIn, frameOf, sampleOf } from './testing.ts';
 
 const { signal } = new AbortController();
 const MINUTE = 60_000_000;
@@ -186,30 +187,110 @@ test('tags that never were, and times before anything, are answered with nothing
   expect(series).toMatchObject({ count: [0], share: [0], mean: [null], first: [null] });
 });
 
-test('a chunk that is damaged on disk is named with its tag and time; all around it, and figures, are answered', async () => {
+describe('a chunk that is damaged on disk', () => {
+  // Two hours of tag 3 (numbers) and 4 (text), a sample a second; of each the first chunk of the second hour is damaged.
   const folder = mkdtempSync(join(tmpdir(), 'penstock-queries-'));
-  const writing = openStore({ dataDir: folder, clock, memory: openMemory(1 << 20), durable: () => Infinity });
-  writing.use([{ index: 3, id: 'north/pump/flow', type: 'double' }]);
   const at = clock.micros() - 2 * HOUR - (clock.micros() % HOUR);
-  const samples = Array.from({ length: 7200 }, (_none, i) => sampleOf(3, at + i * 1e6, i % 7));
-  await writing.write([frameOf(1, samples)], signal);
-  await writing.close();
-  const db = new DatabaseSync(join(folder, 'history.db'));
-  db.prepare('UPDATE chunk SET data = zeroblob(80) WHERE t0 = ?').run(at + HOUR);
-  db.close();
-  const reading = openQuery(folder, clock);
+  const told: string[] = [];
+  let reading: Query;
+  beforeAll(async () => {
+    const writing = openStore({ dataDir: folder, clock, memory: openMemory(1 << 20), durable: () => Infinity });
+    writing.use([{ index: 3, id: 'north/pump/flow', type: 'double' }]);
+    const samples = Array.from({ length: 7200 }, (_none, i) => [
+      sampleOf(3, at + i * 1e6, i % 7),
+      sampleOf(4, at + i * 1e6, i < 3600 ? 'a' : 'b'),
+      sampleOf(5, at + i * 1e6, 5),
+    ]);
+    await writing.write([frameOf(1, samples.flat())], signal);
+    await writing.close();
+    const db = new DatabaseSync(join(folder, 'history.db'));
+    db.prepare('UPDATE chunk SET data = zeroblob(80) WHERE t0 = ? AND id / 4294967296 < 5').run(at + HOUR);
+    db.close();
+    reading = openQuery(folder, clock, undefined, ({ tag }) => told.push(tag));
+  });
+  afterAll(() => {
+    reading.close();
+    rmSync(folder, { recursive: true });
+  });
   const iso = (t: number): string => new Date(t / 1000).toISOString();
-  const named = `the samples of north/pump/flow from ${iso(at + HOUR)} to ${iso(at + HOUR + 899e6)} are damaged on disk`;
-  const range = [at + HOUR - 60e6, at + HOUR + 60e6] as const;
-  await expect(reading.raw(3, ...range, 5000)).rejects.toThrow(named);
-  await expect(reading.states([3], ...range, 500)).rejects.toThrow(named);
-  await expect(reading.aggregate({ tags: [3], from: range[0], to: range[1], width: 1e6 })).rejects.toThrow(named);
-  expect((await reading.raw(3, at, at + HOUR, 5000)).t).toHaveLength(3600);
-  expect((await reading.raw(3, at + HOUR + 15 * MINUTE, at + 2 * HOUR, 5000)).t).toHaveLength(2700);
-  const [hours] = await reading.aggregate({ tags: [3], from: at, to: at + 2 * HOUR, width: 'hour' });
-  expect(hours?.count).toEqual([3600, 3600]);
-  reading.close();
-  rmSync(folder, { recursive: true });
+  const range = [at + HOUR - 60e6, at + HOUR + 20 * MINUTE] as const;
+  const said = (tag: string) => ({
+    incomplete: `the samples of ${tag} from ${iso(at + HOUR)} to ${iso(at + HOUR + 899e6)} are damaged on disk and left out: penstock history verify lists all such`,
+  });
+  const flow = said('north/pump/flow');
+
+  test('is left out of the samples and fine buckets of its tag, which say so; others are whole', async () => {
+    const { t, ...raw } = await reading.raw(3, ...range, 5000);
+    expect(t).toEqual(
+      [...Array(60).keys(), ...[...Array(300).keys()].map((i) => 960 + i)].map((i) => range[0] + i * 1e6),
+    );
+    expect(raw).toMatchObject(flow);
+    const query = { tags: [3, 5], from: range[0], to: range[1], width: 15e6 };
+    const [fine, other] = await reading.aggregate(query);
+    const expected = Array.from({ length: 84 }, (_none, i) => (i < 4 || i >= 64 ? 1 : 0));
+    expect(fine?.count).toEqual(expected.map((there) => 15 * there));
+    // What came last before them holds no longer, and nothing is known of what they would have said.
+    expect(fine?.share).toEqual(expected);
+    expect(fine).toMatchObject(flow);
+    expect([other?.incomplete, other?.count]).toEqual([undefined, Array(84).fill(15)]);
+    const [curve] = await reading.buckets([3], ...range, 15e6);
+    expect([curve?.n, curve?.incomplete]).toEqual([fine?.count, flow.incomplete]);
+    expect(await reading.limitTime([3], ...range, 7)).toEqual([
+      { tag: 3, above: 0, below: 20 * MINUTE + 60e6, known: 20 * MINUTE + 60e6 },
+    ]);
+    expect(await reading.limitTime([3], ...range, 3)).toMatchObject([{ known: 6 * MINUTE, ...flow }]);
+  });
+  test('is a time of which nothing is known among the states, and before a question', async () => {
+    const [states] = await reading.states([4], ...range, 500);
+    expect(states?.spans.map(({ value, quality, from, to }) => [value, quality, (to - from) / MINUTE])).toEqual([
+      ['a', 'good', 1],
+      [null, 'none', 15],
+      ['b', 'good', 5],
+    ]);
+    expect(states).toMatchObject(said('tag 4'));
+    const [later] = await reading.states([4], at + HOUR + 10 * MINUTE, at + HOUR + 16 * MINUTE, 500);
+    expect(later?.spans.map(({ value }) => value)).toEqual([null, 'b']);
+    const [kpi] = await reading.kpis([4], at + HOUR, at + HOUR + 10 * MINUTE);
+    expect(kpi).toMatchObject({ last: null, ...said('tag 4') });
+    expect(reading.before(4, at + HOUR + MINUTE)).toBeUndefined();
+  });
+  test('costs nothing where its figures say enough, nor where it is not asked for', async () => {
+    const [hours] = await reading.aggregate({ tags: [3], from: at, to: at + 2 * HOUR, width: 'hour' });
+    expect([hours?.count, hours?.incomplete]).toEqual([[3600, 3600], undefined]);
+    for (const [from, to, n] of [
+      [at, at + HOUR, 3600] as const,
+      [at + HOUR + 15 * MINUTE, at + 2 * HOUR, 2700] as const,
+    ]) {
+      const raw = await reading.raw(3, from, to, 5000);
+      expect([raw.t.length, raw.incomplete]).toEqual([n, undefined]);
+    }
+  });
+  test('is told once, and found by verify', () => {
+    expect(told).toEqual(['north/pump/flow', 'tag 4']);
+    expect(faultsIn(folder).filter((fault) => fault.includes('cannot be read'))).toHaveLength(2);
+  });
+  test('of its minutes alone costs nothing: its samples say the same', async () => {
+    const ask = () => reading.aggregate({ tags: [5], from: at, to: at + HOUR, width: MINUTE });
+    const before = await ask();
+    const db = new DatabaseSync(join(folder, 'history.db'));
+    const { changes } = db.prepare("UPDATE chunk SET minutes = x'ff' WHERE id / 4294967296 = 5").run();
+    db.close();
+    expect(changes).toBeGreaterThan(0);
+    expect(await ask()).toEqual(before);
+  });
+});
+
+test('several damaged chunks of an answer are one sentence; with another lack it is both', () => {
+  const hole = (from: number) => ({ tag: 'a', from: from * 1e6, to: from * 1e6 + 5e5 });
+  expect(lackOf([])).toEqual({});
+  const lack = lackOf([hole(9), hole(1), hole(1)]);
+  expect(lack.incomplete).toMatch(
+    /^the samples of a from 1970-01-01T00:00:01.000Z to 1970-01-01T00:00:09.500Z \(in 2 chunks\) are damaged/,
+  );
+  const away = { incomplete: 'no answer', incompleteUntil: 5 };
+  expect(lacksToo({}, away)).toEqual(away);
+  expect(lacksToo(lack, {})).toEqual({});
+  expect(lacksToo(lack, away)).toEqual({ incomplete: `${lack.incomplete}; no answer` });
 });
 
 test('a question called off ends at its next break, one that takes too long with a reason', async () => {

@@ -71,6 +71,9 @@ export class Spans implements Sink {
     for (let i = from; i < to; i++)
       this.#state((this.#last = series.t[i] as number), valueAt(series, i), quality(series.status[i] as number));
   }
+  lost(t: Micros): void {
+    this.#state((this.#last = t), null, 'none');
+  }
   done(): boolean {
     return this.#more;
   }
@@ -143,6 +146,9 @@ export class Limit implements Sink {
     // Of an hour whose samples are gone, nothing is known if it was on both sides.
     if (this.grain(summary) === 'figures') this.#add(min, max, known);
     this.#hold(held, t1);
+  }
+  lost(t: Micros): void {
+    this.#hold(NaN, t);
   }
   sides({ above, below, known, t0, t1, held }: Sides): void {
     this.#hold(NaN, t0);

@@ -3,8 +3,8 @@
 // What is in memory is read before the chunks: a sample on its way between the two is seen twice, and counted once.
 import type { Micros, Value } from '../../model.ts';
 import { HOUR, hourOf } from './chunks.ts';
-import { unpackMinutes } from './minutes.ts';
 import type { Minutes } from './minutes.ts';
+import type { Hole } from './holes.ts';
 import type { Pace } from './pace.ts';
 import type { ChunkRow, Past } from './past.ts';
 import { indexOf, merged, part } from './series.ts';
@@ -32,6 +32,8 @@ export interface Sink {
   together?(t: Micros): Micros;
   /** Those hours, of which the first begins at `t`. */
   wholeHours?(t: Micros, sums: Sums): void;
+  /** From `t` to the next piece nothing is known: samples are damaged. */
+  lost?(t: Micros): void;
   /** True when nothing more is wanted. */
   done?(): boolean;
 }
@@ -58,17 +60,20 @@ export class Walk implements Way {
   readonly #sink: Sink;
   /** What is in memory, and the first of it not handed on. */
   readonly #open: Series | undefined;
+  readonly #holes: Hole[];
   #next: number;
   #at: Micros | undefined;
   #width = DAY;
 
-  constructor(past: Past, tag: number, from: Micros, to: Micros, sink: Sink, open: Series | undefined) {
+  /** @param holes gets what is damaged on the way */
+  constructor(past: Past, tag: number, from: Micros, to: Micros, sink: Sink, open: Series | undefined, holes: Hole[]) {
     this.#past = past;
     this.#tag = tag;
     this.#from = from;
     this.#to = to;
     this.#sink = sink;
     this.#open = open;
+    this.#holes = holes;
     this.#next = open ? indexOf(open, from) : 0;
   }
 
@@ -156,28 +161,37 @@ export class Walk implements Way {
   #chunks(a: Micros, b: Micros): void {
     if (!(a < b) || this.#done) return;
     for (const chunk of this.#past.chunks(this.#tag, a, Math.min(b, this.#to), this.#sink.reads)) {
-      if (chunk.t1 < this.#from || this.#done) continue;
+      if (chunk.t1 < this.#from || chunk.t0 >= this.#to || this.#done) continue;
       this.#opened(chunk.t0);
       if (this.#waiting <= chunk.t1) this.#mixed(chunk);
       else this.#chunk(chunk);
     }
   }
   #chunk(chunk: ChunkRow): void {
-    const { figures, minutes } = chunk;
+    const { figures } = chunk;
     const grain = figures ? this.#sink.grain(figures) : 'samples';
     if (figures && grain === 'figures' && this.#sink.figures) this.#sink.figures(figures);
-    else if (figures && grain === 'minutes' && minutes) this.#sink.minutes?.(unpackMinutes(minutes), figures);
-    else this.#samples(this.#past.samples(chunk));
+    else {
+      const minutes = grain === 'minutes' ? this.#past.minutes(chunk) : undefined;
+      if (figures && minutes) this.#sink.minutes?.(minutes, figures);
+      else this.#samples(this.#read(chunk));
+    }
+  }
+  #read(chunk: ChunkRow): Series | undefined {
+    const series = this.#past.samples(chunk, this.#holes);
+    if (!series) this.#sink.lost?.(Math.max(chunk.t0, this.#from));
+    return series;
   }
   /** A chunk that what is in memory falls into. */
   #mixed(chunk: ChunkRow): void {
     const open = this.#open as Series;
     const next = indexOf(open, chunk.t1 + 1);
-    const all = merged(this.#past.samples(chunk), part(open, this.#next, next));
+    const [stored, fresh] = [this.#read(chunk), part(open, this.#next, next)];
     this.#next = next;
-    this.#samples(all);
+    this.#samples(stored ? merged(stored, fresh) : fresh);
   }
-  #samples(series: Series): void {
+  #samples(series: Series | undefined): void {
+    if (!series) return;
     const from = indexOf(series, this.#from);
     const to = indexOf(series, this.#to);
     if (from < to) this.#sink.samples(series, from, to);
@@ -189,7 +203,7 @@ const TAGS = 32;
 
 /**
  * Goes through the past of each tag: `begin` gives the sink that takes it, `end` makes an answer of that. Tags share a state
- * of the file as long as a slice of time lasts. `way`: how, when it is not through what is here alone. Takes breaks, in which the signal is heard; rejects when it is late.
+ * of the file as long as a slice of time lasts. `holes`: what of the tag is damaged, as far as it was met. `way`: how, when it is not through what is here alone. Takes breaks, in which the signal is heard; rejects when it is late.
  */
 export async function through<S extends Sink, T>(
   past: Past,
@@ -197,24 +211,26 @@ export async function through<S extends Sink, T>(
   from: Micros,
   to: Micros,
   pace: Pace,
-  begin: (tag: number, open: Series | undefined) => S,
-  end: (tag: number, sink: S, open: Series | undefined) => T,
-  way = (tag: number, sink: S, open: Series | undefined): Way => new Walk(past, tag, from, to, sink, open),
+  begin: (tag: number, open: Series | undefined, holes: Hole[]) => S,
+  end: (tag: number, sink: S, open: Series | undefined, holes: Hole[]) => T,
+  way = (tag: number, sink: S, open: Series | undefined, holes: Hole[]): Way =>
+    new Walk(past, tag, from, to, sink, open, holes),
 ): Promise<T[]> {
   const answers: T[] = [];
   for (let i = 0; i < tags.length; i += TAGS) {
     const left = tags.slice(i, i + TAGS).map((tag) => ({ tag, open: past.open(tag) }));
-    let under: { sink: S; walk: Way } | undefined;
+    let under: { sink: S; walk: Way; holes: Hole[] } | undefined;
     while (left.length > 0) {
       past.snapshot(() => {
         for (let each = left[0]; each && !pace.due; each = left[0]) {
           const { tag, open } = each;
           if (!under) {
-            const sink = begin(tag, open);
-            under = { sink, walk: way(tag, sink, open) };
+            const holes: Hole[] = [];
+            const sink = begin(tag, open, holes);
+            under = { sink, walk: way(tag, sink, open, holes), holes };
           }
           if (under.walk.step(pace)) continue;
-          answers.push(end(tag, under.sink, open));
+          answers.push(end(tag, under.sink, open, under.holes));
           under = undefined;
           left.shift();
         }
