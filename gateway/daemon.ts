@@ -175,6 +175,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
         reject: (count) => pipeline.reject('ingest', count),
         room: (signal) => writer.journal.room(signal),
         ahead: settings.gateway.maxSkew,
+        retention: settings.history.retention,
       },
       devices: () => devices.states(),
       ledger,

@@ -165,6 +165,7 @@ test('four at once, and the fifth is told to come again', async () => {
 describe('what is wrong is said', () => {
   test.each([
     [{ tags: 'none' }, 404, 'tags'],
+    [{ tags: ',' }, 400, 'tags'],
     [{ asset: 'none' }, 404, 'asset'],
     [{ facility: 'none' }, 404, 'facility'],
     [{ from: 'yesterday' }, 400, 'from'],
@@ -201,6 +202,10 @@ test('ranges and widths as people write them', () => {
   expect(rangeOf({ from: 'now-90m', to: 'now-1h' }, now)).toMatchObject({ from: now - 5400e6, to: now - 3600e6 });
   // The plus of an offset that nobody encoded.
   expect(rangeOf({ from: '2026-05-01T02:00:00 02:00' }, now).from).toBe(start);
+  expect(() => rangeOf({ to: '2255-01-01' }, now)).not.toThrow();
+  for (const to of ['9999-01-01', '2256-01-01T00:00:00Z', '1600-01-01', 'now-999999w'])
+    expect(() => rangeOf({ to }, now), to).toThrow(/^to is ".*", which is too far: times may lie between/);
+  expect(() => rangeOf({ to: '9999-13-01' }, now)).toThrow(/must be ISO 8601/);
   expect(rangeOf({ from: '2026-05-01 02:00', zone: 'Europe/Berlin' }, now).from).toBe(start);
   expect(['5m', '1h', '1d', 'week', '1M', '250ms'].map(widthOf)).toEqual([
     300e6,

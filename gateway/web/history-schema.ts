@@ -21,6 +21,9 @@ const ItemSchema = Type.Object({
 export const IngestBody = Type.Object({ items: Type.Array(ItemSchema, { maxItems: mostItems }) }, closed);
 export const IngestSchema = Type.Object({
   accepted: Type.Integer({ description: 'durable when this is read' }),
+  expired: Type.Integer({
+    description: 'of the accepted: older than history.retention, so not kept here; stores elsewhere may take them',
+  }),
   rejected: Type.Integer(),
   reasons: Type.Unsafe<Record<string, number>>({
     type: 'object',

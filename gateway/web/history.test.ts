@@ -159,6 +159,8 @@ test.each([
   ['limit-time', { limit: '0x10' }, 400, 'limit'],
   ['limit-time', { limit: 1, cursor: 'x' }, 400, 'cursor'],
   ['raw', { tags: 'none' }, 404, 'tags'],
+  ['raw', { tags: ',' }, 400, 'tags'],
+  ['kpis', { tags: ',,' }, 400, 'tags'],
   ['raw', { asset: 'none' }, 404, 'asset'],
   ['raw', { limit: 5001 }, 400, 'limit'],
   ['raw', { cursor: 'bm9uc2Vuc2U' }, 400, 'cursor'],

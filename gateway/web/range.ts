@@ -35,7 +35,13 @@ function momentOf(text: string, field: string, now: Micros, zone: Zone): Micros 
   // A plus that nobody encoded arrives as a space.
   const written = text.replace(/^(.*T.*) (\d\d:?\d\d)$/, '$1+$2');
   const moment = ago ? now - Number(ago[1] ?? 0) * (units[ago[2] ?? 's'] ?? 0) : instantOf(written, zone);
-  if (moment === undefined || !Number.isSafeInteger(Math.round(moment)))
+  if (moment !== undefined && !Number.isSafeInteger(Math.round(moment)))
+    throw new Refusal(
+      400,
+      `${field} is "${text}", which is too far: times may lie between the years 1685 and 2255`,
+      field,
+    );
+  if (moment === undefined)
     throw new Refusal(400, `${field} is "${text}"; it must be ISO 8601, now, or such as now-24h`, field);
   return Math.round(moment);
 }

@@ -63,9 +63,15 @@ export function tagsOf(catalog: Catalog, scope: Scope, asked: Asked): Tag[] {
   return visible.filter(({ site }) => site === id);
 }
 
-/** Tag ids as a query names them: several of the same parameter, or with commas between (an id may hold one itself). */
+/**
+ * Tag ids as a query names them: several of the same parameter, or with commas between (an id may hold one itself);
+ * undefined when it has no such parameter. Throws a Refusal when there is one that names none.
+ */
 export function namesOf(catalog: Catalog, given: string | readonly string[] | undefined): string[] | undefined {
   if (given === undefined) return undefined;
   const list = typeof given === 'string' ? [given] : given;
-  return list.flatMap((name) => (catalog.byId(name) ? [name] : name.split(','))).filter((name) => name !== '');
+  const names = list.flatMap((name) => (catalog.byId(name) ? [name] : name.split(','))).filter((name) => name !== '');
+  if (names.length === 0)
+    throw new Refusal(400, 'tags names no tag: give ids with commas between, or leave it out to ask for all', 'tags');
+  return names;
 }

@@ -79,6 +79,17 @@ test('each item is judged by itself; the rest is filed and durable', async () =>
   expect(first).toBeGreaterThan(before - 1000);
 });
 
+test('what is older than this gateway keeps is accepted for the other stores, and counted as expired', async () => {
+  const items = [1, 2, 3].map((value) => ({
+    tag: flow,
+    value,
+    ...(value < 3 ? { timestamp: `1995-01-0${value}` } : {}),
+  }));
+  expect((await send({ items })).body).toMatchObject({ accepted: 3, expired: 2, rejected: 0 });
+  expect(it.filed).toHaveLength(3);
+  expect((await send({ items: [7] })).body).toMatchObject({ accepted: 0, expired: 0, rejected: 1 });
+});
+
 test('nobody is let in without the token; the file may change', async () => {
   const item = { items: [{ tag: flow, value: 1 }] };
   expect(await send(item, '')).toMatchObject({ code: 401, headers: { 'www-authenticate': 'Bearer' } });

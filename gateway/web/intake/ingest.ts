@@ -12,7 +12,7 @@ import { ofObject } from './ndjson.ts';
 import { failures } from '../schema.ts';
 import { IngestBody, IngestSchema, mostItems } from '../history-schema.ts';
 
-export type IngestOptions = Pick<IntakeOptions, 'clock' | 'catalog' | 'room' | 'durable' | 'ahead'> & {
+export type IngestOptions = Pick<IntakeOptions, 'clock' | 'catalog' | 'room' | 'durable' | 'ahead' | 'retention'> & {
   file(readings: readonly Reading[]): { accepted: number; rejected: number; shed: number; seq?: number };
   reject(count: number): void;
   /** File with the token; empty: the route is closed. */
@@ -103,7 +103,7 @@ async function takeBatch(options: IngestOptions, items: readonly unknown[]) {
   const refused = items.length - readings.length;
   if (readings.length === 0) {
     options.reject(refused);
-    return { accepted: 0, rejected: refused, reasons, errors };
+    return { accepted: 0, expired: 0, rejected: refused, reasons, errors };
   }
   const inTime = AbortSignal.timeout(patience);
   await options.room(inTime).catch((error: Error) => {
@@ -118,8 +118,10 @@ async function takeBatch(options: IngestOptions, items: readonly unknown[]) {
   if (shed > 0)
     throw new Refusal(503, 'the disk is full: nothing of this was stored, send it again when there is room');
   if (rejected > 0) reasons.refused = rejected;
+  const kept = (clock.now() - options.retention) * 1000;
+  const expired = readings.filter(({ at }) => (at ?? 0) < kept).length;
   if (seq !== undefined) await options.durable(seq);
-  return { accepted, rejected: refused + rejected, reasons, errors };
+  return { accepted, expired, rejected: refused + rejected, reasons, errors };
 }
 
 /** Read at each request, so that a new token needs no restart. */
