@@ -1,5 +1,5 @@
 // Where buckets begin, as tables: both changes of clocks, zones off the hour, a day that never was, weeks and months.
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { BucketWidth } from '../../history.ts';
 import { boundaries, fixed } from './calendar.ts';
 
@@ -196,10 +196,25 @@ test('any width in any zone: buckets follow each other, touch the time asked, an
       }
 });
 
+test('where no sample can be, clocks do not change and are not looked at', () => {
+  const looks = vi.spyOn(Intl.DateTimeFormat.prototype, 'formatToParts');
+  const years = boundaries(at('2110-06-01'), at('2249-12-01'), 'year', 'Europe/Berlin');
+  expect([years.t.length, years.t.map(iso).at(-1)]).toEqual([140, '2248-12-31T23:00']);
+  expect(looks.mock.calls.length).toBeLessThan(10);
+  looks.mockRestore();
+  const months = boundaries(at('1920-06-10'), at('1920-08-10'), 'month', 'Europe/Berlin');
+  expect(months.t.map(iso)).toEqual(['1920-05-31T23:00', '1920-06-30T23:00', '1920-07-31T23:00']);
+  const over = boundaries(at('1969-10-10'), at('1970-01-10'), 'month', 'Asia/Kolkata');
+  expect(over.t.map(iso)).toEqual(['09-30', '10-31', '11-30', '12-31'].map((day) => `1969-${day}T18:30`));
+});
+
 test('what makes no sense is refused with the reason', () => {
   expect(() => boundaries(0, 1e9, 1e6, 'Europe/Belin')).toThrow(/no time zone called Europe\/Belin/);
   expect(() => boundaries(0, 1e9, 0)).toThrow(/above 0/);
   expect(() => boundaries(0, 1e12, 1)).toThrow(/more than 100000 buckets/);
+  const wide = 2_000_000 * HOUR;
+  expect(() => boundaries(0, 1e12, wide, 'Europe/Berlin')).toThrow(/at most ten years wide: ask for a narrower one/);
+  expect(boundaries(0, 1e12, wide, 'UTC').t).toHaveLength(1);
 });
 
 test('fixed buckets count from the epoch', () => {

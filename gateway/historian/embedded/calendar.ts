@@ -6,6 +6,11 @@ import type { Micros } from '../../model.ts';
 const SECOND = 1_000_000;
 const HOUR = 3600 * SECOND;
 const DAY = 24 * HOUR;
+/** Times with samples begin and end here: beyond, no change of clocks is looked for. */
+const FIRST = 0;
+const LAST = 2 ** 32 * SECOND;
+/** Of a bucket in a zone: one much wider would have its changes looked for in centuries without a sample. */
+const WIDEST = 10 * 366 * DAY;
 /** Days are counted from a Monday, so that seven of them are a week. */
 const MONDAY = -3 * DAY;
 
@@ -75,9 +80,11 @@ function changesIn(zone: string, span: number): Stretch[] {
 
 function stretches(zone: string | undefined, from: Micros, to: Micros): Stretch[] {
   if (zone === undefined || zone === 'UTC') return [{ start: from, offset: 0 }];
-  const list: Stretch[] = [{ start: from, offset: offsetAt(zone, from) }];
-  for (let span = Math.floor(from / SPAN); span * SPAN <= to; span++)
-    for (const each of changesIn(zone, span)) if (each.start > from && each.start <= to) list.push(each);
+  const begin = Math.min(Math.max(from, FIRST), LAST);
+  const end = Math.min(to, LAST);
+  const list: Stretch[] = [{ start: from, offset: offsetAt(zone, begin) }];
+  for (let span = Math.floor(begin / SPAN); span * SPAN <= end; span++)
+    for (const each of changesIn(zone, span)) if (each.start > begin && each.start <= end) list.push(each);
   return list;
 }
 
@@ -119,13 +126,18 @@ function sizeOf(width: BucketWidth): Micros {
 /**
  * The buckets of a width in a zone's wall time (UTC by default). Up to a day wide, they are counted from each midnight;
  * wider, in days from a Monday. An hour that comes twice has its buckets twice, if they are no wider than an hour; a
- * wall time that is left out begins when the clock jumps over it. Throws RangeError when there would be more than `most`.
+ * wall time that is left out begins when the clock jumps over it. Before 1970 and after 2106, where no sample can be, clocks
+ * do not change. Throws RangeError when there would be more than `most`, or one of a zone's were wider than ten years.
  */
 export function boundaries(from: Micros, to: Micros, width: BucketWidth, zone?: string, most = 100_000): Boundaries {
   const size = sizeOf(width);
   if (!Number.isSafeInteger(size) || size < 1)
     throw new RangeError(
       'the bucket width must be a whole number of microseconds above 0, or hour, day, week, month, year',
+    );
+  if (size > WIDEST && zone !== undefined && zone !== 'UTC')
+    throw new RangeError(
+      'a bucket in a time zone is at most ten years wide: ask for a narrower one, or leave the zone out',
     );
   if ((to - from) / size > most)
     throw new RangeError(`more than ${most} buckets: widen the bucket or ask for a shorter time`);
