@@ -200,7 +200,8 @@ test('where no sample can be, clocks do not change and are not looked at', () =>
   const looks = vi.spyOn(Intl.DateTimeFormat.prototype, 'formatToParts');
   const years = boundaries(at('2110-06-01'), at('2249-12-01'), 'year', 'Europe/Berlin');
   expect([years.t.length, years.t.map(iso).at(-1)]).toEqual([140, '2248-12-31T23:00']);
-  expect(looks.mock.calls.length).toBeLessThan(10);
+  // The days of the last 25, and the offset before them.
+  expect(looks.mock.calls.length).toBeLessThan(30);
   looks.mockRestore();
   const months = boundaries(at('1920-06-10'), at('1920-08-10'), 'month', 'Europe/Berlin');
   expect(months.t.map(iso)).toEqual(['1920-05-31T23:00', '1920-06-30T23:00', '1920-07-31T23:00']);
