@@ -1,7 +1,7 @@
 // How the journal and its consumers do, in words for /health and in figures for /metrics. Pure but for the Status it
 // fills; called by daemon with what the writer has said last.
 import type { Status } from './status.ts';
-import type { Backlog } from './web/health.ts';
+import type { Backlog } from './web/wire.ts';
 import type { WriterStats } from './writer.ts';
 
 const weakly =

@@ -8,6 +8,7 @@ import type {
   ShelveBody,
   Summary,
   Timeseries,
+  WireHealth,
 } from '../../gateway/web/wire.ts';
 import type { Frame } from './frame.ts';
 import type { RawAnswer } from './samples.ts';
@@ -39,6 +40,15 @@ async function ask<T>(path: string, init?: RequestInit): Promise<T> {
 
 function post(path: string, body: unknown): Promise<unknown> {
   return ask(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+}
+
+/** How the gateway's own parts do; the answer has status 503 when one of them has failed. */
+async function health(signal: AbortSignal): Promise<WireHealth> {
+  const answer = await fetch('/health', { signal });
+  const body = (await answer.json()) as Partial<WireHealth>;
+  const { status = 'ok', components, consumers } = body;
+  if (!components || !consumers) throw new ApiError(answer.status, `The gateway answered ${answer.status}.`);
+  return { status, components, consumers };
 }
 
 function within(tags: readonly string[], { from, to }: Frame): URLSearchParams {
@@ -85,5 +95,6 @@ export const api = {
   },
   acknowledge: (body: AcknowledgeBody) => post('/alarms/acknowledge', body),
   shelve: (body: ShelveBody) => post('/alarms/shelve', body),
+  health,
   stream: (facility: string) => `${root}/stream?facility=${at(facility)}`,
 };

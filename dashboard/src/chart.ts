@@ -105,7 +105,7 @@ export function options(
   return {
     ...size,
     ms: 1,
-    padding: [20, labelled ? 8 + widest(data) : 12, 0, 0],
+    padding: [20, labelled ? 8 + widest(data) : 20, 0, 0],
     legend: { show: false },
     cursor: {
       drag: { x: true, y: false, dist: 6, setScale: false },
@@ -273,17 +273,12 @@ function drawLacking(u: uPlot, { lacksUntil }: ChartData, look: Look): void {
   ctx.fillStyle = look.fg;
   ctx.fillRect(bbox.left, bbox.top, right - bbox.left, 4 * devicePixelRatio);
   ctx.font = `600 ${12 * devicePixelRatio}px system-ui, sans-serif`;
-  // At its end: at its beginning stand the limits' names.
+  // Above the plot, where it hides no curve; at its end, because the unit stands at the beginning.
   ctx.textAlign = 'right';
-  ctx.textBaseline = 'top';
+  ctx.textBaseline = 'bottom';
   const text = 'not all of it';
-  const { width } = ctx.measureText(text);
-  if (width + 12 < right - bbox.left) {
-    ctx.fillStyle = look.panel;
-    ctx.fillRect(right - width - 10, bbox.top + 4 * devicePixelRatio, width + 8, 18 * devicePixelRatio);
-    ctx.fillStyle = look.fg;
-    ctx.fillText(text, right - 6, bbox.top + 7 * devicePixelRatio);
-  }
+  if (ctx.measureText(text).width + 12 * devicePixelRatio < right - bbox.left)
+    ctx.fillText(text, right, bbox.top - 3 * devicePixelRatio);
   ctx.restore();
 }
 

@@ -103,3 +103,15 @@ export function formatTime(ms: number, zone: string | undefined, parts: TimePart
 export function count(n: number, word: string): string {
   return `${formatNumber(n, 0)} ${word}${n === 1 ? '' : 's'}`;
 }
+
+const isoTimes = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
+/** ms after which a time of day alone would be taken for today's. */
+const recent = 12 * 3_600_000;
+
+/** A sentence of the gateway with its ISO times told as wall time in the plant's zone. @param now ms since the epoch */
+export function tellTimes(sentence: string, zone: string | undefined, now: number): string {
+  return sentence.replace(isoTimes, (iso) => {
+    const ms = Date.parse(iso);
+    return formatTime(ms, zone, 'minute', !(Math.abs(now - ms) < recent));
+  });
+}

@@ -15,6 +15,7 @@ import type {
   StreamAlarm,
   Summary,
   WireAlarm,
+  WireHealth,
 } from '../../gateway/web/wire.ts';
 import { samples, timeseries, type Ways } from './past.ts';
 
@@ -49,6 +50,8 @@ export interface Plant {
   looked: URLSearchParams[];
   /** Curves whose answer nobody waited for. */
   calledOff(): number;
+  /** What is said of the gateway's own parts. */
+  health: WireHealth;
   /** How curves are answered from now on. */
   past: Ways;
   /** Streams open now. */
@@ -71,6 +74,7 @@ export async function servePlant({ wide = false, hz = 1 } = {}): Promise<Plant> 
   const asked: URLSearchParams[] = [];
   const looked: URLSearchParams[] = [];
   const past: Ways = { delay: 0 };
+  const health: WireHealth = { status: 'ok', components: [], consumers: [] };
   let calledOff = 0;
   let silent = false;
   let seq = 0;
@@ -116,6 +120,7 @@ export async function servePlant({ wide = false, hz = 1 } = {}): Promise<Plant> 
     const json = (body: unknown, code = 200) =>
       answer.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     const api = url.pathname.startsWith('/api/v1/') ? url.pathname.slice(8) : undefined;
+    if (url.pathname === '/health') return void json(health, health.status === 'failed' ? 503 : 200);
     if (api === undefined) return page(url.pathname, answer);
     if (api === 'facilities') return void json(facilities);
     if (request.method === 'POST') {
@@ -242,6 +247,7 @@ export async function servePlant({ wide = false, hz = 1 } = {}): Promise<Plant> 
     looked,
     calledOff: () => calledOff,
     past,
+    health,
     streams: () => streams.size,
     acknowledged,
     async close() {

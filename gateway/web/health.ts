@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Clock } from '../model.ts';
 import type { Status } from '../status.ts';
+import type { Backlog, WireHealth } from './wire.ts';
 
 const Readiness = Type.Object({ ready: Type.Boolean(), reasons: Type.Array(Type.String()) });
 const Health = Type.Object({
@@ -27,19 +28,6 @@ const Health = Type.Object({
     ),
   ),
 });
-
-/** What the journal still owes a consumer. */
-export interface Backlog {
-  name: string;
-  samples: number;
-  bytes: number;
-  dropped: number;
-  /** Of a store elsewhere; times as ISO 8601. */
-  oldest?: string;
-  tries?: number;
-  lastSuccess?: string;
-  lastError?: string;
-}
 
 export function health({
   status,
@@ -72,7 +60,7 @@ export function health({
     app.get(
       '/health',
       { schema: { summary: 'State of every part, in words', response: { 200: Health, 503: Health } } },
-      async (_request, reply) => {
+      async (_request, reply): Promise<WireHealth> => {
         const components = status.components().map(({ name, state, reason, since }) => ({
           name,
           state,
@@ -83,7 +71,7 @@ export function health({
         const degraded = components.some((component) => component.state === 'degraded');
         void reply.code(failed ? 503 : 200);
         return {
-          status: failed ? ('failed' as const) : degraded ? ('degraded' as const) : ('ok' as const),
+          status: failed ? 'failed' : degraded ? 'degraded' : 'ok',
           components,
           consumers: backlogs(),
         };

@@ -11,14 +11,13 @@ import { bindingFault } from './guards.ts';
 import { exportRoute } from './export-route.ts';
 import { health } from './health.ts';
 import { historyRoutes } from './history-routes.ts';
-import type { Backlog } from './health.ts';
 import { Hub } from './hub.ts';
 import { ingestRoute } from './intake/ingest.ts';
 import type { IngestOptions } from './intake/ingest.ts';
 import { measureProcess } from './measures.ts';
 import { routes } from './routes.ts';
 import { streamRoute } from './stream.ts';
-import type { WireLedger } from './wire.ts';
+import type { Backlog, WireLedger } from './wire.ts';
 
 export interface WebOptions {
   catalog: Catalog;

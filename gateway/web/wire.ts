@@ -201,6 +201,25 @@ export interface ShelveBody {
   user?: string;
 }
 
+/** GET /health : the state of every part in words; with status 503 when one has failed. */
+export interface WireHealth {
+  status: 'ok' | 'degraded' | 'failed';
+  components: { name: string; state: string; reason: string; seconds: number }[];
+  consumers: Backlog[];
+}
+/** What the journal still owes a consumer. */
+export interface Backlog {
+  name: string;
+  samples: number;
+  bytes: number;
+  dropped: number;
+  /** Of a store elsewhere; times as ISO 8601. */
+  oldest?: string;
+  tries?: number;
+  lastSuccess?: string;
+  lastError?: string;
+}
+
 /** Every error answer. `field` names the parameter or body field that is wrong. */
 export interface ErrorBody {
   error: string;
