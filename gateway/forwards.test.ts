@@ -6,18 +6,35 @@ import type { Account } from './journal/log.ts';
 import { Status } from './status.ts';
 
 const noon = Date.UTC(2026, 5, 1, 12);
-const well: ForwardHealth = { damaged: 0, failures: 0, tries: 0, lastError: '', behind: false, trouble: '' };
-const failing: ForwardHealth = { ...well, tries: 2, failures: 9, lastError: 'connection refused', failingSince: noon };
+const fresh: ForwardHealth = { damaged: 0, failures: 0, tries: 0, lastError: '', behind: false, trouble: '' };
+const well: ForwardHealth = { ...fresh, lastSuccess: noon + 15_000 };
+const failing: ForwardHealth = { ...fresh, tries: 2, failures: 9, lastError: 'connection refused', failingSince: noon };
 const account: Account = {
   ...{ owed: [], journalled: 90, delivered: 80, filtered: 0, deadLettered: 0, dropped: 0 },
   backlog: { frames: 1, samples: 10, bytes: 100 },
 };
 const lossy: Account = { ...account, dropped: 7, lost: { from: noon * 1000, to: noon * 1000 + 1e6 } };
 
-const cases: [string, ForwardHealth, Account | undefined, string, 'ok' | 'degraded', string][] = [
+const cases: [string, ForwardHealth, Account | undefined, string, 'starting' | 'ok' | 'degraded', string][] = [
+  ['before the first write', fresh, account, '', 'starting', 'nothing stored yet'],
+  [
+    'the first write on its way, of samples of an hour ago',
+    ...([{ ...fresh, begun: noon + 10_000, oldest: (noon - 3600e3) * 1000 }, account, '', 'starting'] as const),
+    'nothing stored yet',
+  ],
+  [
+    'a first write without an answer',
+    ...([{ ...fresh, begun: noon, oldest: noon * 1000 }, account, '', 'degraded'] as const),
+    'nothing stored yet, tried since 2026-06-01T12:00:00.000Z: it does not answer; samples wait in the journal',
+  ],
+  [
+    'a first write that failed once, long ago',
+    ...([{ ...failing, tries: 1, begun: noon, oldest: noon * 1000 }, account, '', 'degraded'] as const),
+    'nothing stored yet, tried since 2026-06-01T12:00:00.000Z: connection refused; samples wait in the journal',
+  ],
   ['all well', well, account, '', 'ok', ''],
   ['before the writer has said anything', well, undefined, '', 'ok', ''],
-  ['one failure is made up for', { ...failing, tries: 1 }, account, '', 'ok', ''],
+  ['one failure is made up for', { ...failing, ...well, tries: 1 }, account, '', 'ok', ''],
   [
     'never a success',
     ...([failing, account, '', 'degraded'] as const),
@@ -75,5 +92,5 @@ test('in figures, by store', () => {
   expect(status.components()).toMatchObject([{ name: 'forward.far', state: 'degraded' }]);
   const at = '2026-06-01T12:00:00.000Z';
   expect(forwardFigures(health)).toEqual({ tries: 2, oldest: at, lastSuccess: at, lastError: 'connection refused' });
-  expect([forwardFigures(well), forwardFigures(undefined)]).toEqual([{ tries: 0 }, {}]);
+  expect([forwardFigures(fresh), forwardFigures(undefined)]).toEqual([{ tries: 0 }, {}]);
 });

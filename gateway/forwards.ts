@@ -62,11 +62,20 @@ export function inWords(
   account: Account | undefined,
   down: string,
   now: number,
-): { state: 'ok' | 'degraded'; reason: string } {
-  const { tries, lastError, lastSuccess, failingSince = 0, hangingSince, behind, trouble } = health;
+): { state: 'starting' | 'ok' | 'degraded'; reason: string } {
+  const {
+    tries,
+    lastError,
+    lastSuccess,
+    failingSince = now,
+    begun = failingSince,
+    hangingSince,
+    behind,
+    trouble,
+  } = health;
   const { dropped = 0, deadLettered = 0, lost } = account ?? {};
   const failing = tries >= TROUBLED || silentFor(health, now);
-  const since = lastSuccess === undefined ? `yet, tried since ${iso(failingSince)}` : `since ${iso(lastSuccess)}`;
+  const since = lastSuccess === undefined ? `yet, tried since ${iso(begun)}` : `since ${iso(lastSuccess)}`;
   const wrong = [
     down && `the forwarding thread died and was started again: ${down}`,
     hangingSince !== undefined &&
@@ -79,16 +88,17 @@ export function inWords(
   ].filter(Boolean);
   if (wrong.length > 0) return { state: 'degraded', reason: wrong.join('; ') };
   const notes = [
+    lastSuccess === undefined && 'nothing stored yet',
     behind && 'sends what waited behind what is live',
     lost &&
       `lost for this store: ${counted(dropped, 'sample')} between ${iso(lost.from / 1000)} and ${iso(lost.to / 1000)}`,
     deadLettered > 0 && 'the store has refused samples for good: penstock dead-letters list',
   ].filter(Boolean);
-  return { state: 'ok', reason: notes.join('; ') };
+  return { state: lastSuccess === undefined ? 'starting' : 'ok', reason: notes.join('; ') };
 }
 
 /** Something is to be sent, and nothing has been taken for long, although no write has failed yet. @param now ms since the epoch */
-export function silentFor({ lastSuccess, oldest }: ForwardHealth, now: number): boolean {
+export function silentFor({ begun, lastSuccess = begun, oldest }: ForwardHealth, now: number): boolean {
   return lastSuccess !== undefined && oldest !== undefined && now - lastSuccess > SILENT;
 }
 

@@ -399,3 +399,19 @@ test('a pace: so many a second, a second saved up, half under pressure, and debt
   pace.take(1);
   expect(pace.wait()).toBe(1);
 });
+
+const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
+test.each<[string, Error, number, number]>([
+  ['refused', refused, 2500, 5250],
+  ['refused, in the words of QuestDB', new Error('cannot be reached', { cause: refused }), 2500, 5250],
+  ['refused, in the words of PostgreSQL', new Error('does not answer', { cause: 'ECONNREFUSED' }), 2500, 5250],
+  ['anything else', new Error('does not answer', { cause: '28P01' }), 15_000, 30_250],
+])('a store is asked again the sooner the cheaper it is to ask: %s', async (_name, error, least, most) => {
+  const { store, pass, writes, pumping } = bed();
+  store.write = () => Promise.reject(error);
+  await pass(300);
+  const waits = writes.slice(1).map(({ at }, i) => at - (writes[i]?.at ?? 0));
+  expect(Math.max(...waits)).toBeGreaterThan(least);
+  expect(Math.max(...waits)).toBeLessThanOrEqual(most);
+  expect(pumping.health()).toMatchObject({ begun: expect.any(Number) as number, tries: writes.length });
+});

@@ -48,7 +48,8 @@ export interface PumpHealth {
   /** Failed writes since the last that succeeded; `lastError` is why, empty when there are none. */
   tries: number;
   lastError: string;
-  /** On `clock.now()`; undefined before the first success, and while nothing has failed. */
+  /** On `clock.now()`: the first write's start; undefined before it, before the first success, and while nothing has failed. */
+  begun?: number;
   lastSuccess?: number;
   failingSince?: number;
   /** A write was given up and has not ended since: nothing is sent until it does. */
@@ -78,7 +79,10 @@ export interface PumpOptions {
   random?: () => number;
 }
 
-/** Backs off by 0.5 s doubling to 30 s unless told. */
+/** ms: where nobody listens, asking costs next to nothing, and a server that is started again is found soon. */
+const REFUSED = 5000;
+
+/** Backs off by 0.5 s doubling to 30 s unless told; to 5 s where nobody listens. */
 export function pump(options: PumpOptions): Pump {
   const { source, consumer, clock, bytes, pause, pace, deadline, random = Math.random } = options;
   const { first, most } = options.backoff ?? { first: 500, most: 30_000 };
@@ -169,6 +173,7 @@ export function pump(options: PumpOptions): Pump {
             continue;
           }
           began = clock.mono();
+          health.begun ??= clock.now();
           full = sizeOf(live) + sizeOf(behind) > bytes / 2;
           await send([...live, ...behind], signal);
           pace?.take(behind.reduce((sum, { meta }) => sum + meta.samples, 0));
@@ -179,7 +184,8 @@ export function pump(options: PumpOptions): Pump {
           health.failures++;
           health.failingSince ??= clock.now();
           health.lastError = error instanceof Error ? error.message : String(error);
-          await wait(random() * Math.min(most, first * 2 ** Math.min(health.tries++, 16)), signal);
+          const longest = notListening(error) ? Math.min(most, REFUSED) : most;
+          await wait(random() * Math.min(longest, first * 2 ** Math.min(health.tries++, 16)), signal);
         }
       }
     },
@@ -187,3 +193,9 @@ export function pump(options: PumpOptions): Pump {
 }
 
 const sizeOf = (owed: readonly Owed[]): number => owed.reduce((sum, { bytes }) => sum + bytes.length, 0);
+
+/** The consumer's sentence was caused by a refused connection; causes are errors or their codes. */
+function notListening(error: unknown): boolean {
+  const { code, cause } = Object(error) as { code?: unknown; cause?: unknown };
+  return code === 'ECONNREFUSED' || cause === 'ECONNREFUSED' || (cause instanceof Error && notListening(cause));
+}

@@ -78,6 +78,10 @@ test('check says every error with its place and ends with 78; a right folder end
     errors:
       'penstock.yaml: forward.postgres.passwordFile and forward.postgres.passwordCommand are set: give one of them\n1 error in the configuration\n',
   });
+  writeFileSync(join(stores, 'penstock.yaml'), 'forward: { postgres: { url: "postgres://db/plant" } }\n');
+  const nobody = await command('check', '--config', stores);
+  expect(nobody).toMatchObject({ code: 78, out: '' });
+  expect(nobody.errors).toContain('penstock.yaml: forward.postgres.user is missing');
   writeFileSync(join(stores, 'penstock.yaml'), 'forward: { postgres: { url: "postgres://ada:hidden@db/plant" } }\n');
   const inline = await command('check', '--config', stores);
   expect(inline.errors).toContain('forward.postgres.url: must be an address without user and password');

@@ -30,6 +30,11 @@ type Part =
 
 function create(settings: PostgresSettings, { clock, dataDir, log, tag }: ForwardContext): Forwarder {
   const address = addressOf(settings, 'forward.postgres');
+  // A password's reference may give the user too.
+  if (!settings.user && !settings.passwordFile && !settings.passwordCommand)
+    throw new Error(
+      'forward.postgres.user is missing: PostgreSQL lets nobody in without; give it, and its passwordFile',
+    );
   const who = credentials(settings);
   const letters = deadLetters(dataDir, 'postgres');
   let session: Session | undefined;
