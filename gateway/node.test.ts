@@ -1,7 +1,7 @@
 // The launcher under a Node that is too old: it hands over to the bundled one, or says one clear sentence.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { root, scratch } from './test/rig.ts';
 
@@ -39,12 +39,17 @@ test('without one: what is needed, what is there, what to do; exit 78', () => {
   );
 });
 
-test('under a Node that is new enough the same process begins again with the memory settings, once', () => {
+const flags = ['--max-semi-space-size=8', '--max-old-space-size=1024'];
+test.each([
+  ['the same process begins again with the memory settings, once', 'said.mjs', '1', flags],
+  ['a tool is left alone', 'node_modules/tool/said.mjs', undefined, []],
+])('under a Node that is new enough %s', (_what, name, arenas, given) => {
   const folder = scratch();
-  const script = join(folder.path, 'said.ts');
+  const script = join(folder.path, name);
+  mkdirSync(dirname(script), { recursive: true });
   writeFileSync(
     script,
-    'console.log(JSON.stringify([process.env.MALLOC_ARENA_MAX, process.execArgv, process.argv.slice(2), process.ppid]));',
+    'console.log(JSON.stringify({ arenas: process.env.MALLOC_ARENA_MAX, flags: process.execArgv, args: process.argv.slice(2), parent: process.ppid }));',
   );
   const { MALLOC_ARENA_MAX: _, ...env } = process.env;
   const { stdout, stderr } = spawnSync(process.execPath, [join(root, 'gateway', 'node.mjs'), script, 'a b', '--c'], {
@@ -53,5 +58,5 @@ test('under a Node that is new enough the same process begins again with the mem
   });
   folder.remove();
   expect(stderr).toBe('');
-  expect(JSON.parse(stdout)).toEqual(['1', ['--max-semi-space-size=8'], ['a b', '--c'], process.pid]);
+  expect(JSON.parse(stdout)).toEqual({ arenas, flags: given, args: ['a b', '--c'], parent: process.pid });
 });

@@ -73,7 +73,7 @@ const gateway = await startGateway('run', ['--config', config], join(folder.path
   MALLOC_ARENA_MAX: '1',
   MALLOC_MMAP_THRESHOLD_: '131072',
   MALLOC_TRIM_THRESHOLD_: '131072',
-  NODE_OPTIONS: process.env.PENSTOCK_BENCH_NODE_OPTIONS ?? '--max-semi-space-size=8',
+  NODE_OPTIONS: process.env.PENSTOCK_BENCH_NODE_OPTIONS ?? '--max-semi-space-size=8 --max-old-space-size=1024',
 });
 try {
   console.log(`load of the machine before: ${readFileSync('/proc/loadavg', 'utf8').split(' ')[0]}`);

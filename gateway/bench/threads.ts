@@ -100,7 +100,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const frugal = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
   const gateway = await startGateway('demo', [], folder.path, {
     ...frugal,
-    NODE_OPTIONS: '--max-semi-space-size=8',
+    NODE_OPTIONS: '--max-semi-space-size=8 --max-old-space-size=1024',
     ...(process.env.PENSTOCK_BENCH_NODE_OPTIONS ? { NODE_OPTIONS: process.env.PENSTOCK_BENCH_NODE_OPTIONS } : {}),
   });
   const say = (what: string, f: Figures) =>
