@@ -7,21 +7,15 @@ import type { Stored } from '../../consumer.ts';
 import { Account } from './account.ts';
 import type { Settled } from './account.ts';
 import { keepable } from './chunks.ts';
+import { Commits, GRACE } from './commits.ts';
 import { openFile } from './file.ts';
 import { Chunks } from './fold.ts';
-import { Merged } from './merged.ts';
 import { MAX_TAGS } from './open.ts';
 import { OpenChunks } from './openchunks.ts';
 import { Retention } from './retention.ts';
-import { indexOf, part, seriesOf } from './series.ts';
-import type { Kept, Series } from './series.ts';
 import type { Store, StoreOptions, StoreStats } from './storing.ts';
 import { compact } from './upkeep.ts';
-import { EVER } from './waiting.ts';
-import type { Closing } from './waiting.ts';
 
-/** A tag's chunk is due so long after its window, for samples on their way. */
-const GRACE = 15_000_000;
 /** ms between two rounds of closing; a round closes a sixtieth of the open tags, but not fewer than so many. */
 const ROUND = 5000;
 const BATCH = 64;
@@ -45,12 +39,11 @@ class ChunkStore implements Store {
   readonly #retention: Retention;
   readonly #open: OpenChunks;
   readonly #account: Account;
-  readonly #merged: Merged;
-  readonly #putAccount: StatementSync;
+  readonly #commits: Commits;
   readonly #putTag: StatementSync;
   /** Frames of a write that failed half way: what became of their samples. */
   readonly #partial = new Map<number, Stored>();
-  readonly #counts = { samples: 0, filtered: 0, commits: 0, commitMs: 0, trouble: '' };
+  readonly #counts = { samples: 0, filtered: 0, trouble: '' };
   #newest = -Infinity;
   #roundAt = -Infinity;
   #minuteAt = -Infinity;
@@ -77,8 +70,8 @@ class ChunkStore implements Store {
       rollups: rollups * 1000,
       bytes: options.bytes ?? 2 ** 31,
     });
-    this.#merged = new Merged(db);
-    this.#putAccount = db.prepare('UPDATE account SET position = ?, delivered = ?, filtered = ?');
+    const parts = { chunks: this.#chunks, open: this.#open, account: this.#account, retention: this.#retention };
+    this.#commits = new Commits(db, parts, options);
     this.#putTag = db.prepare(
       'INSERT INTO tag VALUES(?, ?, ?) ON CONFLICT(idx) DO UPDATE SET id = excluded.id, type = excluded.type WHERE id <> excluded.id OR type <> excluded.type',
     );
@@ -89,7 +82,7 @@ class ChunkStore implements Store {
   }
 
   use(tags: readonly { index: number; id: string; type: ValueType }[]): void {
-    this.#transaction(() => {
+    this.#commits.transaction(() => {
       for (const { index, id, type } of tags) this.#putTag.run(index, id, type);
     });
   }
@@ -131,6 +124,7 @@ class ChunkStore implements Store {
   stats(): StoreStats {
     return {
       ...this.#counts,
+      ...this.#commits.counts,
       damaged: this.#chunks.damaged,
       removed: this.#retention.chunksRemoved,
       open: this.#open.samples,
@@ -144,8 +138,8 @@ class ChunkStore implements Store {
     await this.#tending;
     const until = performance.now() + 2000;
     try {
-      while (performance.now() < until && this.#closeOldest()) await yielded();
-      this.#commit([]);
+      while (performance.now() < until && this.#commits.closeOldest()) await yielded();
+      this.#commits.commit([]);
     } catch {
       // A disk that takes nothing: the journal has it all.
     }
@@ -176,10 +170,10 @@ class ChunkStore implements Store {
       }
       stored.delivered++;
       if (t > this.#newest) this.#newest = t;
-      if (!this.#merged.has(tag, seq, t)) fresh.push(sample);
+      if (!this.#commits.has(tag, seq, t)) fresh.push(sample);
     }
     if (this.#makeRoom(fresh)) for (const sample of fresh) this.#open.add(seq, sample);
-    else this.#direct(seq, fresh);
+    else this.#commits.direct(seq, fresh);
     this.#counts.samples += samples.length;
     this.#counts.filtered += stored.filtered;
     this.#partial.set(seq, stored);
@@ -189,45 +183,28 @@ class ChunkStore implements Store {
   #makeRoom(samples: readonly Sample[]): boolean {
     while (!this.#open.fits(samples)) {
       if (this.#open.tags === 0) return false;
-      if (!this.#closeOldest()) throw new Error('the memory for open chunks is full until the journal is synced');
+      if (!this.#commits.closeOldest())
+        throw new Error('the memory for open chunks is full until the journal is synced');
     }
     return true;
   }
-  /** A frame too large for memory goes straight into chunks; nothing else is open then. */
-  #direct(seq: number, samples: readonly Sample[]): void {
-    if (seq >= this.#options.durable())
-      throw new Error('a frame too large for memory waits for the journal to be synced');
-    const byTag = new Map<number, Map<Micros, Kept>>();
-    for (const { tag, t, value, status, flags } of samples) {
-      let kept = byTag.get(tag);
-      if (!kept) byTag.set(tag, (kept = new Map()));
-      kept.set(t, { t, value, status, flags });
-    }
-    this.#transaction(() => {
-      for (const [tag, kept] of byTag) {
-        this.#chunks.fold(tag, seriesOf([...kept.values()].sort((a, b) => a.t - b.t)));
-        this.#merged.note(tag, seq, EVER);
-      }
-      this.#chunks.settleHours(this.#options.clock.micros());
-    });
-  }
-
   async #tend(): Promise<void> {
     if (this.#closed) return;
     const { clock, pinned = () => 0 } = this.#options;
-    if (this.#open.fullness > FULL.from) while (this.#open.fullness > FULL.to && this.#closeOldest()) await yielded();
-    if (pinned() > PINNED.from) while (pinned() > PINNED.to && this.#closeOldest()) await yielded();
+    if (this.#open.fullness > FULL.from)
+      while (this.#open.fullness > FULL.to && this.#commits.closeOldest()) await yielded();
+    if (pinned() > PINNED.from) while (pinned() > PINNED.to && this.#commits.closeOldest()) await yielded();
     await this.#settlePast();
-    while (this.#open.urgent.size > 0 && this.#close([...this.#open.urgent], Infinity)) await yielded();
+    while (this.#open.urgent.size > 0 && this.#commits.closeTags([...this.#open.urgent], Infinity)) await yielded();
     if (clock.mono() - this.#roundAt >= ROUND) {
       this.#roundAt = clock.mono();
       const over = clock.micros() - GRACE;
       const tags = this.#open.due(over).slice(0, Math.max(BATCH, Math.ceil(this.#open.tags / 60)));
-      while (this.#close(tags, over)) await yielded();
+      while (this.#commits.closeTags(tags, over)) await yielded();
     }
     if (clock.mono() - this.#minuteAt >= MINUTE) {
       this.#minuteAt = clock.mono();
-      this.#commit([]);
+      this.#commits.commit([]);
       if (Number.isFinite(this.#now())) this.#retention.look(this.#now());
     }
     for (let steps = 0; steps < 20 && this.#retention.step(); steps++) await yielded();
@@ -241,82 +218,8 @@ class ChunkStore implements Store {
     const { past, last, live } = this.#account.unsettled;
     if (past < Math.max(MUCH, live, EACH * this.#open.tags)) return;
     await this.#options.sync?.();
-    while (this.#close(this.#open.upTo(last), Infinity)) await yielded();
-    this.#commit([]);
-  }
-  /** Closes tags that began first, all they have; false when nothing can be closed. */
-  #closeOldest(): boolean {
-    return this.#close(this.#open.oldest(), Infinity);
-  }
-  /** Closes what one transaction bears of these tags' windows over by `over`; false when there is nothing. */
-  #close(tags: readonly number[], over: Micros): boolean {
-    const durable = this.#options.durable();
-    const scattered = this.#open.scattered(tags, over, durable);
-    if (scattered) {
-      this.#foldAhead(scattered);
-      return true;
-    }
-    const closings = this.#open.closings(tags, over, durable);
-    if (closings.length > 0) this.#commit(closings);
-    return closings.length > 0;
-  }
-
-  /**
-   * Samples that lie in too many windows for one transaction go into chunks before their tag is closed, so that nobody waits
-   * long for the next commit. Memory and position stay: after a kill they come again, and change nothing.
-   */
-  #foldAhead({ tag, windows }: { tag: number; windows: ReadonlySet<Micros> }): void {
-    const began = performance.now();
-    this.#transaction(() => {
-      for (const series of this.#open.within(tag, windows)) this.#chunks.fold(tag, this.#kept(series));
-      this.#chunks.settleHours(this.#options.clock.micros() - GRACE);
-    });
-    this.#counts.commits++;
-    this.#counts.commitMs = performance.now() - began;
-    this.#open.folded(tag, windows);
-  }
-  /** Without what retention has passed over since it was taken in: it would stand alone in an hour whose row says more. */
-  #kept(series: Series): Series {
-    return part(series, indexOf(series, this.#retention.floor), series.n);
-  }
-  /** Chunks and position in one transaction; memory and counts follow only when it is stored. */
-  #commit(closings: readonly Closing[]): void {
-    const settled = this.#account.at(
-      Math.min(this.#account.taken + 1, this.#options.durable(), this.#open.first(closings)),
-    );
-    const now = this.#options.clock.micros() - GRACE;
-    if (closings.length === 0 && settled.position === this.settled.position && !this.#chunks.hourOver(now)) return;
-    const began = performance.now();
-    this.#transaction(() => {
-      for (const each of closings) {
-        for (const series of this.#open.series(each)) this.#chunks.fold(each.tag, this.#kept(series));
-        this.#merged.note(each.tag, each.seq, each.until);
-      }
-      this.#chunks.settleHours(now);
-      this.#merged.forget(settled.position);
-      this.#putAccount.run(settled.position, settled.delivered, settled.filtered);
-    });
-    this.#counts.commits++;
-    this.#counts.commitMs = performance.now() - began;
-    this.#account.settle(settled);
-    this.#open.closed(closings);
-  }
-  /** All or nothing; throws when it is nothing. */
-  #transaction(act: () => void): void {
-    const touched = [...this.#chunks.touched.keys()];
-    const { damaged } = this.#chunks;
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
-      act();
-      this.#db.exec('COMMIT');
-      this.#merged.commit();
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      this.#merged.rollback();
-      this.#chunks.damaged = damaged;
-      for (const id of touched) this.#chunks.touched.set(id, false);
-      throw error;
-    }
+    while (this.#commits.closeTags(this.#open.upTo(last), Infinity)) await yielded();
+    this.#commits.commit([]);
   }
 }
 
