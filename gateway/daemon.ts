@@ -92,6 +92,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       elsewhere: elsewhereOf(settings.forward, settings.history.retention),
       onDeath: (error) =>
         status.report('error', 'penstock_reader_restarts_total', `the history reader died: ${error.message}`),
+      onCalledOff: () => status.count('penstock_history_called_off_total'),
       onDamage: (what) => status.report('error', 'penstock_history_unreadable_total', what),
     });
     stops.push(() => reader.close());

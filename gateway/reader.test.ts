@@ -47,12 +47,13 @@ test('columns as text are the buckets, rounded to their places', async () => {
 
 test('a sample is in every answer while its chunk is still open, and a question called off ends', async () => {
   const folder = scratch();
+  let calledOff = 0;
   const onDeath = (error: Error): void => expect.fail(error.message);
   const writer = await openWriter({ dataDir: folder.path, onDeath });
   const { indexes, revision } = await writer.assign([{ id: 'north/pump-1/mode', type: 'integer' }]);
   const tag = indexes.get('north/pump-1/mode') ?? -1;
   await writer.use([{ index: tag, id: 'north/pump-1/mode', type: 'integer' }], revision);
-  const reader = await openReader({ dataDir: folder.path, open: writer.open, onDeath });
+  const reader = await openReader({ dataDir: folder.path, open: writer.open, onDeath, onCalledOff: () => calledOff++ });
   const t = Date.now() * 1000;
   const sample = { tag, t, receivedAt: t, value: 3, status: 0, flags: 0 };
   await writer.journal.durable(
@@ -67,11 +68,16 @@ test('a sample is in every answer while its chunk is still open, and a question 
   expect(await reader.limitTime([tag], t, t + 1, 2)).toEqual([{ tag, above: 1, below: 0, known: 1 }]);
   expect(await reader.latest([tag])).toEqual([{ tag, t, value: 3, status: 0 }]);
   await expect(reader.aggregate(ask, AbortSignal.abort())).rejects.toThrow(/abort/);
+  const gone = new AbortController();
+  const asked = reader.aggregate(ask, gone.signal);
+  gone.abort();
+  await expect(asked).rejects.toThrow(/abort/);
   await expect(reader.aggregate({ ...ask, zone: 'Nowhere' })).rejects.toThrow(RangeError);
   // A question that cannot cross to the thread is the caller's error, once: calling it off later rejects nothing more.
   const off = new AbortController();
   await expect(reader.aggregate({ ...ask, width: Object as never }, off.signal)).rejects.toThrow(/cloned/);
   off.abort();
+  expect(calledOff).toBe(2);
   await reader.close();
   await writer.close();
   folder.remove();

@@ -45,6 +45,8 @@ export interface ReaderOptions {
   onDeath(error: Error): void;
   /** Told once of each chunk that a query could not read, in words; the answers leave it out and say so. */
   onDamage?(what: string): void;
+  /** Told of each question that was called off before its answer. */
+  onCalledOff?(): void;
 }
 interface Told {
   elsewhere: Elsewhere | undefined;
@@ -97,17 +99,24 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
     closed = true;
     throw error;
   }
+  const call = async <T>(method: string, body: unknown, signal: AbortSignal | undefined): Promise<T> => {
+    try {
+      return await thread.call<T>(method, body, { signal });
+    } catch (error) {
+      if (signal?.aborted) options.onCalledOff?.();
+      throw error;
+    }
+  };
   return {
     use(tags) {
       const { elsewhere } = options;
       told = { elsewhere, tags: tags.map(({ index, id, type }) => ({ index, id, type })) };
       if (elsewhere) thread.post('use', told);
     },
-    raw: (tag, from, to, limit, signal) => thread.call<RawSeries>('raw', { tag, from, to, limit }, { signal }),
-    rows: (tag, from, to, limit, form, signal) =>
-      thread.call<RowText>('rows', { tag, from, to, limit, form }, { signal }),
+    raw: (tag, from, to, limit, signal) => call<RawSeries>('raw', { tag, from, to, limit }, signal),
+    rows: (tag, from, to, limit, form, signal) => call<RowText>('rows', { tag, from, to, limit, form }, signal),
     async buckets(tags, from, to, width, signal) {
-      const packed = await thread.call<PackedBuckets>('buckets', { tags, from, to, width }, { signal });
+      const packed = await call<PackedBuckets>('buckets', { tags, from, to, width }, signal);
       const t = Array.from(packed.t);
       const nulls = (values: Float64Array): (number | null)[] =>
         Array.from(values, (value) => (Number.isNaN(value) ? null : value));
@@ -122,14 +131,12 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
       }));
     },
     bucketText: (columns, from, to, width, signal) =>
-      thread.call<BucketText>('bucketText', { columns, from, to, width }, { signal }),
-    latest: (tags, signal) => thread.call('latest', { tags }, { signal }),
-    kpis: (tags, from, to, signal) => thread.call<Kpi[]>('kpis', { tags, from, to }, { signal }),
-    aggregate: (query, signal) => thread.call<AggregateSeries[]>('aggregate', query, { signal }),
-    states: (tags, from, to, limit, signal) =>
-      thread.call<StateSeries[]>('states', { tags, from, to, limit }, { signal }),
-    limitTime: (tags, from, to, limit, signal) =>
-      thread.call<LimitTime[]>('limitTime', { tags, from, to, limit }, { signal }),
+      call<BucketText>('bucketText', { columns, from, to, width }, signal),
+    latest: (tags, signal) => call('latest', { tags }, signal),
+    kpis: (tags, from, to, signal) => call<Kpi[]>('kpis', { tags, from, to }, signal),
+    aggregate: (query, signal) => call<AggregateSeries[]>('aggregate', query, signal),
+    states: (tags, from, to, limit, signal) => call<StateSeries[]>('states', { tags, from, to, limit }, signal),
+    limitTime: (tags, from, to, limit, signal) => call<LimitTime[]>('limitTime', { tags, from, to, limit }, signal),
     close(ms = 1000) {
       closed = true;
       return thread.close(ms);
