@@ -199,3 +199,28 @@ test('no server: run throws; a mute one: abort ends it at once', async () => {
   await expect.poll(() => refused.ended).toBeInstanceOf(Error);
   expect(refused.said).toEqual([]);
 });
+
+test('a stop while values are being read: what was read before is the last word, and nothing is said after it', async () => {
+  const server = await serving({ [A]: { flow: 0, level: 0 } });
+  let reading = (): void => {};
+  const stopping = {
+    ...point(2, `nsu=${A};s=level`),
+    get type() {
+      reading();
+      return 'double' as const;
+    },
+  };
+  const recorder = running(server.port, [point(1, `nsu=${A};s=flow`), stopping]);
+  await expect.poll(() => [recorder.of(1).length, recorder.of(2).length]).toEqual([1, 1]);
+  let said: number[] | undefined;
+  reading = () => {
+    reading = () => {};
+    void recorder.end();
+    said = [recorder.readings.length, recorder.proofs.length];
+  };
+  server.set(A, 'flow', 1);
+  server.set(A, 'level', 1);
+  await expect.poll(() => recorder.ended).toBe('resolved');
+  expect(said).toBeDefined();
+  expect([recorder.readings.length, recorder.proofs.length]).toEqual(said);
+});

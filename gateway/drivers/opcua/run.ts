@@ -56,6 +56,8 @@ export class Run {
 
   /** Connects and follows the server until aborted (rejects Aborted) or lost for good (rejects). */
   async live(): Promise<void> {
+    // At once, with what was read by then as its last word: after the abort nobody listens.
+    this.#signal.addEventListener('abort', () => this.#voice.close(), { once: true, signal: this.#ended.signal });
     const { requestTimeout } = this.#connection;
     const { clock } = this.#link;
     const client = await createClient(this.#library, this.#connection, (session) => this.#rebuild(session));
