@@ -94,6 +94,35 @@ test('a right folder becomes a plant', () => {
   expect(catalog.device('plc')?.addresses.get(7)).toEqual({ register: 4 });
 });
 
+test('a reference in quotes is the number or boolean it would be without them, where one is wanted', () => {
+  const names =
+    "{ path: north/line-1/pump-1, name: '${NAME:-7}', metrics: { flow: { range: ['${LOW:-1}', \"${HIGH}\"] } } }";
+  const path = folder({
+    'plant.yaml': `${plant.slice(0, plant.indexOf('  - path'))}  - ${names}\n`,
+    'devices/plc.yaml': `${device.replace(/port: .* }/, "port: '${PORT:-502}' }").replace('interval', "enabled: '${ON:-true}'\ninterval")}`,
+    'penstock.yaml': "web: { port: '${PORT:-1}', insecure: '${OFF:-false}' }\nenterprise: '${NAME:-7}'\n",
+  });
+  const result = loadConfig(path, protocols, { PORT: '1502', HIGH: '2.5' });
+  if (!result.ok) throw new Error(result.errors.map(errorText).join('\n'));
+  const { settings, plant: spec } = result.config;
+  expect(settings).toMatchObject({ enterprise: '7', web: { port: 1502, insecure: false } });
+  expect(spec.devices[0]).toMatchObject({ enabled: true, connection: { port: 1502 } });
+  expect(spec.tags[0]).toMatchObject({ range: { low: 1, high: 2.5 } });
+  expect(spec.assets[0]?.name).toBe('7');
+});
+
+test.each([
+  ["'${X:-abc}'", {}, 'is "abc"; must be integer'],
+  ["'${X:-1}'", { X: '1.5' }, 'is 1.5; must be integer'],
+  ["'${X:-70000}'", {}, 'is 70000; must be <= 65535'],
+  ["'1'", {}, 'is "1"; must be integer'],
+  ["'1${X:-2}'", {}, 'is "12"; must be integer'],
+  ["'${X}'", {}, '${X} has no value: set the variable or write ${X:-default}'],
+])('%s is no port', (port, env, said) => {
+  const errors = errorsOf({ 'plant.yaml': plant, 'devices/plc.yaml': device.replace('${PLC_PORT:-502}', port) }, env);
+  expect(errors[0]).toContain(said);
+});
+
 test('a device is not called as a source of the gateway itself', () => {
   const errors = errorsOf({ 'plant.yaml': plant, 'devices/plc.yaml': device.replace('device: plc', 'device: import') });
   expect(errors).toEqual([expect.stringMatching(/^devices.plc\.yaml:1: device: is "import", as the ledger calls/)]);

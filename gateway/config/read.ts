@@ -2,7 +2,8 @@
 // Called by load; hands on plain values plus a way to say `file:line` for any path in them.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isNode, LineCounter, parseDocument } from 'yaml';
+import { isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import type { Document } from 'yaml';
 
 export interface ConfigError {
   file: string;
@@ -16,22 +17,34 @@ export interface ConfigError {
 export interface ConfigFile {
   file: string;
   value: unknown;
+  /** Values in quotes that are wholly one `${…}`, and what each would be without the quotes, where that is no text. */
+  references: readonly { path: readonly (string | number)[]; plain: number | boolean }[];
   /** Line of the value at a path, or of the nearest parent that exists. */
   line(path: readonly (string | number)[]): number | undefined;
 }
 
+/** A text as it is after the replacements, and where in it a quoted value begins that is wholly one reference. */
+interface Replaced {
+  text: string;
+  quoted: number[];
+}
+
 /** Replaces `${NAME}` and `${NAME:-default}`; a name without value and default is an error. */
-function substitute(text: string, env: NodeJS.ProcessEnv, missing: (name: string, offset: number) => void): string {
-  return text.replace(
-    /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g,
-    (whole, name: string, fallback: string | undefined, offset: number) => {
-      const value = env[name];
-      if (value !== undefined && value !== '') return value;
-      if (fallback !== undefined) return fallback;
-      missing(name, offset);
-      return whole;
-    },
-  );
+function substitute(text: string, env: NodeJS.ProcessEnv, missing: (name: string) => void): Replaced {
+  let made = '';
+  let end = 0;
+  const quoted: number[] = [];
+  for (const found of text.matchAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g)) {
+    const [whole, name = '', fallback] = found;
+    const value = env[name] || fallback;
+    if (value === undefined) missing(name);
+    made += text.slice(end, found.index);
+    end = found.index + whole.length;
+    const quote = text[found.index - 1];
+    if ((quote === "'" || quote === '"') && text[end] === quote) quoted.push(made.length - 1);
+    made += value ?? whole;
+  }
+  return { text: made + text.slice(end), quoted };
 }
 
 export function readYaml(
@@ -47,22 +60,22 @@ export function readYaml(
     errors.push({ file, path: '', message: `cannot be read: ${(error as Error).message}` });
     return undefined;
   }
-  // Comments are left alone: an example in a comment must not demand a variable.
-  const source = text
-    .split('\n')
-    .map((row, number) =>
-      row.trimStart().startsWith('#')
-        ? row
-        : substitute(row, env, (name) =>
-            errors.push({
-              file,
-              line: number + 1,
-              path: '',
-              message: `\${${name}} has no value: set the variable or write \${${name}:-default}`,
-            }),
-          ),
-    )
-    .join('\n');
+  let source = '';
+  const quoted = new Set<number>();
+  for (const [number, row] of text.split('\n').entries()) {
+    if (number > 0) source += '\n';
+    const missing = (name: string): void =>
+      void errors.push({
+        file,
+        line: number + 1,
+        path: '',
+        message: `\${${name}} has no value: set the variable or write \${${name}:-default}`,
+      });
+    // Comments are left alone: an example in a comment must not demand a variable.
+    const made = row.trimStart().startsWith('#') ? { text: row, quoted: [] } : substitute(row, env, missing);
+    for (const at of made.quoted) quoted.add(source.length + at);
+    source += made.text;
+  }
   const counter = new LineCounter();
   const document = parseDocument(source, { lineCounter: counter, prettyErrors: false });
   for (const error of document.errors) {
@@ -72,6 +85,7 @@ export function readYaml(
   return {
     file,
     value: document.toJS() ?? {},
+    references: referencesIn(document, quoted),
     line(path) {
       for (let length = path.length; length >= 0; length--) {
         const node: unknown = length === 0 ? document.contents : document.getIn(path.slice(0, length), true);
@@ -80,6 +94,26 @@ export function readYaml(
       return undefined;
     },
   };
+}
+
+/** @param quoted where they begin */
+function referencesIn(document: Document, quoted: ReadonlySet<number>): ConfigFile['references'] {
+  const found: { path: (string | number)[]; plain: number | boolean }[] = [];
+  if (quoted.size === 0) return found;
+  visit(document, {
+    Scalar(key, node, above) {
+      if (key === 'key' || !node.type?.startsWith('QUOTE') || !quoted.has(node.range?.[0] ?? -1)) return;
+      const plain: unknown = parseDocument(String(node.value)).toJS();
+      if (typeof plain !== 'number' && typeof plain !== 'boolean') return;
+      const path = [...above, node].flatMap((part, i, all): (string | number)[] => {
+        const parent = all[i - 1];
+        if (isPair(part)) return [String(isScalar(part.key) ? part.key.value : part.key)];
+        return isSeq(parent) ? [parent.items.indexOf(part)] : [];
+      });
+      found.push({ path, plain });
+    },
+  });
+  return found;
 }
 
 /** The YAML files of a folder below the config folder, sorted, as paths relative to it; none when it does not exist. */

@@ -20,8 +20,10 @@ interface SchemaNode {
   description?: string;
 }
 
-/** Every fault of the file against the schema, each once, at its deepest place. */
+/** Every fault of the file against the schema, each once, at its deepest place. Types quoted references first. */
 export function shapeErrors(schema: object, file: ConfigFile): ConfigError[] {
+  if (Value.Check(schema, file.value)) return [];
+  typeReferences(schema, file);
   if (Value.Check(schema, file.value)) return [];
   const complaints = [...Value.Errors(schema, file.value)] as unknown as Complaint[];
   const errors: ConfigError[] = [];
@@ -36,6 +38,18 @@ export function shapeErrors(schema: object, file: ConfigFile): ConfigError[] {
     }
   }
   return errors;
+}
+
+/** A quoted `${…}` becomes the number or boolean it would be without the quotes, where the schema wants one. */
+function typeReferences(schema: object, file: ConfigFile): void {
+  if (file.references.length === 0) return;
+  const wanted = new Set(
+    ([...Value.Errors(schema, file.value)] as unknown as Complaint[])
+      .filter(({ keyword }) => keyword === 'type')
+      .map(({ instancePath, params }) => `${kindNamed(params.type)} ${instancePath}`),
+  );
+  for (const { path, plain } of file.references)
+    if (wanted.has(`${typeof plain} ${pointerOf(path)}`)) setAt(file.value, path, plain);
 }
 
 function sentences(
@@ -71,6 +85,9 @@ function sentences(
   return [{ at: path, message: `is ${shown(found)}; ${complaint.message}${hint}` }];
 }
 
+const kindNamed = (type: unknown) => (type === 'integer' ? 'number' : type);
+const pointerOf = (path: readonly (string | number)[]) =>
+  path.map((part) => `/${String(part).replace(/~/g, '~0').replace(/\//g, '~1')}`).join('');
 const unescape = (part: string) => part.replace(/~1/g, '/').replace(/~0/g, '~');
 
 /** JSON pointers do not tell indexes from keys; the value does. */
@@ -87,6 +104,11 @@ function valueAt(root: unknown, path: readonly (string | number)[]): unknown {
   let at = root;
   for (const part of path) at = (at as Record<string | number, unknown> | null | undefined)?.[part];
   return at;
+}
+
+function setAt(root: unknown, path: readonly (string | number)[], value: unknown): void {
+  const parent = valueAt(root, path.slice(0, -1)) as Record<string | number, unknown>;
+  parent[path.at(-1) ?? ''] = value;
 }
 
 function schemaAt(root: SchemaNode, path: readonly (string | number)[]): SchemaNode | undefined {
