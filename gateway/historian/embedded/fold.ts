@@ -70,15 +70,21 @@ export class Chunks {
     if (all.n > 0) this.#putHour.run(id, ...columnsOf(all));
   }
 
-  /** Puts chunks that follow each other into one. */
-  join(ids: readonly number[]): void {
+  /** Puts chunks that follow each other into one; false when one of them is damaged: then all stay as they are. */
+  join(ids: readonly number[]): boolean {
     let whole: Series | undefined;
-    for (const id of ids) {
-      const { data } = this.#data.get(id) as { data: Uint8Array };
-      whole = whole ? merged(whole, decodeChunk(data)) : decodeChunk(data);
-      this.#delete.run(id);
+    try {
+      for (const id of ids) {
+        const series = decodeChunk((this.#data.get(id) as { data: Uint8Array }).data);
+        whole = whole ? merged(whole, series) : series;
+      }
+    } catch (error) {
+      if (error instanceof Damaged) return false;
+      throw error;
     }
+    for (const id of ids) this.#delete.run(id);
     if (whole) this.#put(tagOfRow(ids[0] as number), whole);
+    return true;
   }
 
   #into(tag: number, hour: Micros, fresh: Series): void {

@@ -69,8 +69,8 @@ test('damage of any kind is found, and nothing in a whole file', () => {
   expect(faultsIn(dataDir)).toEqual([]);
 });
 
-test('chunks that fit into one are joined, and hold the same', () => {
-  const before = allHeld(dataDir);
+/** Every chunk cut into pieces of 100 samples. */
+function cut(): void {
   const rows = db.prepare('SELECT id, data FROM chunk').all() as { id: number; data: Uint8Array }[];
   const insert = db.prepare(`INSERT INTO chunk(id, ${figureColumns}, data) VALUES(${Array(14).fill('?').join(', ')})`);
   db.exec('DELETE FROM chunk');
@@ -82,10 +82,27 @@ test('chunks that fit into one are joined, and hold the same', () => {
       insert.run(at, ...columnsOf(summarize(piece), piece), encodeChunk(piece));
     }
   }
+}
+
+test('chunks that fit into one are joined, and hold the same', () => {
+  const before = allHeld(dataDir);
+  cut();
   expect(allHeld(dataDir)).toEqual(before);
   const steps = [...compact(db)];
   expect(steps.at(-1)).toBe(stats(db).samples / 100 - 4);
   expect(allHeld(dataDir)).toEqual(before);
   expect(faultsIn(dataDir)).toEqual([]);
   expect(stats(db).free).toBe(0);
+});
+
+test('a damaged chunk stays, its neighbours too, and all others are joined', () => {
+  cut();
+  const ids = db.prepare('SELECT id FROM chunk ORDER BY id').all() as { id: number }[];
+  const [, second] = ids;
+  db.prepare("UPDATE chunk SET data = x'00' WHERE id = ?").run(second?.id ?? 0);
+  const fewer = [...compact(db)].at(-1) ?? 0;
+  expect(fewer).toBeGreaterThan(0);
+  expect(stats(db).chunks).toBe(ids.length - fewer);
+  expect(db.prepare('SELECT data FROM chunk WHERE id = ?').get(second?.id ?? 0)?.data).toEqual(new Uint8Array([0]));
+  expect(faultsIn(dataDir)).toEqual([expect.stringMatching(/cannot be read/)]);
 });

@@ -142,7 +142,7 @@ const TAGS = 16;
 
 /**
  * Joins neighbouring chunks of an hour that fit into one, then gives free pages back to the disk. Yields after each
- * transaction how many chunks there are fewer. The connection must have a busy timeout if a gateway is running.
+ * transaction how many chunks there are fewer. What is damaged stays as it is, its neighbours too. The connection must have a busy timeout if a gateway is running.
  */
 export function* compact(db: DatabaseSync): Generator<number> {
   const chunks = new Chunks(db);
@@ -182,8 +182,7 @@ function joinNeighbours(chunks: Chunks, rows: readonly { id: number; n: number }
       if (hourOf(timeOfRow(row.id)) !== hourOf(timeOfRow(id)) || n + row.n > CHUNK_SAMPLES) break;
       n += row.n;
     }
-    if (k - i > 1) {
-      chunks.join(rows.slice(i, k).map((row) => row.id));
+    if (k - i > 1 && chunks.join(rows.slice(i, k).map((row) => row.id))) {
       chunks.hour(rowId(tagOfRow(id), hourOf(timeOfRow(id))), 'there');
       fewer += k - i - 1;
     }
