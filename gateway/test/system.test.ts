@@ -126,7 +126,7 @@ needs('mosquitto_sub')('mosquitto_sub sees the plant', async () => {
   expect(kinds('_gateway/').length).toBeGreaterThanOrEqual(1);
 });
 
-test('a dead device: its tags bad once, one alarm each, the others untouched; back within 5 s', async () => {
+test('a dead device: its tags bad once, one alarm each, the others untouched; back within 5 s, or 10 s beside busy neighbours', async () => {
   const tags = (await dict()).tags;
   const broker = await listen(gateway.mqttUrl, '#');
   await eventually(
@@ -179,7 +179,7 @@ test('a dead device: its tags bad once, one alarm each, the others untouched; ba
   );
   const took = Date.now() - back;
   console.log(`data again ${took} ms after the simulators were back`);
-  // 5 s is the bar, and 3 s of it the longest wait between two tries; the rest is for neighbours on the same cores.
+  // 5 s is the bar, and 2 to 3 s of it the longest wait between two tries; the rest is for neighbours on the same cores.
   expect(took).toBeLessThan(10_000);
   await eventually(alarms, (now) => now.every(({ kind, active }) => kind !== 'comm' || !active));
   await broker.close();
