@@ -1,105 +1,24 @@
 // What the store promises: every sample once, in time order, whatever dies and whatever comes late; sums that hold.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { ManualClock } from '../../clock.ts';
-import type { Frame, Origin, Sample } from '../../model.ts';
+import { folder } from '../../test/folder.ts';
+import { Life } from './bed.ts';
 import { WINDOW, rowId, tagOfRow, windowOf } from './chunks.ts';
 import { decodeChunk, encodeChunk } from './codec.ts';
 import { openQuery } from './history.ts';
 import { openStore } from './store.ts';
-import type { Store, StoreOptions } from './storing.ts';
 import { openMemory } from './open.ts';
 import { columnsOf, figureColumns } from './rows.ts';
 import { indexOf, part } from './series.ts';
 import { summarize } from './summary.ts';
-import { allHeld, faultsIn, frameOf, sampleOf, windowsIn } from './testing.ts';
-import type { Held } from './testing.ts';
+import { allHeld, sampleOf, windowsIn } from './testing.ts';
 import { compact } from './upkeep.ts';
 
 /** PENSTOCK_SOAK times as many histories as a unit run's. */
 const SOAK = Number(process.env.PENSTOCK_SOAK ?? 1);
-const folders: string[] = [];
-const folder = (): string => {
-  const dir = mkdtempSync(join(tmpdir(), 'penstock-store-'));
-  folders.push(dir);
-  return dir;
-};
-afterEach(() => {
-  for (const dir of folders.splice(0)) rmSync(dir, { recursive: true, force: true });
-});
-const { signal } = new AbortController();
-
-/** A gateway's history that can be killed: the journal's frames from the stored position on come again. */
-class Life {
-  readonly dataDir = folder();
-  readonly clock = new ManualClock();
-  readonly frames: Frame[] = [];
-  readonly model = new Map<number, Map<number, Held>>();
-  readonly options: Partial<StoreOptions>;
-  memory = openMemory(1 << 20);
-  store: Store;
-  next = 1;
-  durable = Infinity;
-
-  constructor(options: Partial<StoreOptions> = {}) {
-    this.options = options;
-    this.store = this.open();
-  }
-  open(): Store {
-    const { dataDir, clock, memory } = this;
-    return openStore({ dataDir, clock, memory, durable: () => Math.min(this.durable, this.next), ...this.options });
-  }
-  write(...batches: Sample[][]): Promise<void> {
-    return this.file('live', ...batches);
-  }
-  async file(origin: Origin, ...batches: Sample[][]): Promise<void> {
-    const fresh = batches.map((samples) => frameOf(this.next++, samples, origin));
-    this.frames.push(...fresh);
-    for (const { tag, t, value, status } of batches.flat()) {
-      let held = this.model.get(tag);
-      if (!held) this.model.set(tag, (held = new Map()));
-      held.set(t, { value, status });
-    }
-    await this.store.write(fresh, signal);
-  }
-  async pass(seconds: number): Promise<void> {
-    for (let left = seconds; left > 0; left -= 5) {
-      await this.clock.advance(Math.min(5, left) * 1000);
-      await this.store.tend();
-    }
-  }
-  /** As `kill -9` does it: memory is gone, what was committed stays. */
-  async kill(): Promise<void> {
-    this.memory = openMemory(1 << 20);
-    this.store = this.open();
-    await this.store.write(
-      this.frames.filter(({ seq }) => seq >= this.store.settled.position),
-      signal,
-    );
-  }
-  /** Samples journalled below the stored position must be those that the store counts. */
-  balance(): { below: number; counted: number } {
-    const { position, delivered, filtered } = this.store.settled;
-    const below = this.frames.reduce((sum, { seq, samples }) => sum + (seq < position ? samples.length : 0), 0);
-    return { below, counted: delivered + filtered };
-  }
-  check(): void {
-    const held = allHeld(this.dataDir, this.memory);
-    expect(sorted(held)).toEqual(sorted(this.model));
-    expect(faultsIn(this.dataDir)).toEqual([]);
-    const { below, counted } = this.balance();
-    expect(counted).toBe(below);
-  }
-}
-const sorted = (all: Map<number, Map<number, Held>>): unknown =>
-  [...all]
-    .filter(([, held]) => held.size > 0)
-    .sort((a, b) => a[0] - b[0])
-    .map(([tag, held]) => [tag, [...held].sort((a, b) => a[0] - b[0])]);
 
 const step = fc.oneof(
   {
@@ -195,26 +114,6 @@ test('a second of tags becomes a chunk each a while after its window, not all at
   expect(hours()).toBe(tags);
   life.check();
   await life.store.close();
-});
-
-test('a late sample is merged into its chunk; of two with the same time the higher sequence stays', async () => {
-  const life = new Life();
-  const start = life.clock.micros();
-  await life.write(Array.from({ length: 900 }, (_, i) => sampleOf(0, start + i * 1e6, i)));
-  await life.pass(1000);
-  expect(windowsIn(life.dataDir)).toEqual([1]);
-  await life.write([sampleOf(0, start + 1000e6, 1)]);
-  await life.write([sampleOf(0, start + 5e6, 'late'), sampleOf(0, start + 5.5e6, 5.5)]);
-  await life.write([sampleOf(0, start + 5e6, 'later')]);
-  life.check();
-  expect(
-    allHeld(life.dataDir, life.memory)
-      .get(0)
-      ?.get(start + 5e6)?.value,
-  ).toBe('later');
-  await life.store.close();
-  expect(windowsIn(life.dataDir)).toEqual([1]);
-  life.check();
 });
 
 test('a tag of few samples has one chunk an hour, one of many a chunk for each quarter', async () => {
@@ -380,73 +279,6 @@ test('the journal is relieved: with half of its cap held for open chunks the old
   await life.store.close();
 });
 
-/** Filed while live samples of the same tags are open, of an hour a day ago. */
-async function importBeside(life: Life, samples: number, live: number): Promise<void> {
-  const now = life.clock.micros();
-  await life.write(...Array.from({ length: live }, (_, i) => [sampleOf(i % 3, now + i, i)]));
-  for (let done = 0; done < samples; done += 1000)
-    await life.file(
-      'import',
-      Array.from({ length: 1000 }, (_, i) => sampleOf(i % 3, now - 86_400e6 + (done + i) * 1e5, i)),
-    );
-  await life.write([sampleOf(0, now + live, 'newest')]);
-}
-
-test.each([
-  ['a large one', 12_000, 30, true],
-  ['a small one', 3000, 30, false],
-  ['one that live samples outweigh', 12_000, 13_000, false],
-])('an import behind live samples is settled within seconds: %s', async (_what, samples, live, settled) => {
-  const life = new Life();
-  life.memory = openMemory(1 << 23);
-  life.store = life.open();
-  await importBeside(life, samples, live);
-  const newest = life.next - 1;
-  await life.pass(2);
-  expect(life.store.settled.position > newest - 1).toBe(settled);
-  expect(life.balance().counted).toBe(life.balance().below);
-  life.check();
-  await life.kill();
-  life.check();
-  await life.pass(4000);
-  life.check();
-  await life.store.close();
-});
-
-test('an import is settled no further than the journal is synced, and it is synced for that', async () => {
-  let syncs = 0;
-  const life = new Life({
-    sync: () => {
-      syncs++;
-      life.durable = life.next - 2;
-      return Promise.resolve();
-    },
-  });
-  life.memory = openMemory(1 << 23);
-  life.store = life.open();
-  life.durable = 1;
-  await importBeside(life, 12_000, 30);
-  await life.pass(1);
-  expect(syncs).toBe(1);
-  expect(life.store.settled.position).toBeLessThanOrEqual(life.durable);
-  life.durable = Infinity;
-  await life.kill();
-  life.check();
-  await life.store.close();
-});
-
-test('samples that cannot be kept are filtered, and counted', async () => {
-  const life = new Life({ retention: 86_400_000 });
-  const now = life.clock.micros();
-  const odd = [now - 86_400e6 - 3600e6, -1, 0.5, NaN, 2 ** 60, 0].map((t) => sampleOf(0, t));
-  const frame = frameOf(1, [...odd, sampleOf(-1, now), sampleOf(2 ** 22, now), sampleOf(0.5, now), sampleOf(1, now)]);
-  expect(await life.store.write([frame], signal)).toEqual({ delivered: 1, filtered: 9, deadLettered: 0 });
-  life.next = 2;
-  await life.store.close();
-  expect(life.store.settled).toEqual({ position: 2, delivered: 1, filtered: 9 });
-  expect([...allHeld(life.dataDir)].map(([tag, held]) => [tag, held.size])).toEqual([[1, 1]]);
-});
-
 test('a transaction that fails loses nothing and doubles nothing', async () => {
   const life = new Life();
   const start = life.clock.micros();
@@ -468,138 +300,6 @@ test('a transaction that fails loses nothing and doubles nothing', async () => {
   await life.store.close();
   expect(life.store.settled).toEqual({ position: 3, delivered: 600, filtered: 0 });
   life.check();
-});
-
-test('stragglers over hundreds of windows hold up nobody for long; killed amid them each is there once, the newest wins', async () => {
-  // The disk stops taking anything after so many looks at what is durable.
-  let looks = Infinity;
-  const durable = (): number => {
-    if (looks-- <= 0) throw new Error('killed');
-    return Infinity;
-  };
-  const life = new Life({ durable });
-  const now = life.clock.micros();
-  const early = windowOf(now) - 300 * WINDOW;
-  const scattered = (value: number): Sample[] =>
-    Array.from({ length: 600 }, (_none, i) => sampleOf(0, early + (((i * 7) % 300) * WINDOW + i * 1e6), value + i));
-  await life.write(scattered(0));
-  await life.pass(1000);
-  expect(windowsIn(life.dataDir)).toHaveLength(300 / 4);
-  await life.write([sampleOf(0, life.clock.micros())], scattered(1000), scattered(2000), [
-    sampleOf(0, early + 3e6, 'on'),
-  ]);
-  await life.clock.advance(1_000_000);
-  looks = 5;
-  await life.store.tend();
-  const db = new DatabaseSync(join(life.dataDir, 'history.db'), { readOnly: true });
-  const { n } = db.prepare('SELECT count(*) AS n FROM chunk WHERE max >= 2000').get() as { n: number };
-  db.close();
-  expect(n).toBeGreaterThan(10);
-  expect(n).toBeLessThan(70);
-  life.check();
-  looks = Infinity;
-  await life.kill();
-  life.check();
-  const before = life.store.stats().commits;
-  await life.pass(1000);
-  expect(life.store.stats()).toMatchObject({ open: 0, trouble: '' });
-  expect(life.store.stats().commits - before).toBeGreaterThan(8);
-  life.check();
-  await life.store.close();
-});
-
-test('a tag that never rests, with stragglers in every frame, is closed up to what is durable; its position follows', async () => {
-  // The newest frame is never durable when somebody looks.
-  const life: Life = new Life({ durable: () => life.next - 1 });
-  let seed = 7;
-  const random = (below: number): number => (seed = (seed * 48271) % 2147483647) % below;
-  for (let at = 0; at < 2400; at += 5) {
-    const now = life.clock.micros();
-    for (let i = 0; i < 5; i++)
-      await life.write([
-        ...[0, 1].map((tag) => sampleOf(tag, now + i * 1e6, random(50))),
-        ...[0, 2].map((tag) => sampleOf(tag, now - random(1500) * 1e6, random(50))),
-        ...(random(40) === 0 ? [sampleOf(0, now - random(1e9), 'on')] : []),
-      ]);
-    await life.pass(5);
-    if (at === 1500) await life.kill();
-    if (at % 600 === 0) life.check();
-  }
-  expect(life.next - life.store.settled.position).toBeLessThan(1800);
-  const { open } = life.store.stats();
-  expect(open).toBeLessThan(4 * 1800);
-  life.check();
-  await life.kill();
-  life.check();
-  await life.store.close();
-});
-
-test('what retention has passed over since it was taken in changes no hour that has outlived its samples', async () => {
-  const life = new Life({ retention: 6 * 3_600_000 });
-  const start = Math.floor(life.clock.micros() / 3600e6) * 3600e6;
-  await life.write(Array.from({ length: 100 }, (_none, i) => sampleOf(0, start + i * 30e6, i)));
-  await life.pass(7200);
-  // Late, and kept open by a journal that is not synced until its hour is gone.
-  life.durable = life.next;
-  await life.write([sampleOf(0, life.clock.micros(), 1)], [sampleOf(0, start + 1e6, 999)]);
-  for (let hour = 0; hour < 7; hour++) {
-    await life.pass(3600);
-    await life.write([sampleOf(1, life.clock.micros(), 1)]);
-  }
-  await life.pass(120);
-  life.durable = Infinity;
-  await life.pass(120);
-  const db = new DatabaseSync(join(life.dataDir, 'history.db'), { readOnly: true });
-  const rows = db.prepare('SELECT n, max FROM hour WHERE id = ?').all(rowId(0, start));
-  const chunks = db.prepare('SELECT count(*) AS n FROM chunk WHERE id < ?').get(rowId(0, start + 3600e6));
-  db.close();
-  expect([rows, chunks]).toEqual([[{ n: 100, max: 99 }], { n: 0 }]);
-  await life.store.close();
-});
-
-test('what is older than the retention goes while samples come, its hours stay; a young file is not emptied by a wrong clock', async () => {
-  const life = new Life({ retention: 86_400_000 });
-  const start = life.clock.micros();
-  for (let hour = 0; hour < 31; hour++) {
-    await life.write(Array.from({ length: 100 }, (_, i) => sampleOf(i % 2, start + hour * 3600e6 + i * 30e6, i)));
-    await life.pass(3600);
-  }
-  await life.pass(120);
-  const held = allHeld(life.dataDir, life.memory).get(0) as Map<number, Held>;
-  const oldest = Math.min(...held.keys());
-  expect(oldest).toBe(start + 6 * 3600e6);
-  const db = new DatabaseSync(join(life.dataDir, 'history.db'), { readOnly: true });
-  const { n } = db.prepare('SELECT sum(n) AS n FROM hour').get() as { n: number };
-  db.close();
-  expect(n).toBe(31 * 100);
-  expect(faultsIn(life.dataDir)).toEqual([]);
-  expect(life.store.stats().removed).toBe(2 * 6);
-  life.clock.stepWall(400 * 86_400_000);
-  await life.pass(120);
-  expect(allHeld(life.dataDir, life.memory).get(0)?.size).toBe(held.size);
-  await life.store.close();
-});
-
-test('beyond its bytes the oldest hours go; shrinking gives the disk its pages back', async () => {
-  const life = new Life({ bytes: 400_000 });
-  const start = life.clock.micros();
-  for (let hour = 0; hour < 24; hour++) {
-    await life.write(
-      Array.from({ length: 3600 }, (_, i) => sampleOf(0, start + hour * 3600e6 + i * 1e6, Math.sin(hour * i))),
-    );
-    await life.pass(3600);
-  }
-  expect(life.store.stats().bytes).toBeLessThan(600_000);
-  expect(life.store.stats().removed).toBeGreaterThan(0);
-  const before = allHeld(life.dataDir).get(0)?.size ?? 0;
-  life.store.shrink();
-  await life.pass(10);
-  expect(allHeld(life.dataDir).get(0)?.size).toBeLessThan(before);
-  const db = new DatabaseSync(join(life.dataDir, 'history.db'), { readOnly: true });
-  expect(db.prepare('PRAGMA freelist_count').get()).toEqual({ freelist_count: 0 });
-  db.close();
-  expect(faultsIn(life.dataDir)).toEqual([]);
-  await life.store.close();
 });
 
 test('an older file is set aside, and its count goes on', async () => {

@@ -1,0 +1,90 @@
+// What is kept how long: by age, by bytes, and what comes in too old or not to be kept at all.
+import { DatabaseSync } from 'node:sqlite';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { Life } from './bed.ts';
+import { rowId } from './chunks.ts';
+import { allHeld, faultsIn, frameOf, sampleOf } from './testing.ts';
+import type { Held } from './testing.ts';
+
+const { signal } = new AbortController();
+
+test('samples that cannot be kept are filtered, and counted', async () => {
+  const life = new Life({ retention: 86_400_000 });
+  const now = life.clock.micros();
+  const odd = [now - 86_400e6 - 3600e6, -1, 0.5, NaN, 2 ** 60, 0].map((t) => sampleOf(0, t));
+  const frame = frameOf(1, [...odd, sampleOf(-1, now), sampleOf(2 ** 22, now), sampleOf(0.5, now), sampleOf(1, now)]);
+  expect(await life.store.write([frame], signal)).toEqual({ delivered: 1, filtered: 9, deadLettered: 0 });
+  life.next = 2;
+  await life.store.close();
+  expect(life.store.settled).toEqual({ position: 2, delivered: 1, filtered: 9 });
+  expect([...allHeld(life.dataDir)].map(([tag, held]) => [tag, held.size])).toEqual([[1, 1]]);
+});
+
+test('what retention has passed over since it was taken in changes no hour that has outlived its samples', async () => {
+  const life = new Life({ retention: 6 * 3_600_000 });
+  const start = Math.floor(life.clock.micros() / 3600e6) * 3600e6;
+  await life.write(Array.from({ length: 100 }, (_none, i) => sampleOf(0, start + i * 30e6, i)));
+  await life.pass(7200);
+  // Late, and kept open by a journal that is not synced until its hour is gone.
+  life.durable = life.next;
+  await life.write([sampleOf(0, life.clock.micros(), 1)], [sampleOf(0, start + 1e6, 999)]);
+  for (let hour = 0; hour < 7; hour++) {
+    await life.pass(3600);
+    await life.write([sampleOf(1, life.clock.micros(), 1)]);
+  }
+  await life.pass(120);
+  life.durable = Infinity;
+  await life.pass(120);
+  const db = new DatabaseSync(join(life.dataDir, 'history.db'), { readOnly: true });
+  const rows = db.prepare('SELECT n, max FROM hour WHERE id = ?').all(rowId(0, start));
+  const chunks = db.prepare('SELECT count(*) AS n FROM chunk WHERE id < ?').get(rowId(0, start + 3600e6));
+  db.close();
+  expect([rows, chunks]).toEqual([[{ n: 100, max: 99 }], { n: 0 }]);
+  await life.store.close();
+});
+
+test('what is older than the retention goes while samples come, its hours stay; a young file is not emptied by a wrong clock', async () => {
+  const life = new Life({ retention: 86_400_000 });
+  const start = life.clock.micros();
+  for (let hour = 0; hour < 31; hour++) {
+    await life.write(Array.from({ length: 100 }, (_, i) => sampleOf(i % 2, start + hour * 3600e6 + i * 30e6, i)));
+    await life.pass(3600);
+  }
+  await life.pass(120);
+  const held = allHeld(life.dataDir, life.memory).get(0) as Map<number, Held>;
+  const oldest = Math.min(...held.keys());
+  expect(oldest).toBe(start + 6 * 3600e6);
+  const db = new DatabaseSync(join(life.dataDir, 'history.db'), { readOnly: true });
+  const { n } = db.prepare('SELECT sum(n) AS n FROM hour').get() as { n: number };
+  db.close();
+  expect(n).toBe(31 * 100);
+  expect(faultsIn(life.dataDir)).toEqual([]);
+  expect(life.store.stats().removed).toBe(2 * 6);
+  life.clock.stepWall(400 * 86_400_000);
+  await life.pass(120);
+  expect(allHeld(life.dataDir, life.memory).get(0)?.size).toBe(held.size);
+  await life.store.close();
+});
+
+test('beyond its bytes the oldest hours go; shrinking gives the disk its pages back', async () => {
+  const life = new Life({ bytes: 400_000 });
+  const start = life.clock.micros();
+  for (let hour = 0; hour < 24; hour++) {
+    await life.write(
+      Array.from({ length: 3600 }, (_, i) => sampleOf(0, start + hour * 3600e6 + i * 1e6, Math.sin(hour * i))),
+    );
+    await life.pass(3600);
+  }
+  expect(life.store.stats().bytes).toBeLessThan(600_000);
+  expect(life.store.stats().removed).toBeGreaterThan(0);
+  const before = allHeld(life.dataDir).get(0)?.size ?? 0;
+  life.store.shrink();
+  await life.pass(10);
+  expect(allHeld(life.dataDir).get(0)?.size).toBeLessThan(before);
+  const db = new DatabaseSync(join(life.dataDir, 'history.db'), { readOnly: true });
+  expect(db.prepare('PRAGMA freelist_count').get()).toEqual({ freelist_count: 0 });
+  db.close();
+  expect(faultsIn(life.dataDir)).toEqual([]);
+  await life.store.close();
+});
