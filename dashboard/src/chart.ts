@@ -55,8 +55,14 @@ function marked(u: uPlot, series: number, data: ChartData): number[] {
   const [first, last] = u.series[0]?.idxs ?? [0, -1];
   const sparse = data.step === 0 && (last - first) * apart < u.bbox.width / devicePixelRatio;
   const found: number[] = [];
+  // Undefined is another line's time: the curve goes on across it.
+  const gapBeside = (n: number, step: 1 | -1): boolean => {
+    let beside = n + step;
+    while (beside >= 0 && beside < values.length && values[beside] === undefined) beside += step;
+    return values[beside] == null;
+  };
   for (let n = first; n <= last; n++)
-    if (values[n] != null && (sparse || (values[n - 1] == null && values[n + 1] == null))) found.push(n);
+    if (values[n] != null && (sparse || (gapBeside(n, -1) && gapBeside(n, 1)))) found.push(n);
   return found;
 }
 const font = '12px system-ui, sans-serif';
