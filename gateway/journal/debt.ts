@@ -62,8 +62,8 @@ export class Debt implements PumpSource {
     this.#owed = minus(this.#owed, { from: 0, to: first });
     const due = inOrder(this.#order, this.#owed, written, clock.now(), bytes, this.#take);
     const [next] = due.backlog.length > 0 ? due.backlog : due.live;
-    // A frame of events alone has no such time.
-    this.#oldest = next && (next.meta.receivedAt || this.#oldest);
+    // A frame of events alone has no such time; it must not look as if nothing were owed.
+    this.#oldest = next && (next.meta.receivedAt || (this.#oldest ?? clock.micros()));
     return due;
   }
 

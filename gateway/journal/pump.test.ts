@@ -415,3 +415,14 @@ test.each<[string, Error, number, number]>([
   expect(Math.max(...waits)).toBeLessThanOrEqual(most);
   expect(pumping.health()).toMatchObject({ begun: expect.any(Number) as number, tries: writes.length });
 });
+
+test('a first frame without samples, never answered: something waits all the same', async () => {
+  const { clock, store, append, pumping, debt } = bed();
+  store.write = heedful;
+  const at = clock.micros();
+  append(0);
+  pumping.wake();
+  await clock.advance(1000);
+  expect(debt.oldest).toBeGreaterThanOrEqual(at);
+  expect(pumping.health()).toMatchObject({ tries: 0, begun: expect.any(Number) as number });
+});
