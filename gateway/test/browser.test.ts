@@ -75,7 +75,7 @@ test('values move, facilities change, the trend zooms', async () => {
   await page.mouse.move(box.x + box.width * 0.7, box.y + 30, { steps: 4 });
   await page.mouse.up();
   await expect.poll(() => chart.getAttribute('data-zoomed')).toBe('true');
-  await page.mouse.dblclick(box.x + box.width * 0.5, box.y + 30);
+  await page.mouse.dblclick(box.x + box.width * 0.5, box.y + box.height / 2);
   await expect.poll(() => chart.getAttribute('data-zoomed')).toBe('false');
 
   const choice = page.getByLabel('Facility');
