@@ -22,7 +22,6 @@ import { deadLetters, readDeadLetters } from '../dead-letters.ts';
 import type { DeadLetter } from '../dead-letters.ts';
 import { questdbForwarder } from './forwarder.ts';
 import { questdbHistory } from './reader.ts';
-import { tables } from './schema.ts';
 import { contextOf, faultProxy, frameOf, sectionOf, tagOf, testServer } from './testing.ts';
 import type { Fault, FaultProxy, TestContext, TestServer } from './testing.ts';
 import { wireOf } from './wire.ts';
@@ -41,7 +40,9 @@ beforeEach(() => void (dir = mkdtempSync(join(tmpdir(), 'penstock-faults-'))));
 afterEach(async () => {
   await proxy?.close();
   proxy = undefined;
-  if (able) for (const table of tables) await server.sql(`DROP TABLE IF EXISTS ${table}`);
+  if (able)
+    for (const { name } of await server.sql('SELECT table_name AS name FROM tables()'))
+      if (/^(readings|events)/.test(String(name))) await server.sql(`DROP TABLE ${String(name)}`);
   rmSync(dir, { recursive: true, force: true });
 });
 
@@ -249,6 +250,9 @@ test('a table that is altered under it is one sentence each time, and what it te
   const put = (): void => debt.put(frameOf(0, [{ t: START + n, receivedAt: clock.micros(), value: n++ }]));
   /** Spoiled, said, and mended with the statement it tells; by default the table is renamed. */
   const drifts = async (words: RegExp): Promise<void> => {
+    // The server may take a row as if nothing had happened, its writers still knowing the old table: it is noticed with
+    // the next look.
+    await debt.pass(11_000);
     put();
     await debt.sync();
     await debt.pass(Infinity, () => words.test(debt.says()));
@@ -263,16 +267,10 @@ test('a table that is altered under it is one sentence each time, and what it te
   await drifts(/the table readings has no column status: run ALTER TABLE readings ADD COLUMN status LONG/);
   await server.sql('ALTER TABLE readings DEDUP DISABLE');
   await server.applied();
-  // Nothing refuses a row: it is noticed with the next look.
-  await debt.pass(15_000);
   await drifts(/would keep repeated rows twice: run ALTER TABLE readings DEDUP ENABLE UPSERT KEYS\(ts, tag\)/);
   expect(debt.account()).toMatchObject({ journalled: n, delivered: n, dropped: 0, deadLettered: 0 });
   await server.applied();
   expect(await server.sql('SELECT value FROM readings ORDER BY ts')).toEqual([0, 1, 2].map((value) => ({ value })));
-  for (const { table_name: name } of await server.sql(
-    "SELECT table_name FROM tables() WHERE table_name LIKE 'readings_%'",
-  ))
-    if (!tables.includes(name as never)) await server.sql(`DROP TABLE ${String(name)}`);
   await debt.close();
 }, 60_000);
 
