@@ -25,7 +25,7 @@ const usage = `penstock ${version}: industrial edge gateway
   penstock seed [--hours N] [--data DIR]
       the past of the bundled plants, into a running gateway that is configured for them
   penstock history stats | verify | compact [--data DIR]
-      what lies in the history, whether it is whole, and small parts of it joined
+      what lies in the history, whether it is whole, and its small chunks joined
   penstock ledger [--data DIR] [--json]
       where every sample is, of a running daemon or of its data folder; exit code 1 if a sum does not hold
   penstock dead-letters list | show STORE | replay STORE [--data DIR]

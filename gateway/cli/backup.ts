@@ -1,6 +1,6 @@
 // `penstock backup` and `penstock restore`. A backup comes from the running daemon over its control socket, or, where
 // none runs, from the data folder under its lock; a restore always needs the lock. Called by main.
-import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { open } from 'node:fs/promises';
 import { SCHEMA_VERSION } from '../historian/embedded/chunks.ts';
@@ -67,7 +67,6 @@ export async function restoreCommand(args: string[], version: string): Promise<n
   const file = fileOf(positionals);
   if (!statSync(file, { throwIfNoEntry: false })?.isFile()) throw new Error(`${file} is no file`);
   const data = dataFolder(values.data);
-  mkdirSync(data, { recursive: true });
   return interruptible(async (signal) => {
     const lock = lockDataDir(data, 'restore');
     const show = progress();

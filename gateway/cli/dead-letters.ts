@@ -1,6 +1,6 @@
 // `penstock dead-letters`: the rows that stores elsewhere refused for good. Called by main; reads the files itself, also
 // while a gateway runs, and sends rows again through the running daemon's import, so that every store gets them anew.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deadLetters, listDeadLetters, readDeadLetters, takeDeadLetters } from '../historian/dead-letters.ts';
@@ -44,6 +44,9 @@ export async function deadLettersCommand(args: string[]): Promise<number> {
   if (act !== 'list' && store === '')
     throw new WrongUse(`dead-letters ${act}: the store is missing, questdb or postgres`);
   const data = dataFolder(values.data);
+  // Without this a misspelt folder would read as good news.
+  if (!existsSync(join(data, 'journal')) && !existsSync(join(data, 'dead-letters')))
+    throw new Error(`there is no gateway's data in ${data}: name its data folder with --data`);
   if (act === 'list') return list(data, values.json === true);
   const known = await listDeadLetters(data);
   if ((act === 'show' || act === 'replay') && !known.some(({ consumer }) => consumer === store)) {

@@ -1,4 +1,4 @@
-// `penstock history`: what lies in history.db, whether it is whole, and its small parts joined. Called by main. Looking needs
+// `penstock history`: what lies in history.db, whether it is whole, and its small chunks joined. Called by main. Looking needs
 // nobody: the file is read as it is at one moment, beside a running gateway or not. Joining is the writer's: the running
 // daemon does it, or this process under the data folder's lock.
 import { existsSync } from 'node:fs';
@@ -14,9 +14,10 @@ import { argumentsOf, dataFolder, WrongUse } from './wrong-use.ts';
 
 const historyUsage = `penstock history stats | verify | compact [--data DIR]
   stats     how much lies in the history, since when, and what it takes: --json for programs
-  verify    reads every part and compares it with what it says of itself; each fault is a line
-  compact   joins the small parts that late samples and restarts leave, and gives free space back to the disk
+  verify    reads every chunk and compares it with what it says of itself; each fault is a line
+  compact   joins the small chunks that late samples and restarts leave, and gives free space back to the disk
 
+  A chunk is what a tag's samples of up to an hour are packed into.
   All of them while the gateway runs or not. Samples of the last minutes may still wait in memory and in the journal.
   Exit code 0: done, and nothing wrong; 1: faults were found, or it failed; 130: stopped by Ctrl-C.
 `;
@@ -42,7 +43,7 @@ export async function historyCommand(args: string[]): Promise<number> {
     if (what === 'stats') return await look(data, (db) => say(db, values.json === true));
     if (what === 'verify') return await verified(data, cancel.signal);
     const fewer = await joined(data, cancel.signal);
-    console.log(fewer > 0 ? `${counted(fewer, 'part')} fewer` : 'there was nothing to join');
+    console.log(fewer > 0 ? `${counted(fewer, 'chunk')} fewer` : 'there was nothing to join');
     return 0;
   } catch (error) {
     if (cancel.signal.aborted) return 130;
@@ -71,12 +72,17 @@ function say(db: DatabaseSync, json: boolean): number {
     console.log(JSON.stringify({ tags, samples, from, to, chunks, hours, bytes, free, data, minutes, perSample }));
     return 0;
   }
-  const time = (t: number | undefined): string => (t === undefined ? 'never' : new Date(t / 1000).toISOString());
+  const time = (t: number): string => new Date(t / 1000).toISOString();
   const megabytes = (count: number): string => `${(count / 1e6).toFixed(2)} MB`;
-  console.log(`${counted(samples, 'sample')} of ${counted(tags, 'tag')}, from ${time(from)} to ${time(to)}
-${counted(chunks, 'part')}, ${counted(hours, 'hourly figure')}
+  const others = bytes - free - data - minutes;
+  const between =
+    from === undefined
+      ? ': those of the last minutes wait in memory and in the journal'
+      : `, from ${time(from)} to ${time(to ?? from)}`;
+  console.log(`${counted(samples, 'sample')} of ${counted(tags, 'tag')}${between}
+${counted(chunks, 'chunk')}, ${counted(hours, 'hourly figure')}
 ${megabytes(bytes)} on disk, ${megabytes(free)} of it free: ${perSample.toFixed(2)} bytes a sample
-${megabytes(data)} of samples, ${megabytes(minutes)} of figures by the minute`);
+${megabytes(data)} of samples, ${megabytes(minutes)} of figures by the minute, ${megabytes(others)} of hourly figures and indexes`);
   return 0;
 }
 
@@ -91,7 +97,7 @@ function verified(data: string, signal: AbortSignal): Promise<number> {
       signal.throwIfAborted();
       if (process.stderr.isTTY !== true || performance.now() - told < 1000) continue;
       told = performance.now();
-      process.stderr.write(`\r\x1b[K${step.value} of ${counted(chunks, 'part')} looked at`);
+      process.stderr.write(`\r\x1b[K${step.value} of ${counted(chunks, 'chunk')} looked at`);
     }
     if (process.stderr.isTTY === true) process.stderr.write('\r\x1b[K');
     const faults = step.value;
@@ -102,7 +108,7 @@ function verified(data: string, signal: AbortSignal): Promise<number> {
           (_whole, index: string) => `${String(name.get(Number(index))?.id ?? `tag ${index}`)}`,
         ),
       );
-    console.log(`${counted(chunks, 'part')} looked at, ${counted(faults.length, 'fault')}`);
+    console.log(`${counted(chunks, 'chunk')} looked at, ${counted(faults.length, 'fault')}`);
     return faults.length > 0 ? 1 : 0;
   });
 }

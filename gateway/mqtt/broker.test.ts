@@ -93,7 +93,10 @@ describe('the broker', () => {
     const { port, status } = await open();
     const settings = { host: '127.0.0.1', port, prefix: 'penstock', insecure: false };
     const second = new Broker(settings, status);
-    await expect(second.listen()).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    await expect(second.listen()).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+      message: `port ${port} of 127.0.0.1 is in use: choose another mqtt.port (--mqtt-port)`,
+    });
     const other = await second.listen(0);
     expect(other.port).not.toBe(port);
     await second.close();

@@ -7,6 +7,7 @@ import type { Server, Socket } from 'node:net';
 import { Aedes } from 'aedes';
 import type { Client } from 'aedes';
 import type { Status } from '../status.ts';
+import { unbound } from '../words.ts';
 import { limitPackets } from './limit.ts';
 import { segment } from './topics.ts';
 
@@ -77,7 +78,7 @@ export class Broker {
       await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
     } catch (error) {
       await closed(aedes);
-      throw error;
+      throw unbound(error, host, port, 'mqtt', '--mqtt-port');
     }
     server.on('error', (error) =>
       this.#status.report('error', 'penstock_mqtt_errors_total', `MQTT listener: ${error.message}`),

@@ -1,7 +1,16 @@
 // The lock on a data folder: one gateway writes it, a second start ends with one sentence.
 // Taken by main before anything else, and by the command line when no daemon holds it. It is an exclusive SQLite
 // transaction held open on a file of its own: the operating system drops it with the process, however that ends.
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { RESTORING, STAGING } from './backup.ts';
@@ -21,7 +30,7 @@ export interface Lock {
  * is what it is for. What a backup that was cut short has left is removed.
  */
 export function lockDataDir(dataDir: string, purpose: 'run' | 'restore' = 'run'): Lock {
-  mkdirSync(dataDir, { recursive: true });
+  writable(dataDir);
   const pidFile = join(dataDir, 'pid');
   const db = new DatabaseSync(join(dataDir, 'lock'), { timeout: 0 });
   try {
@@ -48,6 +57,25 @@ export function lockDataDir(dataDir: string, purpose: 'run' | 'restore' = 'run')
       db.close();
     },
   };
+}
+
+/** Makes the folder where there is none; one that cannot be written is said before the database says less. */
+function writable(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    accessSync(dataDir, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why =
+      code === 'EACCES'
+        ? 'this user may not write there'
+        : code === 'EEXIST' || code === 'ENOTDIR'
+          ? 'it is no folder'
+          : (error as Error).message;
+    throw new Error(`the data folder ${resolve(dataDir)} cannot be used: ${why}; choose another folder with --data`, {
+      cause: error,
+    });
+  }
 }
 
 function readPid(file: string): string | undefined {

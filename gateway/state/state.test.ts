@@ -1,7 +1,7 @@
 // state.db: tag indexes over restarts and renames, snapshots, and the lock that keeps a second process out.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -73,6 +73,15 @@ test('snapshots and values come back after a reopening', () => {
 });
 
 describe('the lock', () => {
+  test('says of a folder that cannot be used why, and what to do', () => {
+    const file = join(dir, 'a-file');
+    writeFileSync(file, '');
+    for (const folder of [file, join(file, 'below')])
+      expect(() => lockDataDir(folder)).toThrow(
+        `the data folder ${folder} cannot be used: it is no folder; choose another folder with --data`,
+      );
+  });
+
   test('is exclusive within a process, and free after release', () => {
     const lock = lockDataDir(dir);
     expect(() => lockDataDir(dir)).toThrow(Locked);

@@ -7,6 +7,7 @@ import type { Status } from '../status.ts';
 import { createApp } from './app.ts';
 import type { AppSettings } from './app.ts';
 import { Dashboard } from './dashboard.ts';
+import { unbound } from '../words.ts';
 import { bindingFault } from './guards.ts';
 import { exportRoute } from './export-route.ts';
 import { health } from './health.ts';
@@ -100,21 +101,7 @@ export function createWeb(options: WebOptions): Web {
       try {
         await app.listen({ host: settings.host, port: settings.port });
       } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        if (code === 'EADDRNOTAVAIL' || code === 'EACCES' || code === 'ENOTFOUND')
-          throw Object.assign(
-            new Error(
-              code === 'EACCES'
-                ? `port ${settings.port} may not be opened by this user: choose another web.port (--port)`
-                : `this machine has no address ${settings.host}: choose another web.host`,
-            ),
-            { code },
-          );
-        if (code !== 'EADDRINUSE') throw error;
-        throw Object.assign(
-          new Error(`port ${settings.port} of ${settings.host} is in use: choose another web.port (--port)`),
-          { code: 'EADDRINUSE' },
-        );
+        throw unbound(error, settings.host, settings.port, 'web', '--port');
       }
       hub.start();
       stopMeasuring = measureProcess(status, { version: settings.version, gateway: settings.gatewayId });
