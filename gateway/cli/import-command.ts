@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { once } from 'node:events';
 import type { WriteStream } from 'node:fs';
 import { counted } from '../words.ts';
+import { Absent } from './control.ts';
 import { importFile } from './import.ts';
 import type { ImportReport, LineFault } from './import.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -17,10 +18,12 @@ export const importUsage = `penstock import FILE… [--data DIR] [options]
 
   Files      NDJSON: {"tag","timestamp","value"} with "status" (OPC UA StatusCode) or "quality" a line.
              CSV with a header, delimited by comma, semicolon or tab: columns tag, timestamp, value and maybe status or
-             quality; or a time and one column for each tag. A decimal comma is understood with semicolons.
-             UTF-8; cells in quotes as in RFC 4180.
+             quality; or a time and one column for each tag. The time may be two columns, date and time.
+             UTF-8; cells in quotes as in RFC 4180. Decimals stand behind a point; with semicolons behind a comma or a
+             point, as the first number shows that leaves no doubt, and others are rejected: 1.234 may be a thousand.
   Times      ISO 8601; 31.12.2026 14:30; seconds, ms, µs or ns since 1970. A time without Z or an offset needs --zone,
-             or a header such as "timestamp [Europe/Berlin]". Of an hour that comes twice the first is meant.
+             or a header such as "timestamp [Europe/Berlin]"; one that clocks skip is rejected. Of an hour that comes
+             twice the first is meant, and the report says so: with --zone +01:00 a part of a file has its own offset.
   Rules      rejected are: a tag there is not, a time before 1990 or in the future, a value of another type, NaN and
              infinities, and a number outside the tag's clamp; where it has none, one further off its range and limits
              than ten times their width. An empty value is stored with its bad status; without one it is rejected, in
@@ -32,6 +35,7 @@ export const importUsage = `penstock import FILE… [--data DIR] [options]
   --allow-out-of-range    take numbers outside of what the tag can hold
   --format csv|ndjson     instead of finding it out from the first line
   --delimiter , | ; | tab
+  --decimal , | .         what stands before decimals
   --dry-run               judge and count every line, and file nothing
   --resume                go on where an import of the same file was stopped
   --rejected FILE         write every rejected line with its number, the reason and the line to FILE, as NDJSON
@@ -47,8 +51,8 @@ export async function importCommand(args: string[]): Promise<number> {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
   const { values, positionals } = argumentsOf(args, {
-    ...{ data: text, zone: text, nulls: text, format: text, delimiter: text, rejected: text },
-    ...{ 'allow-out-of-range': flag, 'dry-run': flag, resume: flag, help: { ...flag, short: 'h' } },
+    ...{ data: text, zone: text, nulls: text, format: text, delimiter: text, decimal: text },
+    ...{ rejected: text, 'allow-out-of-range': flag, 'dry-run': flag, resume: flag, help: { ...flag, short: 'h' } },
   });
   if (values.help) {
     console.log(importUsage);
@@ -57,9 +61,9 @@ export async function importCommand(args: string[]): Promise<number> {
   if (positionals.length === 0) throw new WrongUse('the file to import is missing');
   const data = dataFolder(values.data);
   const dry = values['dry-run'] === true;
-  const { zone, nulls, format } = values;
+  const { zone, nulls, format, decimal } = values;
   const delimiter = values.delimiter === 'tab' ? '\t' : values.delimiter;
-  const given = Object.entries({ zone, nulls, format, delimiter }).filter(([, value]) => value !== undefined);
+  const given = Object.entries({ zone, nulls, format, delimiter, decimal }).filter(([, value]) => value !== undefined);
   const params = {
     ...(Object.fromEntries(given) as Record<string, string>),
     ...(values['allow-out-of-range'] ? { allowOutOfRange: '1' } : {}),
@@ -114,6 +118,11 @@ async function one(job: Job, resume: Resume | undefined, goOn: boolean): Promise
     if (report.cancelled) await resume?.save(onlyReached(report));
     else resume?.remove();
     return report;
+  } catch (error) {
+    const { message } = error as Error;
+    throw message.startsWith(file) || error instanceof Absent
+      ? error
+      : new Error(`${file}: ${message}`, { cause: error });
   } finally {
     progress.end();
   }
@@ -141,7 +150,7 @@ const onlyReached = ({ offset, lines, accepted, rejected, skipped }: ImportRepor
 });
 
 function tell(file: string, report: ImportReport, dry: boolean): void {
-  const { lines, accepted, rejected, skipped, expired, firstErrors, reasons, strange, cancelled } = report;
+  const { lines, accepted, rejected, skipped, expired, twice, firstErrors, reasons, strange, cancelled } = report;
   for (const { line, message } of firstErrors.slice(0, shown)) console.error(`${file}:${line}: ${message}`);
   const unseen = rejected - firstErrors.length;
   if (unseen > 0 && firstErrors.length > 0)
@@ -151,6 +160,11 @@ function tell(file: string, report: ImportReport, dry: boolean): void {
   if (expired > 0)
     console.error(
       `${file}: ${expired} of the accepted are older than history.retention: this gateway does not keep them`,
+    );
+  if (twice > 0)
+    console.error(
+      `${file}: ${twice} of the accepted are of an hour that comes twice, when clocks go back: the first was taken to be ` +
+        'meant. Where the file has both hours, the second replaced it: give such times with their offset',
     );
   const why = Object.entries(reasons).map(([reason, count]) => `${count} ${reason}`);
   const parts = [

@@ -20,6 +20,8 @@ export interface ImportReport extends Reached {
   firstErrors: LineFault[];
   /** Of the accepted: older than the gateway's own history keeps. */
   expired: number;
+  /** Of the accepted: filed under the first of two moments that clocks show alike. */
+  twice: number;
   /** Columns of a wide CSV that are no tags. */
   strange: string[];
   /** Stopped by `signal` before the end of the file; what is counted is stored. */
@@ -53,7 +55,7 @@ export async function importFile(options: ImportOptions): Promise<ImportReport> 
   const header = from && from.offset > 0 ? await headerOf(file, params.format) : Buffer.alloc(0);
   // Where a byte of what is sent lies in the file: the header is sent again before the rest.
   const base = (from?.offset ?? 0) - header.length;
-  const before = (from?.lines ?? 0) - (header.length > 0 ? 1 : 0);
+  const before = (from?.lines ?? 0) - header.toString('latin1').split('\n').length + 1;
   const query = new URLSearchParams({ origin, progress: '1', before: String(before), ...params });
   const { call, answer } = toDaemon(data, `/import?${query}`, { method: 'POST' });
   const sending = pipeline(wholeLines(file, from?.offset ?? 0, header, signal), call).catch(() => {});
@@ -103,18 +105,17 @@ async function* wholeLines(file: string, offset: number, header: Buffer, signal:
   if (!signal.aborted && rest.length > 0) yield rest;
 }
 
-/** The first line with its break; empty for NDJSON, which has no header. */
+/** The first line with its break, and what may stand above it; empty for NDJSON, which has no header. */
 async function headerOf(file: string, format: string | undefined): Promise<Buffer> {
   const handle = await open(file, 'r');
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(1 << 18), 0, 1 << 18, 0);
-    const line = buffer.subarray(0, buffer.subarray(0, bytesRead).indexOf(10) + 1);
-    const json = line
-      .toString('utf8')
-      .replace(/^\uFEFF/, '')
-      .trimStart()
-      .startsWith('{');
-    return format === 'ndjson' || (format === undefined && json) ? Buffer.alloc(0) : Buffer.from(line);
+    const text = buffer.toString('latin1', 0, bytesRead);
+    const head = /^(?:\xef\xbb\xbf)?(?:[ \t\r]*\n|"?sep=.?"?\r?\n)*(.*)\n/i.exec(text);
+    const json = head?.[1]?.trimStart().startsWith('{');
+    return !head || format === 'ndjson' || (format === undefined && json)
+      ? Buffer.alloc(0)
+      : Buffer.from(head[0], 'latin1');
   } finally {
     await handle.close();
   }

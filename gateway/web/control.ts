@@ -178,14 +178,18 @@ function askOf(params: URLSearchParams): Ask | { field: string; message: string 
   const format = one('format', ['ndjson', 'csv']);
   const nulls = one('nulls', ['reject', 'skip', 'bad']) ?? 'reject';
   const delimiter = one('delimiter', [',', ';', '\t']);
+  const decimal = one('decimal', [',', '.']);
   const zone = params.get('zone') ?? undefined;
   const before = Number(params.get('before') ?? 0);
-  for (const wrong of [origin, format, nulls, delimiter]) if (typeof wrong === 'object') return wrong;
+  for (const wrong of [origin, format, nulls, delimiter, decimal]) if (typeof wrong === 'object') return wrong;
   if (zone !== undefined && !zoneOf(zone))
     return { field: 'zone', message: `there is no time zone "${zone}"; it is a name such as Europe/Berlin or UTC` };
   if (!Number.isSafeInteger(before) || before < 0) return { field: 'before', message: 'before is a number of lines' };
   return {
-    ...({ origin, format, nulls, delimiter } as Pick<Ask, 'origin' | 'format' | 'nulls' | 'delimiter'>),
+    ...({ origin, format, nulls, delimiter, decimal } as Pick<
+      Ask,
+      'origin' | 'format' | 'nulls' | 'delimiter' | 'decimal'
+    >),
     // A seed is what simulators made: they may fail as badly as they like.
     allowOutOfRange: params.has('allowOutOfRange') || origin === 'seed',
     ...{ zone, before, dry: params.has('dry') },

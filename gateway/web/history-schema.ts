@@ -12,7 +12,8 @@ const ItemSchema = Type.Object({
   timestamp: Type.Optional(
     Type.Unsafe<string | number>({
       type: ['string', 'number'],
-      description: 'ISO 8601 with Z or an offset, or ms since the epoch; now when it is missing',
+      description:
+        'ISO 8601 with Z or an offset, or seconds, ms, µs or ns since 1970, told by their size; now when it is missing',
     }),
   ),
   status: Type.Optional(Type.Integer({ minimum: 0, maximum: 0xffff_ffff, description: 'OPC UA StatusCode' })),

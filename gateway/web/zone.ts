@@ -11,6 +11,8 @@ export interface Zone {
   offset(ms: number): number;
   /** The instant in ms of a local time given as if it were UTC. A time that comes twice is the first, one left out by a change of clocks the one as long after it. */
   instant(local: number): number;
+  /** How often clocks show a local time: not at all when they skip it going forward, twice when they go back. */
+  times(local: number): 0 | 1 | 2;
   /** ISO 8601 with the offset, to the ms or where there are digits below to the µs. */
   text(t: Micros): string;
 }
@@ -76,11 +78,19 @@ function tableOf(name: string): Zone {
       }
       return local - before * 60_000;
     },
+    times(local) {
+      const [before, after] = [offset(local - day), offset(local + day)];
+      if (before === after) return 1;
+      const shows = (minutes: number): number => (offset(local - minutes * 60_000) === minutes ? 1 : 0);
+      return (shows(before) + shows(after)) as 0 | 1 | 2;
+    },
     text: (t) => shown(t, offset(Math.floor(t / 1000))),
   };
 }
 
-const fixed: Zone = { name: 'UTC', offset: () => 0, instant: (local) => local, text: (t) => shown(t, 0) };
+const fixed: Zone = {
+  ...{ name: 'UTC', offset: () => 0, instant: (local) => local, times: () => 1, text: (t) => shown(t, 0) },
+};
 export const utc: Zone = fixed;
 
 function shown(t: Micros, minutes: number): string {

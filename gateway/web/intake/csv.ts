@@ -5,9 +5,11 @@ import { counted } from '../../words.ts';
 import { fromSafe } from '../cells.ts';
 import { zoneOf } from '../zone.ts';
 import { readingOf } from './item.ts';
-import type { Fault, Rules, skipped } from './item.ts';
+import type { Fault, Rules, skipped, Textual } from './item.ts';
 
 const times = ['timestamp', 'time', 'datetime', 'date', 'ts', 't'];
+/** Two columns that make one time. */
+const [day, clock] = ['date', 'time'];
 const roles = {
   tag: ['tag', 'tag id', 'tagid', 'id', 'path', 'point'],
   value: ['value', 'val', 'v'],
@@ -15,11 +17,13 @@ const roles = {
   quality: ['quality'],
 };
 
-export interface Layout {
+export interface Layout extends Textual {
   delimiter: string;
-  /** Decimal commas: only where the delimiter is none. */
-  comma: boolean;
+  /** The header's cells. */
+  names: string[];
   time: number;
+  /** Where the date stands in a column of its own, beside the time of day. */
+  date?: number;
   /** Time zone that the header states: `timestamp [Europe/Berlin]`. */
   zone?: string;
   long?: { tag: number; value: number; status: number; quality: number };
@@ -30,33 +34,56 @@ export interface Layout {
   strange: string[];
 }
 
-/** Reads the header. Throws a RangeError with a sentence when it does not say where times and values are. */
-export function layoutOf(header: string, isTag: (id: string) => boolean, delimiter = delimiterOf(header)): Layout {
+/** Reads the header. Throws a RangeError with a sentence when it does not say where times and values are. @param mark before decimals */
+export function layoutOf(
+  header: string,
+  isTag: (id: string) => boolean,
+  delimiter = delimiterOf(header),
+  mark?: Textual['mark'],
+): Layout {
   const names = cellsOf(header.replace(/^\uFEFF/, ''), delimiter)?.map((name) => name.trim());
   if (!names || names.length < 2)
     throw new RangeError(`the first line is no header: it must name columns such as tag,timestamp,value`);
   const stated = names.map((name) => /^(.*?)\s*[[(]([^\])]*)[\])]$/.exec(name) ?? [name, name, undefined]);
-  const find = (known: readonly string[]): number =>
-    stated.findIndex(([, name = '']) => known.includes(name.toLowerCase().trim()));
-  const time = find(times);
-  if (time < 0)
+  const plain = stated.map(([, name = '']) => name.toLowerCase().trim());
+  /** The one with the name that is known best. */
+  const find = (known: readonly string[]): number => {
+    const name = known.find((each) => plain.includes(each));
+    if (name !== undefined && plain.indexOf(name) !== plain.lastIndexOf(name))
+      throw new RangeError(`the header has the column ${name} twice: leave one of them`);
+    return name === undefined ? -1 : plain.indexOf(name);
+  };
+  const found = plain.filter((name, at) => times.includes(name) && !isTag(names[at] ?? ''));
+  if (found.length === 0)
     throw new RangeError(
       `the header has no column for the time (${times.join(', ')}): ${names.slice(0, 10).join(', ')}`,
     );
+  const split = found.length === 2 && found.includes(day) && found.includes(clock);
+  if (found.length > 1 && !split)
+    throw new RangeError(`the header has more than one column for the time (${found.join(', ')}): leave one of them`);
+  const time = find(split ? [clock] : found);
   const zone = zoneOf(stated[time]?.[2] ?? '')?.name;
-  const layout = { delimiter, comma: delimiter === ';', time, zone, columns: names.length, strange: [] };
+  const layout = {
+    ...{ delimiter, comma: delimiter === ';', names, time, zone, columns: names.length, strange: [] },
+    ...(split ? { date: find([day]) } : {}),
+    ...(mark === undefined ? {} : { mark }),
+  };
   const [tag, value] = [find(roles.tag), find(roles.value)];
   if (tag >= 0 && value >= 0)
     return { ...layout, long: { tag, value, status: find(roles.status), quality: find(roles.quality) } };
   // A unit may stand behind a tag, in brackets.
   const wide = stated.map(([whole = '', name = ''], at) =>
-    at === time ? undefined : [whole, name].find((id) => isTag(id)),
+    at === time || at === layout.date ? undefined : [whole, name].find((id) => isTag(id)),
   );
-  if (wide.every((id) => id === undefined))
+  const ids = wide.filter((id) => id !== undefined);
+  if (ids.length === 0)
     throw new RangeError(
       `the header names neither the columns tag and value nor any tag of this gateway: ${names.slice(0, 10).join(', ')}`,
     );
-  return { ...layout, wide, strange: names.filter((_name, at) => at !== time && wide[at] === undefined) };
+  const doubled = ids.find((id, at) => ids.indexOf(id) !== at);
+  if (doubled !== undefined) throw new RangeError(`the header has the tag ${doubled} twice: leave one of its columns`);
+  const strange = names.filter((_name, at) => at !== time && at !== layout.date && wide[at] === undefined);
+  return { ...layout, wide, strange };
 }
 
 /** The one that stands most often in the header, outside of quotes. */
@@ -106,7 +133,13 @@ export function* ofRow(line: string, layout: Layout, rules: Rules): Generator<Re
     yield { reason: 'wrong columns', message };
     return;
   }
-  const timestamp = cells[layout.time]?.trim();
+  if (cells[layout.time]?.trim() === layout.names[layout.time]) {
+    // Files that were put together have their header again; one with other columns would mean other things from here on.
+    if (cells.every((cell, at) => cell.trim() === layout.names[at])) return;
+    throw new RangeError('this is a header with other columns: import what begins here as a file of its own');
+  }
+  const clocked = cells[layout.time]?.trim();
+  const timestamp = layout.date === undefined ? clocked : `${cells[layout.date]?.trim()} ${clocked}`;
   if (layout.long) {
     const { tag, value, status, quality } = layout.long;
     const item = {

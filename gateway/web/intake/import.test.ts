@@ -65,6 +65,16 @@ test('lines are read on while the disk confirms those before; nothing is called 
   expect(accepted.at(-1)).toBe(40_000);
 });
 
+test('another header ends the import with its line; what stands above it is filed and stored', async () => {
+  const { take, confirm, filed } = intake();
+  const file = ['time,a/p/flow,note', '2001-01-01T00:00:00Z,1,', 'time,note,a/p/flow', '2001-01-01T00:00:01Z,2,3'];
+  const done = take(Buffer.from(file.join('\n')));
+  await expect.poll(filed, { timeout: 10_000 }).toBe(1);
+  confirm();
+  await expect(done).rejects.toThrow('line 3: this is a header with other columns');
+  expect(filed()).toBe(1);
+});
+
 test('rejected lines that nobody has been told of yet are not heaped up', async () => {
   const { take, reached, confirm, told } = intake();
   const done = take(Buffer.concat([lines(1000), lines(40_000, 'a/p/gone')]));

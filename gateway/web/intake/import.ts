@@ -108,18 +108,26 @@ export async function takeIn(
 
   renew();
   const cutter = new LineCutter(ask.before);
-  for await (const part of body) {
-    for (const line of cutter.push(part)) {
-      judge.line(line);
-      const work = judge.work - worked;
-      if (work < slice && !(work % 64 === 0 && clock.mono() - since > sliceMs)) continue;
-      await flush();
-      if (due()) await reach();
+  try {
+    for await (const part of body) {
+      for (const line of cutter.push(part)) {
+        judge.line(line);
+        const work = judge.work - worked;
+        if (work < slice && !(work % 64 === 0 && clock.mono() - since > sliceMs)) continue;
+        await flush();
+        if (due()) await reach();
+      }
     }
+    const last = cutter.end();
+    if (last) judge.line(last);
+    judge.finish();
+  } catch (error) {
+    // What stands above a line that ends the import is filed all the same.
+    if (!(error instanceof RangeError) || judge.readings.length === 0) throw error;
+    await flush();
+    await options.durable(lastSeq ?? 0);
+    throw error;
   }
-  const last = cutter.end();
-  if (last) judge.line(last);
-  judge.finish();
   await flush();
   await reach();
   await saying;

@@ -83,7 +83,7 @@ test('what is older than this gateway keeps is accepted for the other stores, an
   const items = [1, 2, 3].map((value) => ({
     tag: flow,
     value,
-    ...(value < 3 ? { timestamp: `1995-01-0${value}` } : {}),
+    ...(value < 3 ? { timestamp: `1995-01-0${value}T00:00Z` } : {}),
   }));
   expect((await send({ items })).body).toMatchObject({ accepted: 3, expired: 2, rejected: 0 });
   expect(it.filed).toHaveLength(3);

@@ -10,6 +10,7 @@ import { skipped } from './item.ts';
 import type { Reason, Rules } from './item.ts';
 import { ofObject } from './ndjson.ts';
 import { failures } from '../schema.ts';
+import { utc } from '../zone.ts';
 import { IngestBody, IngestSchema, mostItems } from '../history-schema.ts';
 
 export type IngestOptions = Pick<IntakeOptions, 'clock' | 'catalog' | 'room' | 'durable' | 'ahead' | 'retention'> & {
@@ -94,7 +95,7 @@ async function takeBatch(options: IngestOptions, items: readonly unknown[]) {
   const first = clock.micros() - items.length;
   items.forEach((item, index) => {
     const untimed = typeof item === 'object' && item !== null && !('timestamp' in item);
-    const result = ofObject(untimed ? { ...item, timestamp: (first + index) / 1000 } : item, rules);
+    const result = ofObject(untimed ? { ...item, timestamp: utc.text(first + index) } : item, rules);
     if (result === skipped) return;
     if (!('reason' in result)) return void readings.push(result);
     reasons[result.reason] = (reasons[result.reason] ?? 0) + 1;

@@ -4,9 +4,11 @@ import { Catalog } from '../../catalog.ts';
 import type { Tag } from '../../catalog.ts';
 import type { Reading } from '../../model.ts';
 import { utc, zoneOf } from '../zone.ts';
+import type { Zone } from '../zone.ts';
 import { cellsOf, delimiterOf, layoutOf, ofRow } from './csv.ts';
 import { possible, readingOf, skipped } from './item.ts';
-import type { Item, Rules } from './item.ts';
+import type { Item, Rules, Textual } from './item.ts';
+import { Judge } from './judge.ts';
 import { LineCutter, longestLine, QuoteJoiner } from './lines.ts';
 import { instantOf } from './times.ts';
 
@@ -69,7 +71,13 @@ describe('times', () => {
     ['2026-05-01 12:00:00.123456+02:00', false, '2026-05-01T10:00:00.123456Z'],
     ['2026-05-01T12:00:00,5-0330', false, '2026-05-01T15:30:00.500Z'],
     ['2026-05-01T12:00:00.123456789Z', false, '2026-05-01T12:00:00.123456Z'],
-    ['2026-05-01', false, '2026-05-01T00:00:00.000Z'],
+    ['2026-05-01', false, undefined],
+    ['2026-05-01 12:00:00 UTC', false, '2026-05-01T12:00:00.000Z'],
+    ['2026-05-01T12:00:00+99:99', false, undefined],
+    ['0026-05-01T12:00:00Z', false, undefined],
+    [1777636800.25, false, '2026-05-01T12:00:00.250Z'],
+    [1777636800123456, false, '2026-05-01T12:00:00.123456Z'],
+    [1777636800123456000, false, '2026-05-01T12:00:00.123456Z'],
     ['2026-05-01', true, '2026-04-30T22:00:00.000Z'],
     ['2026-05-01T12:00:00', false, undefined],
     ['2026-05-01T12:00:00', true, '2026-05-01T10:00:00.000Z'],
@@ -148,6 +156,11 @@ describe('items', () => {
     ['raw', '12,5', true, 12.5],
     ['raw', '12,5', false, 'bad value'],
     ['raw', '1.234,5', true, 'bad value'],
+    ['raw', '1.234', true, 'bad value'],
+    ['raw', '0.123', true, 0.123],
+    ['raw', '1.234', false, 1.234],
+    ['mode', '1.000', true, 'bad value'],
+    ['on', 't', false, true],
     ['raw', '0x10', false, 'bad value'],
     ['raw', 'NaN', false, 'not finite'],
     ['raw', '-inf', false, 'not finite'],
@@ -187,6 +200,30 @@ describe('items', () => {
     expect(told('01.05.2026 12:00:00')).toMatchObject({ message: expect.stringContaining('--zone') as string });
     expect(told('2026-05-01T25:00:00')).toMatchObject({ message: expect.not.stringContaining('--zone') as string });
   });
+  test('a time that clocks skip is refused; of one that comes twice the first is meant, and counted', () => {
+    const met = { twice: 0 };
+    const zone = zoneOf('Europe/Berlin') as Zone;
+    const local = (timestamp: string) =>
+      readingOf({ ...item('raw', 1), timestamp }, { ...rules, latest: Infinity, zone, met });
+    expect(local('2026-03-29 02:30')).toMatchObject({ message: expect.stringContaining('skip') as string });
+    expect(local('2026-03-29 03:30')).toMatchObject({ at: Date.UTC(2026, 2, 29, 1, 30) * 1000 });
+    expect(met.twice).toBe(0);
+    expect(local('2026-10-25 02:30')).toMatchObject({ at: Date.UTC(2026, 9, 25, 0, 30) * 1000 });
+    expect(met.twice).toBe(1);
+    expect(local('2026-10-25 02:30+01:00')).toMatchObject({ at: Date.UTC(2026, 9, 25, 1, 30) * 1000 });
+    expect(met.twice).toBe(1);
+  });
+  test('a file has one decimal mark, as its first number shows that leaves no doubt, or as it was said', () => {
+    const read = (textual: Textual, ...cells: string[]) =>
+      cells.map((cell) => outcome(readingOf(item('raw', cell), rules, textual)));
+    const no = 'bad value';
+    expect(read({ comma: true }, '1.234', '12,5', '1.234', '12.5', '7')).toEqual([no, 12.5, no, no, 7]);
+    expect(read({ comma: true }, '1.234', '12.5', '1.234', '12,5', '-')).toEqual([no, 12.5, 1.234, no, 'no value']);
+    expect(read({ comma: true, mark: '.' }, '1.234', '1,5')).toEqual([1.234, no]);
+    expect(read({ comma: false, mark: ',' }, '1,234', '1.5')).toEqual([1.234, no]);
+    const told = readingOf(item('raw', '1.234'), rules, { comma: true });
+    expect(told).toMatchObject({ message: expect.stringContaining('--decimal') as string });
+  });
   test('accents may come composed or not', () => {
     const result = readingOf({ ...item('raw', 1), tag: 'a/p/raw'.normalize('NFD') }, rules);
     expect(result).toMatchObject({ tag: 2 });
@@ -218,6 +255,11 @@ describe('csv', () => {
     ['time,a/p/flow,a/p/on', { wide: [undefined, 'a/p/flow', 'a/p/on'], strange: [] }],
     ['time,"a/p/flow [m³/h]",other', { wide: [undefined, 'a/p/flow', undefined], strange: ['other'] }],
     ['tag,value', 'no column for the time'],
+    ['Date,Time [UTC],a/p/flow', { time: 1, date: 0, zone: 'UTC', wide: [undefined, undefined, 'a/p/flow'] }],
+    ['id,ts,tag,value', { time: 1, long: { tag: 2, value: 3 } }],
+    ['timestamp,ts,tag,value', 'more than one column for the time'],
+    ['time,tag,value,value', 'column value twice'],
+    ['time,a/p/flow,a/p/flow [m³/h]', 'a/p/flow twice'],
     ['time,foo,bar', 'neither the columns tag and value nor any tag'],
     ['junk', 'is no header'],
   ];
@@ -236,6 +278,26 @@ describe('csv', () => {
     expect(on).toBe(skipped);
     expect((label as Reading).value).toBe('x');
     expect(read('2026-05-01T00:00:00Z;1')).toMatchObject([{ reason: 'wrong columns' }]);
+  });
+  test('a date and a time of day in columns of their own are one time', () => {
+    const layout = layoutOf('Datum und;date;time;tag;value', isTag);
+    const read = (row: string) => [...ofRow(row, layout, { ...rules, zone: utc })];
+    expect(read('x;01.05.2026;12:30;a/p/flow;1')).toMatchObject([{ at: Date.UTC(2026, 4, 1, 12, 30) * 1000 }]);
+    expect(read('x;01.05.2026;;a/p/flow;1')).toMatchObject([{ reason: 'bad time' }]);
+  });
+  test('the same header again is passed over; one with other columns ends the file', () => {
+    const layout = layoutOf('time,a/p/flow,a/p/raw', isTag);
+    expect([...ofRow('\uFEFFtime,a/p/flow,a/p/raw', layout, rules)]).toEqual([]);
+    expect(() => [...ofRow('time,a/p/raw,a/p/flow', layout, rules)]).toThrow('other columns');
+  });
+  test('what a spreadsheet says of the delimiter above the header is understood', () => {
+    const judge = new Judge(
+      { origin: 'import', nulls: 'reject', allowOutOfRange: false, dry: false, before: 0 },
+      catalog,
+    );
+    judge.renew(catalog, now, 0);
+    const file = ['sep=;\r', 'time;tag,value;value\r'].map((text, at) => ({ number: at + 1, text, end: 0 }));
+    expect(() => file.forEach((line) => judge.line(line))).toThrow('time, tag,value, value');
   });
 });
 

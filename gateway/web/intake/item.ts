@@ -2,11 +2,11 @@
 // Called by the readers of NDJSON and CSV and by the ingest route: all of them take and refuse by the same rules.
 import type { Catalog, Tag } from '../../catalog.ts';
 import { Status, quality } from '../../model.ts';
-import type { Reading, Value } from '../../model.ts';
+import type { Micros, Reading, Value } from '../../model.ts';
 import { fromSafe } from '../cells.ts';
 import { utc } from '../zone.ts';
 import type { Zone } from '../zone.ts';
-import { instantOf } from './times.ts';
+import { instantOf, timesOf } from './times.ts';
 
 /** What a report counts by. */
 export type Reason =
@@ -42,6 +42,16 @@ export interface Rules {
   /** A value that is empty and has no bad status: refused, left out, or stored as bad. */
   nulls: 'reject' | 'skip' | 'bad';
   allowOutOfRange: boolean;
+  /** Counted along: local times that clocks show twice, the first of which was taken to be meant. */
+  met?: { twice: number };
+}
+
+/** How values are written where all of them are text, as in CSV. */
+export interface Textual {
+  /** A decimal comma may be meant: it stands between no cells. */
+  comma: boolean;
+  /** What stands before decimals in this file: as it was said, or as the first number shows that leaves no doubt. */
+  mark?: ',' | '.';
 }
 
 export interface Item {
@@ -61,20 +71,23 @@ const qualities = new Map<string, number>([
   ['bad', Status.bad],
 ]);
 
-/** @param textual values are text, as in CSV, and mean what the tag's type makes of them; `comma` is then a decimal point too. */
-export function readingOf(item: Item, rules: Rules, textual?: { comma: boolean }): Reading | Fault | typeof skipped {
+/** @param textual values are text and mean what the tag's type makes of them; their decimal mark is noted in it */
+export function readingOf(item: Item, rules: Rules, textual?: Textual): Reading | Fault | typeof skipped {
   const tag = typeof item.tag === 'string' ? tagOf(rules.catalog, item.tag) : undefined;
-  if (!tag) return { reason: 'unknown tag', message: `there is no tag ${said(item.tag)}` };
-  const at = instantOf(item.timestamp, rules.zone);
-  if (at === undefined || at < earliest) {
-    const local = at === undefined && rules.zone === undefined && instantOf(item.timestamp, utc) !== undefined;
-    const message = local
-      ? `timestamp is ${said(item.timestamp)}, a local time of no known zone: say which (--zone), or give it with Z or an offset`
-      : `timestamp is ${said(item.timestamp)}; it must be ISO 8601 with Z or an offset, or ms, from 1990 on`;
-    return { reason: 'bad time', message };
+  if (!tag) {
+    const message = item.tag === undefined ? 'it has no "tag"' : `there is no tag ${said(item.tag)}`;
+    return { reason: 'unknown tag', message };
   }
+  const at = instantOf(item.timestamp, rules.zone);
+  if (at === undefined || at < earliest)
+    return { reason: 'bad time', message: badTime(item.timestamp, at, rules.zone) };
   if (at > rules.latest * 1000)
     return { reason: 'in the future', message: `timestamp is ${said(item.timestamp)}, which has not come yet` };
+  const shown = rules.zone && typeof item.timestamp === 'string' ? timesOf(item.timestamp, rules.zone) : 1;
+  if (shown === 0) {
+    const message = `timestamp is ${said(item.timestamp)}, which clocks in ${rules.zone?.name} skip when they go forward`;
+    return { reason: 'bad time', message };
+  }
   const status = statusOf(item);
   if (status === undefined) {
     const message = `status is ${said(item.status ?? item.quality)}; it must be an OPC UA StatusCode as an unsigned number, or good, uncertain or bad`;
@@ -89,7 +102,7 @@ export function readingOf(item: Item, rules: Rules, textual?: { comma: boolean }
     return { reason: 'no value', message: `there is no value for ${tag.id}, and no bad status that says why` };
   }
   if (value === undefined)
-    return { reason: 'bad value', message: `value is ${said(item.value)}; ${tag.id} holds ${tag.type}` };
+    return { reason: 'bad value', message: `value is ${said(item.value)}; ${badValue(tag, item.value, textual)}` };
   if (typeof value === 'number' && !Number.isFinite(value) && !stood)
     return { reason: 'not finite', message: `value is ${said(item.value)}, which is no number of ${tag.id}` };
   const range = bad || stood || rules.allowOutOfRange ? undefined : possible(tag);
@@ -98,7 +111,31 @@ export function readingOf(item: Item, rules: Rules, textual?: { comma: boolean }
       reason: 'out of range',
       message: `value is ${said(item.value)}; ${tag.id} is believed from ${range.low} to ${range.high}`,
     };
+  if (shown === 2 && rules.met) rules.met.twice++;
   return { tag: tag.index, value, status, at };
+}
+
+function badTime(given: unknown, at: Micros | undefined, zone: Zone | undefined): string {
+  if (at !== undefined) return `timestamp is ${said(given)}, which is before 1990`;
+  if (zone === undefined && instantOf(given, utc) !== undefined)
+    return `timestamp is ${said(given)}, a local time of no known zone: say which (--zone), or give it with Z or an offset`;
+  return `timestamp is ${said(given)}; it must be ISO 8601 with Z or an offset, or a number since 1970`;
+}
+
+function badValue(tag: Tag, given: unknown, textual: Textual | undefined): string {
+  const holds = `${tag.id} holds ${tag.type}`;
+  if (tag.type === 'integer' && typeof given === 'number' && Number.isInteger(given))
+    return `${holds}, exactly: whole numbers past 2^53 come as text`;
+  if (typeof given !== 'string' || (tag.type !== 'double' && tag.type !== 'integer')) return holds;
+  const number = given.trim();
+  if (!textual) return /^[+-]?\d+(\.\d+)?$/.test(number) ? `${holds}: give it without quotes` : holds;
+  if (thousands.test(number) && textual.comma && textual.mark === undefined)
+    return `in a file with semicolons that may be a thousand: say with --decimal . or --decimal , what stands before decimals`;
+  if (!/^[+-]?[\d.,]+(e[+-]?\d+)?$/i.test(number)) return holds;
+  if (textual.mark !== undefined && !number.includes(textual.mark))
+    return `this file has decimals behind a ${textual.mark === ',' ? 'comma' : 'point'}, and thousands are written without a mark`;
+  if (/^[^.,]*,\d+$/.test(number)) return `${holds}; if that is a decimal comma, say --decimal ,`;
+  return holds;
 }
 
 /** Accents may come composed or not. */
@@ -145,12 +182,12 @@ function isStoodBehind({ status, quality: word }: Item, code: number): boolean {
 }
 
 /** null where there is none; undefined where it is not of the tag's type. @param stood a gateway wrote it */
-function valueOf(tag: Tag, given: unknown, stood: boolean, textual?: { comma: boolean }): Value | undefined {
+function valueOf(tag: Tag, given: unknown, stood: boolean, textual?: Textual): Value | undefined {
   if (given === null) return null;
   // An empty text is more than a cell left empty, and so is one of blanks.
   if (stood && textual && tag.type === 'text' && typeof given === 'string')
     return given === '' ? null : fromSafe(given);
-  if (textual && typeof given === 'string') return fromText(tag, given, textual.comma);
+  if (textual && typeof given === 'string') return fromText(tag, given, textual);
   switch (tag.type) {
     case 'double':
       if (stood && typeof given === 'string' && /^(NaN|-?Infinity)$/.test(given)) return Number(given);
@@ -166,16 +203,17 @@ function valueOf(tag: Tag, given: unknown, stood: boolean, textual?: { comma: bo
   }
 }
 
-const yes = new Set(['true', '1', 'on', 'yes']);
-const no = new Set(['false', '0', 'off', 'no']);
+const yes = new Set(['true', 't', '1', 'on', 'yes']);
+const no = new Set(['false', 'f', '0', 'off', 'no']);
 
-function fromText(tag: Tag, given: string, comma: boolean): Value | undefined {
+function fromText(tag: Tag, given: string, textual: Textual): Value | undefined {
   const text = given.trim();
   if (/^(null|n\/?a|none|-)?$/i.test(text) && (tag.type !== 'text' || text === '')) return null;
   if (tag.type === 'text') return fromSafe(given);
   const word = text.toLowerCase();
   if (tag.type === 'boolean') return yes.has(word) ? true : no.has(word) ? false : undefined;
-  const number = comma && /^[+-]?\d*,\d+(e[+-]?\d+)?$/i.test(text) ? text.replace(',', '.') : text;
+  const number = withPoint(text, textual);
+  if (number === undefined) return undefined;
   if (tag.type === 'integer') {
     const digits = /^([+-]?\d{1,20})(\.0*)?$/.exec(number)?.[1];
     if (digits !== undefined) return whole(BigInt(digits.replace('+', '')));
@@ -186,6 +224,21 @@ function fromText(tag: Tag, given: string, comma: boolean): Value | undefined {
   return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(number) ? Number(number) : undefined;
 }
 
+/** 1.234 may be a thousand where commas stand before decimals; 0.123 and 12.34 are not. */
+const thousands = /^[+-]?[1-9]\d{0,2}\.\d{3}$/;
+
+/** A number with the point that it has or means; undefined where it has another mark than the file, or may mean two things. */
+function withPoint(text: string, textual: Textual): string | undefined {
+  const mark = /^[+-]?(?=[.,]?\d)\d*([.,])\d*(e[+-]?\d+)?$/i.exec(text)?.[1] as Textual['mark'];
+  if (mark === undefined) return text;
+  if (textual.mark === undefined) {
+    if (!textual.comma) return mark === '.' ? text : undefined;
+    if (thousands.test(text)) return undefined;
+    textual.mark = mark;
+  }
+  return mark === textual.mark ? text.replace(',', '.') : undefined;
+}
+
 /** What 64 bits can hold, signed or not; a number where that is exact. */
 function whole(value: bigint): Value | undefined {
   if (value < -(2n ** 63n) || value >= 2n ** 64n) return undefined;
@@ -194,6 +247,6 @@ function whole(value: bigint): Value | undefined {
 
 /** As it stood, and no longer than a report can show. */
 function said(given: unknown): string {
-  const text = JSON.stringify(given) ?? 'missing';
+  const text = typeof given === 'number' ? String(given) : (JSON.stringify(given) ?? 'missing');
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
 }

@@ -16,6 +16,8 @@ export interface Ask {
   /** Found out from the first line when not said. */
   format?: 'ndjson' | 'csv';
   delimiter?: string;
+  /** What stands before decimals. */
+  decimal?: ',' | '.';
   zone?: string;
   nulls: Rules['nulls'];
   allowOutOfRange: boolean;
@@ -37,6 +39,8 @@ export interface Account {
   skipped: number;
   /** Of the accepted: older than what this gateway keeps; other stores may take them. */
   expired: number;
+  /** Of the accepted: filed under the first of two moments that clocks show alike, when they go back. */
+  twice: number;
   reasons: Partial<Record<Reason, number>>;
   firstErrors: LineFault[];
   /** Columns of a wide CSV that are no tags. */
@@ -49,7 +53,7 @@ const textShown = 2000;
 
 export class Judge {
   readonly account: Account = {
-    ...{ lines: 0, end: 0, accepted: 0, rejected: 0, skipped: 0, expired: 0 },
+    ...{ lines: 0, end: 0, accepted: 0, rejected: 0, skipped: 0, expired: 0, twice: 0 },
     ...{ reasons: {}, firstErrors: [], strange: [] },
   };
   /** Since they were last taken away. */
@@ -67,13 +71,15 @@ export class Judge {
   #begun = false;
   #format: Ask['format'];
   #layout: Layout | undefined;
+  #delimiter: string | undefined;
   #text = '';
 
   constructor(ask: Ask, catalog: Catalog) {
     this.#ask = ask;
     this.#format = ask.format;
+    this.#delimiter = ask.delimiter;
     const { nulls, allowOutOfRange } = ask;
-    this.#rules = { catalog, latest: 0, nulls, allowOutOfRange };
+    this.#rules = { catalog, latest: 0, nulls, allowOutOfRange, met: this.account };
     if (ask.zone !== undefined) this.#rules.zone = zoneOf(ask.zone);
   }
 
@@ -84,7 +90,7 @@ export class Judge {
     this.#kept = kept * 1000;
   }
 
-  /** Throws a RangeError with a sentence when the first line shows that the file cannot be read. */
+  /** Throws a RangeError with a sentence when the file cannot be read from this line on: the first, or another header. */
   line(line: Line): void {
     if (!this.#layout) return this.#read(line);
     for (const record of this.#joiner.take(line)) this.#read(record);
@@ -115,13 +121,29 @@ export class Judge {
     this.#text = text?.slice(0, textShown) ?? '';
     if (text === undefined) return this.#take({ reason: 'too long', message: `is longer than ${longestLine} bytes` });
     const line = this.#begun ? text : text.replace(/^\uFEFF/, '');
-    if (line.trim() === '') return;
+    if (line.trim() === '' || (!this.#begun && this.#separator(line))) return;
     const header = !this.#begun && this.#head(line);
     this.#begun = true;
     if (header) return;
     if (broken) this.#take({ reason: 'not UTF-8', message: 'is not UTF-8 text' });
     else if (!this.#layout) this.#take(ofJson(line, this.#rules));
-    else for (const reading of ofRow(line, this.#layout, this.#rules)) this.#take(reading);
+    else this.#row(line, this.#layout);
+  }
+
+  #row(line: string, layout: Layout): void {
+    try {
+      for (const reading of ofRow(line, layout, this.#rules)) this.#take(reading);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new RangeError(`line ${this.account.lines}: ${error.message}; what stands above is filed`);
+    }
+  }
+
+  /** Whether it is what spreadsheets write above the header to say which delimiter it has. */
+  #separator(line: string): boolean {
+    const delimiter = /^"?sep=([,;\t])"?$/i.exec(line)?.[1];
+    this.#delimiter ??= delimiter;
+    return delimiter !== undefined;
   }
 
   /** True when the first line is a header. */
@@ -131,7 +153,7 @@ export class Judge {
     this.#format ??= line.trimStart().startsWith('{') ? 'ndjson' : 'csv';
     if (this.#format === 'ndjson') return false;
     const { catalog } = this.#rules;
-    const layout = layoutOf(line, (id) => catalog.byId(id) !== undefined, this.#ask.delimiter);
+    const layout = layoutOf(line, (id) => catalog.byId(id) !== undefined, this.#delimiter, this.#ask.decimal);
     this.#layout = layout;
     this.account.strange = layout.strange;
     if (layout.zone !== undefined) this.#rules.zone ??= zoneOf(layout.zone);
