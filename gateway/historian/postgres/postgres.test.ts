@@ -83,7 +83,7 @@ describe('PostgreSQL', { timeout: 30_000 }, () => {
       .sort();
 
   beforeAll(async () => {
-    if (present) server = await startPostgres();
+    if (present) server = await startPostgres(['fsync=off', 'shared_buffers=16MB', 'max_locks_per_transaction=10']);
   }, 30_000);
   afterAll(() => server?.close());
   beforeEach(async () => {
@@ -145,6 +145,28 @@ describe('PostgreSQL', { timeout: 30_000 }, () => {
     ]);
     expect(kept[0]?.reason).toMatch(/check constraint "small"/);
   });
+
+  initdb(
+    'more refused rows than the server has locks: a try cut short is gone on with, and each has one letter',
+    async () => {
+      await forwarder.write([frame(1, [])], never);
+      await server.sql(`ALTER TABLE readings ADD CONSTRAINT small CHECK (value < 1000);
+      CREATE SEQUENCE statements;
+      CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF nextval('statements') = 1500 THEN RAISE serialization_failure; END IF; RETURN NULL; END $$;
+      CREATE TRIGGER cut BEFORE INSERT ON readings FOR EACH STATEMENT EXECUTE FUNCTION cut()`);
+      const samples = Array.from({ length: 1000 }, (_, i) => sample(0, T + i, i % 2 ? i : 1000 + i));
+      await expect(forwarder.write([frame(2, samples)], never)).rejects.toThrow(/serialization_failure/);
+      const told = await forwarder.write([frame(2, samples)], never);
+      const [row] = await server.sql('SELECT last_value AS n FROM statements');
+      await server.sql('DROP FUNCTION cut CASCADE; DROP SEQUENCE statements');
+      expect(told).toEqual({ delivered: 500, filtered: 0, deadLettered: 500 });
+      expect(Number(row?.n)).toBeLessThan(1500 + 1000);
+      expect(await values()).toEqual(samples.map(({ value }) => value).filter((value) => Number(value) < 1000));
+      expect(new Set((await letters()).map(({ row: { value } }) => value)).size).toBe((await letters()).length);
+      expect((await letters()).length).toBe(500);
+    },
+  );
 
   initdb('a tag nobody knows is filtered; a NUL, which no text may hold, is shown and counted', async () => {
     const event: GatewayEvent = { kind: 'clock', id: 'c1', time: 5, message: 'a\0b \\u0000' };
