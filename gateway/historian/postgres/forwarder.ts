@@ -50,7 +50,7 @@ function create(settings: PostgresSettings, { clock, dataDir, log, tag }: Forwar
     const abort = (): void => fresh.close();
     signal.addEventListener('abort', abort, { once: true });
     try {
-      ({ partitioned, weak } = await prepare(fresh, clock.now()));
+      ({ partitioned, weak } = await prepare(fresh));
     } catch (error) {
       fresh.close();
       throw error;
@@ -103,7 +103,7 @@ function create(settings: PostgresSettings, { clock, dataDir, log, tag }: Forwar
           if (!forGood(error)) throw error;
           await on.query('ROLLBACK');
           // A table altered meanwhile would refuse every row: that is no fault of the rows.
-          await prepare(on, clock.now());
+          await prepare(on);
           await sieve.store(on, left, bad);
         }
       } catch (error) {

@@ -26,6 +26,7 @@ import type { Server } from './testing.ts';
 
 const DAY = 86_400_000_000;
 const T = Date.UTC(2025, 5, 1) * 1000;
+const iso = (micros: number): string => new Date(micros / 1000).toISOString();
 const never = new AbortController().signal;
 const names: RemoteTag[] = [
   { id: 'n/pump/flow', type: 'double' },
@@ -287,6 +288,40 @@ describe('PostgreSQL', { timeout: 30_000 }, () => {
       /^PostgreSQL at 127.0.0.1:1 does not answer: .*ECONNREFUSED/,
     );
     await expect(write({ tls: 'verify' })).rejects.toThrow(/SSL/);
+  });
+
+  initdb(
+    'partitions that somebody else makes are good enough: of another width, the default one, without our right',
+    async () => {
+      await forwarder.write([frame(1, [])], never);
+      await server.sql(`DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN PASSWORD '${password}';
+      GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO guest`);
+      const guest = make({ user: 'guest' });
+      const [wide, other] = [T + 400 * DAY, T + 800 * DAY];
+      await expect(guest.write([frame(2, [sample(0, wide, 2)])], never)).rejects.toThrow(
+        /no partition of relation "readings" found for row: make a partition for its day, or let the user "guest" own/,
+      );
+      await server.sql(`CREATE TABLE readings_wide PARTITION OF readings
+      FOR VALUES FROM ('${iso(wide - DAY)}') TO ('${iso(wide + 30 * DAY)}');
+      CREATE TABLE readings_rest PARTITION OF readings DEFAULT;
+      INSERT INTO readings (ts, tag, value, seq) VALUES ('${iso(other)}', 'x', 3, 1)`);
+      for (const each of [guest, forwarder])
+        await each.write([frame(2, [sample(0, wide, 2), sample(0, other, 4)])], never);
+      expect(await values()).toEqual([2, 4, 3]);
+      expect(await letters()).toEqual([]);
+      await guest.close();
+    },
+  );
+
+  initdb('an encoding that cannot hold every text is said, and costs only those rows', async () => {
+    await server.sql("CREATE DATABASE narrow ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+    const narrow = make({ url: `postgres://127.0.0.1:${server.port}/narrow` });
+    const told = await narrow.write([frame(1, [sample(2, T, 'Größe'), sample(2, T + 1, '温度')])], never);
+    expect(told).toEqual({ delivered: 1, filtered: 0, deadLettered: 1 });
+    expect(narrow.trouble?.()).toContain("the database's encoding is LATIN1");
+    expect(await letters()).toMatchObject([{ table: 'readings_text', row: { value: '温度' } }]);
+    await narrow.close();
+    await server.sql('DROP DATABASE narrow WITH (FORCE)');
   });
 
   needs('initdb', 'openssl')('over TLS, with a certificate that is checked against its authority', async () => {

@@ -1,6 +1,6 @@
 // Makes the tables and the days' partitions in a database, and says in one sentence where what is there does not fit.
 // Called by forwarder.ts at each connection and before rows of a day it has not seen.
-import { columnsOf, creation, daysAhead, drift, partition, tables } from './schema.ts';
+import { columnsOf, creation, drift, partition, tables } from './schema.ts';
 import type { Found, Table } from './schema.ts';
 import { Refused } from './session.ts';
 import type { Session } from './session.ts';
@@ -23,14 +23,14 @@ const look = `SELECT c.relname AS name, c.relkind AS kind,
 export interface Prepared {
   /** Which tables are in days of ours; the others take every row. */
   partitioned: ReadonlySet<Table>;
-  /** In words, what makes a commit less than durable; empty when nothing does. */
+  /** In words, what makes a commit less than durable or rows be refused; empty when nothing does. */
   weak: string;
 }
 
-/** Makes what is missing, with the next days; rejects with a sentence where a table cannot take our rows. */
-export async function prepare(session: Session, now: number): Promise<Prepared> {
+/** Makes what is missing; rejects with a sentence where a table cannot take our rows. */
+export async function prepare(session: Session): Promise<Prepared> {
   await session.query("SET TIME ZONE 'UTC'");
-  const weak = await durable(session);
+  const weak = await weakness(session);
   let found = await inspect(session);
   const missing = tables.filter((table) => !found.has(table));
   if (missing.length > 0) {
@@ -48,12 +48,14 @@ export async function prepare(session: Session, now: number): Promise<Prepared> 
     .filter((fault) => fault !== undefined);
   if (faults.length > 0) throw new Error(`PostgreSQL: ${faults.join('. ')}`);
   const partitioned = new Set(tables.filter((table) => found.get(table)?.relkind === 'p'));
-  await makeDays(
-    session,
-    [...partitioned].map((table) => ({ table, days: daysAhead(now) })),
-  );
   return { partitioned, weak };
 }
+
+/**
+ * A day that has no partition of ours and may have another: made meanwhile by another gateway, of another width by the user
+ * or by somebody else because we must not, or the default one holds rows of it. Where there is none, the rows say so.
+ */
+const elsewhere = new Set(['42809', '42P17', '42501', '23514']);
 
 /** Makes the partitions that are not there yet, in one transaction. */
 export async function makeDays(
@@ -78,8 +80,7 @@ export async function makeDays(
       try {
         for (const statement of statements) await session.query(statement);
       } catch (error) {
-        // Another gateway made it meanwhile, or the user has a partition of another width over this day.
-        if (!(error instanceof Refused && (error.code === '42809' || error.code === '42P17'))) throw error;
+        if (!(error instanceof Refused && elsewhere.has(error.code))) throw error;
         await session.query('ROLLBACK TO day');
       }
     }
@@ -110,13 +111,20 @@ async function inspect(session: Session): Promise<Map<Table, Found>> {
 }
 
 /** What has been confirmed is never asked for again: this session's commits wait for the disk, whatever the others' do. */
-async function durable(session: Session): Promise<string> {
+async function weakness(session: Session): Promise<string> {
   await session.query(
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
   );
-  const [row] = await session.query("SELECT current_setting('fsync') AS fsync");
-  if (row?.fsync !== 'off') return '';
-  return 'fsync is off: what PostgreSQL has confirmed may be lost in a power cut; set it to on';
+  const [row] = await session.query(
+    "SELECT current_setting('fsync') AS fsync, current_setting('server_encoding') AS encoding",
+  );
+  const unsynced =
+    row?.fsync === 'off' && 'fsync is off: what PostgreSQL has confirmed may be lost in a power cut; set it to on';
+  // SQL_ASCII takes every byte as it is.
+  const narrow =
+    !['UTF8', 'SQL_ASCII'].includes(String(row?.encoding)) &&
+    `the database's encoding is ${row?.encoding}: rows with other characters are refused; make one with UTF8`;
+  return [unsynced, narrow].filter(Boolean).join('; ');
 }
 
 async function extension(session: Session): Promise<{ timescale: boolean; compress: boolean }> {

@@ -109,6 +109,12 @@ function inWords(error: unknown, at: string, database: string, user: string, cre
   if (sqlstate === '3D000')
     return new Error(`${at} has no database "${database}": create it, or name another`, { cause: code });
   if (sqlstate === '42501') return new Refused(`${at}: ${said}: grant it to the user "${user}"`, code, routine);
+  if (routine === 'ExecFindPartition')
+    return new Refused(
+      `${at}: ${said}: make a partition for its day, or let the user "${user}" own the table and create in its schema`,
+      code,
+      routine,
+    );
   if (sqlstate && !ends.test(sqlstate)) return new Refused(`${at}: ${said}`, code, routine);
   const certificate = certificateFault(error, 'its setting tlsCa');
   if (certificate) return new Error(`${at} ${certificate}`, { cause: code });
