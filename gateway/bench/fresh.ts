@@ -1,5 +1,5 @@
 // Questions while 10,000 samples a second are written: how long a day's trend takes (p50, p99), how soon a sample is in an
-// answer, how late main is meanwhile. `npm run bench fresh -- [seconds, 20]`; prints one line a figure.
+// answer, how late main is meanwhile. `npm run bench fresh`, or by itself with the seconds (20); prints one line a figure.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { openReader } from '../reader.ts';
 import { scratch } from '../test/rig.ts';

@@ -1,6 +1,6 @@
 // The built-in historian beside other stores, all with the same readings in one run: how large, how quick with a day's
 // trend, the figures of all tags, the newest values, a raw hour. Prints one table in Markdown.
-// `npm run bench historian -- [readings, 10240000] [name of a store…]`; what is not installed is left out with a line.
+// `npm run bench historian`, or by itself with the readings (10240000) and names of stores; what is not installed is left out with a line.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

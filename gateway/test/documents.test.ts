@@ -1,11 +1,14 @@
 // What the documents name is there, and what is there they name: commands and their options, npm scripts, settings,
 // routes, metrics. REFERENCE.md, which is generated, has its own test beside the schemas.
 import { spawnSync } from 'node:child_process';
-import { readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { loadConfig } from '../config/load.ts';
 import { settingNames } from '../config/settings.ts';
+import { protocols } from '../drivers/index.ts';
 import { bed } from '../web/bed.ts';
+import { folder } from './folder.ts';
 import { root } from './rig.ts';
 
 /** Options of other programs that the documents call. */
@@ -63,6 +66,20 @@ test('every setting that the README names exists', () => {
       names.some((each) => each === name || each.startsWith(`${name}.`)),
       name,
     ).toBe(true);
+});
+
+test('the sample configuration of the README is one, without an error', () => {
+  const path = folder();
+  mkdirSync(join(path, 'devices'));
+  const files = [...readme.matchAll(/^```yaml\n# (\S+)\n([\s\S]*?)^```/gm)].map(([, name = '', text = '']) => ({
+    name,
+    text,
+  }));
+  expect(files.length).toBe((readme.match(/^```yaml/gm) ?? []).length);
+  for (const { name, text } of files) writeFileSync(join(path, name), text);
+  expect(new Set(files.map(({ name }) => dirname(name)))).toEqual(new Set(['.', 'devices']));
+  const loaded = loadConfig(path, protocols, {}, []);
+  expect(loaded).toMatchObject({ ok: true });
 });
 
 test('every route that the README names exists', async () => {
