@@ -31,20 +31,36 @@ function figureOf(value: number | boolean | string | null | undefined, status: n
   return Number.isFinite(number) ? number : null;
 }
 
+type Known = [number, number | null];
+
+/** A sample holds only as far as its tag's buckets know anything: what is damaged, or could not be had, ends it. */
+function ended(samples: readonly Known[], t: readonly number[], avg: readonly (number | null)[]): Known[] {
+  const points: Known[] = [];
+  let n = 0;
+  for (const sample of [...samples, undefined]) {
+    const next = sample?.[0] ?? Infinity;
+    for (; n < t.length && (t[n] ?? Infinity) < next; n++) {
+      const before = points.at(-1);
+      if (avg[n] === null && before && before[1] !== null && before[0] < (t[n] ?? 0)) points.push([t[n] ?? 0, null]);
+    }
+    if (sample) points.push(sample);
+  }
+  return points;
+}
+
 /** @param buckets the same time in buckets: its first says what held when the time began; @param until ms up to which it is known */
 export function samplesOf(buckets: Timeseries, raw: RawAnswer, until: number): Course {
   const from = Date.parse(buckets.from);
   const end = Math.min(Date.parse(buckets.to), until);
+  const known = buckets.t.filter((t) => t < end);
   const curves = buckets.series.map((one) => {
     const found = raw.series.find(({ tag }) => tag === one.tag);
-    const points = (found?.t ?? []).map((t, n): [number, number | null] => [
-      timeOf(t),
-      figureOf(found?.value[n], found?.status[n]),
-    ]);
-    const lead: [number, number | null][] = points[0]?.[0] === from ? [] : [[from, one.avg[0] ?? null]];
-    const last = (points.at(-1) ?? lead.at(-1))?.[1] ?? null;
-    const close: [number, number | null][] = (points.at(-1)?.[0] ?? 0) < end ? [[end, last]] : [];
-    return { one, points: [...lead, ...points, ...close] };
+    const samples = (found?.t ?? []).map((t, n): Known => [timeOf(t), figureOf(found?.value[n], found?.status[n])]);
+    const lead: Known[] = samples[0]?.[0] === from ? [] : [[from, one.avg[0] ?? null]];
+    const points = ended([...lead, ...samples], known, one.avg);
+    const last = points.at(-1);
+    const close: Known[] = (last?.[0] ?? 0) < end ? [[end, last?.[1] ?? null]] : [];
+    return { one, points: [...points, ...close] };
   });
   const t = [...new Set(curves.flatMap(({ points }) => points.map(([time]) => time)))].sort((a, b) => a - b);
   const place = new Map(t.map((time, n) => [time, n]));

@@ -128,6 +128,24 @@ test('samples: each holds until the next, a bad one ends it, what held before th
   expect(describePoint(data, 4, 'UTC')).toBe('01 Jan, 00:00:06.000: a 4 l; b 8 l');
 });
 
+test('samples: what is damaged is no hold; the buckets say from where nothing is known', () => {
+  const buckets: Timeseries = {
+    ...series,
+    ...{ from: new Date(0).toISOString(), to: new Date(5000).toISOString(), t: [0, 1000, 2000, 3000, 4000] },
+    series: series.series.slice(0, 1).map((one) => ({ ...one, min: [], avg: [3, null, null, 4, null], max: [] })),
+  };
+  const t = ['00.500', '03.200'].map((s) => `1970-01-01T00:00:${s}Z`);
+  const raw: RawAnswer = { next: null, series: [{ tag: 'n/a/flow', t, value: [3, 4], status: [0, 0] }] };
+  const drawn = (until: number) => {
+    const { lines, ...data } = shape(samplesOf(buckets, raw, until), ['n/a']);
+    return data.t.map((at, n) => [at, lines[0]?.avg[n]]);
+  };
+  const known = [...[0, 500].map((at) => [at, 3]), [1000, null], [3200, 4]];
+  expect(drawn(9000)).toEqual([...known, [4000, null], [5000, null]]);
+  // A bucket that has not begun knows nothing yet.
+  expect(drawn(3900)).toEqual([...known, [3900, 4]]);
+});
+
 test('chosen assets that do not exist fall back to the first four; the curve in words', () => {
   expect(chooseAssets(['x'], ['1', '2', '3', '4', '5'])).toEqual(['1', '2', '3', '4']);
   expect(chooseAssets(['5', 'x'], ['1', '5'])).toEqual(['5']);
