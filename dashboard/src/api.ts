@@ -23,13 +23,17 @@ export class ApiError extends Error {
   }
 }
 
+/** ms: a connection that died in silence answers never. */
+const patience = 60_000;
+
 async function ask<T>(path: string, init?: RequestInit): Promise<T> {
+  const late = AbortSignal.timeout(patience);
   let answer: Response;
   try {
-    answer = await fetch(root + path, init);
+    answer = await fetch(root + path, { ...init, signal: init?.signal ? AbortSignal.any([init.signal, late]) : late });
   } catch (error) {
     if (init?.signal?.aborted) throw error;
-    throw new ApiError(0, 'The gateway cannot be reached.');
+    throw new ApiError(0, late.aborted ? 'The gateway does not answer.' : 'The gateway cannot be reached.');
   }
   if (!answer.ok) {
     const body = (await answer.json().catch(() => undefined)) as Partial<ErrorBody> | undefined;

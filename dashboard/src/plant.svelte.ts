@@ -65,8 +65,9 @@ export class Plant {
   });
   /** Counts repaints, for figures computed over many tags. */
   frame = $state.raw(0);
-  /** What is wrong, in words; empty when nothing is. */
-  trouble = $state.raw('');
+  /** What is wrong, in words; empty when nothing is. Each part's trouble ends with its next success. */
+  #wrong = $state.raw({ link: '', plant: '', figures: '' });
+  trouble = $derived(this.#wrong.link || this.#wrong.plant || this.#wrong.figures);
   /** Alarms raised since the page looked last; taken by the live region. */
   fresh: WireAlarm[] = [];
 
@@ -79,6 +80,8 @@ export class Plant {
   #lastId = '';
   #facility = '';
   #hours = 12;
+  /** The facility and hours whose summary is being fetched. */
+  #asking = '';
 
   get frames(): Frames {
     return this.#frames;
@@ -92,9 +95,9 @@ export class Plant {
     while (!signal.aborted && this.facilities.length === 0) {
       try {
         this.facilities = await api.facilities(signal);
-        this.trouble = this.facilities.length === 0 ? 'No facility is configured yet.' : '';
+        this.#say('plant', this.facilities.length === 0 ? 'No facility is configured yet.' : '');
       } catch (error) {
-        this.trouble = messageOf(error);
+        this.#say('plant', messageOf(error));
       }
       if (this.facilities.length === 0) await new Promise((resolve) => setTimeout(resolve, 2000));
     }
@@ -128,19 +131,27 @@ export class Plant {
     this.#stream?.abort();
     this.#opened = this.#stream = undefined;
     this.#lastId = '';
-    this.#facility = '';
+    this.#facility = this.#asking = '';
+    this.#wrong = { link: '', plant: '', figures: '' };
   }
 
-  /** Fetches the summary again (figures over hours, sparklines). */
+  /** Fetches the summary again (figures over hours, sparklines); does nothing while the same is being fetched. */
   async refresh(): Promise<void> {
-    const facility = this.#facility;
-    if (!facility) return;
+    const asked = `${this.#facility} ${this.#hours}`;
+    if (!this.#facility || this.#asking === asked) return;
+    this.#asking = asked;
+    let said: string | undefined;
     try {
-      const summary = await api.summary(facility, this.#hours, this.#opened?.signal);
-      if (facility === this.#facility) this.summary = summary;
+      const summary = await api.summary(this.#facility, this.#hours, this.#opened?.signal);
+      // Other hours may have been chosen meanwhile, and be answered already.
+      if (this.#asking === asked) this.summary = summary;
+      said = '';
     } catch (error) {
-      if (facility === this.#facility) this.trouble = messageOf(error);
+      said = messageOf(error);
     }
+    if (this.#asking !== asked) return;
+    this.#asking = '';
+    this.#say('figures', said);
   }
 
   #listen(): void {
@@ -155,7 +166,7 @@ export class Plant {
         this.#take(event);
       },
       onLost: (reason, wait) =>
-        (this.trouble = `Connection lost: ${reason}. Trying again in ${Math.round(wait / 1000)} s.`),
+        this.#say('link', `Connection lost: ${reason}. Trying again in ${Math.round(wait / 1000)} s.`),
     });
   }
 
@@ -195,9 +206,10 @@ export class Plant {
         }),
       );
       this.frame++;
+      this.#say('plant', '');
     } catch (error) {
       if (signal.aborted) return;
-      this.trouble = messageOf(error);
+      this.#say('plant', messageOf(error));
       setTimeout(() => !signal.aborted && void this.#load(), 3000);
     }
   }
@@ -207,7 +219,7 @@ export class Plant {
     try {
       body = JSON.parse(data);
     } catch {
-      this.trouble = 'The gateway sent a frame that cannot be read.';
+      this.#say('link', 'The gateway sent a frame that cannot be read.');
       return;
     }
     const mono = performance.now();
@@ -219,7 +231,7 @@ export class Plant {
       if (rebooted) this.#time.reset();
       this.#time.observe(hello.now, mono);
       this.hello = hello;
-      this.trouble = '';
+      this.#say('link', '');
       // Another process may have other facilities, tags and limits.
       if (rebooted) {
         void api.facilities().then(
@@ -243,6 +255,10 @@ export class Plant {
       this.#frames.alarm(body as StreamAlarm);
       this.#paintSoon();
     } else if (event === 'dict') void this.#load();
+  }
+
+  #say(part: 'link' | 'plant' | 'figures', words: string): void {
+    if (this.#wrong[part] !== words) this.#wrong = { ...this.#wrong, [part]: words };
   }
 
   #tick(): void {

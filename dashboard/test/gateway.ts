@@ -169,12 +169,13 @@ export async function servePlant({ wide = false, hz = 1 } = {}): Promise<Plant> 
       });
       return;
     }
-    if (api.startsWith('dashboard/summary/')) return void json(summary(facility, dict, list));
+    const broken = () => json({ error: 'broken', message: past.fails }, 503);
+    if (api.startsWith('dashboard/summary/')) return void (past.fails ? broken() : json(summary(facility, dict, list)));
     asked.push(url.searchParams);
     answer.on('close', () => answer.writableFinished || calledOff++);
     if (past.delay > 0) await new Promise((resolve) => setTimeout(resolve, past.delay));
     if (answer.destroyed) return;
-    if (past.fails) return void json({ error: 'broken', message: past.fails }, 503);
+    if (past.fails) return void broken();
     return void json(timeseries(facility, dict, url.searchParams, value, past));
   }
 

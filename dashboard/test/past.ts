@@ -5,7 +5,7 @@ import type { Dict, DictTag, Facility, Timeseries } from '../../gateway/web/wire
 export interface Ways {
   /** ms an answer takes. */
   delay: number;
-  /** Why there is no answer. */
+  /** Why there is no answer, for curves and figures. */
   fails?: string | undefined;
   /** What an answer lacks, and before when, ms. */
   incomplete?: string | undefined;
