@@ -3,8 +3,9 @@
 import uPlot from 'uplot';
 import { labels, marks, steps } from './axis.ts';
 import { drawGaps, drawOver, type Look } from './drawing.ts';
-import { formatNumber } from './format.ts';
+import { formatMarks } from './format.ts';
 import type { Frame } from './frame.ts';
+import { cut } from './names.ts';
 import { hueCount, type ChartData } from './series.ts';
 
 export interface ChartProps {
@@ -124,7 +125,7 @@ export function options(
         ...(data.names ? { space: 12, incrs: [1, 2, 5, 10, 20, 50, 100] } : { space: 36 }),
         size: (_, values) => 14 + 7 * Math.max(3, ...(values ?? []).map((value) => value.length)),
         values: (_, splits) =>
-          splits.map((split) => (data.names ? (data.names[split] ?? '') : formatNumber(split, decimalsFor(splits)))),
+          data.names ? splits.map((split) => cut(data.names?.[split] ?? '', labelled ? 24 : 12)) : formatMarks(splits),
       },
     ],
     series: [
@@ -158,11 +159,6 @@ export function options(
       ],
     },
   };
-}
-
-function decimalsFor(splits: readonly number[]): number {
-  const step = Math.abs((splits[1] ?? 1) - (splits[0] ?? 0)) || 1;
-  return Math.min(6, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)));
 }
 
 /** Room above and below the curve; limits that are near are kept in view. */

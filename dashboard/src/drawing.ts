@@ -1,6 +1,7 @@
 // What the chart paints besides its curves: the hatch where nothing is known, limits, the unit, the bar over what history
 // lacks, names at the curves' ends, all in the page's own colours. Called by chart.ts's options, from uPlot's hooks.
 import type uPlot from 'uplot';
+import { tellApart } from './names.ts';
 import type { ChartData } from './series.ts';
 
 export interface Look {
@@ -128,10 +129,14 @@ function drawLabels(u: uPlot, data: ChartData, look: Look): void {
   const { ctx, bbox } = u;
   const height = 14 * devicePixelRatio;
   const shown = data.t.findLastIndex((t) => t <= (u.scales.x?.max ?? Infinity));
+  const names = tellApart(
+    data.lines.map((line) => line.name),
+    18,
+  );
   const labels = data.lines
-    .map((line) => {
+    .map((line, n) => {
       const last = line.avg.slice(0, shown + 1).findLast((value) => value !== null && value !== undefined);
-      return { line, y: last == null ? Number.NaN : u.valToPos(last, 'y', true) };
+      return { line, name: names[n] ?? '', y: last == null ? Number.NaN : u.valToPos(last, 'y', true) };
     })
     .filter(({ y }) => Number.isFinite(y))
     .sort((a, b) => a.y - b.y);
@@ -140,14 +145,10 @@ function drawLabels(u: uPlot, data: ChartData, look: Look): void {
   ctx.font = `600 ${12 * devicePixelRatio}px system-ui, sans-serif`;
   ctx.textAlign = 'left';
   ctx.textBaseline = 'middle';
-  for (const { line, y } of labels) {
+  for (const { line, name, y } of labels) {
     lowest = Math.max(lowest + height, Math.min(y, bbox.top + bbox.height));
     ctx.fillStyle = look.hues[line.hue] ?? look.fg;
-    ctx.fillText(
-      line.name.length > 18 ? `${line.name.slice(0, 17)}…` : line.name,
-      bbox.left + bbox.width + 6 * devicePixelRatio,
-      lowest,
-    );
+    ctx.fillText(name, bbox.left + bbox.width + 6 * devicePixelRatio, lowest);
   }
   ctx.restore();
 }

@@ -6,9 +6,17 @@ export const none = '—';
 
 const numbers = new Map<number, Intl.NumberFormat>();
 
-/** A number with a fixed count of decimals, thousands grouped. */
+/** From here on a number's last digits are no longer its own. */
+const vast = 1e16;
+
+function powerOfTen(value: number, digits: number): string {
+  return value.toExponential(digits).replace('e+', 'e').replaceAll('-', '−');
+}
+
+/** A number with a fixed count of decimals, thousands grouped; a vast one as `6.02214e23`. */
 export function formatNumber(value: number | null | undefined, decimals: number): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return none;
+  if (Math.abs(value) >= vast) return powerOfTen(value, 5);
   const digits = Math.min(10, Math.max(0, Math.trunc(decimals) || 0));
   let format = numbers.get(digits);
   if (!format) {
@@ -17,6 +25,18 @@ export function formatNumber(value: number | null | undefined, decimals: number)
   }
   const text = format.format(value);
   return /^-[0.,]*$/.test(text) ? text.slice(1) : text.replace('-', '−');
+}
+
+/** Marks of an axis, evenly apart: each with as many digits as tell it exactly, vast and tiny ones as powers of ten. */
+export function formatMarks(marks: readonly number[]): string[] {
+  const step = Math.abs((marks[1] ?? 1) - (marks[0] ?? 0)) || 1;
+  const tens = Math.floor(Math.log10(step) + 1e-9);
+  // Steps are 1, 2, 2.5 or 5 times a power of ten.
+  const fine = Math.abs(step / 10 ** tens - 2.5) < 0.01 ? 1 : 0;
+  const most = Math.max(...marks.map(Math.abs));
+  if (most < vast && fine - tens <= 6) return marks.map((mark) => formatNumber(mark, Math.max(0, fine - tens)));
+  const digits = Math.min(15, Math.max(0, Math.floor(Math.log10(most)) - tens + fine));
+  return marks.map((mark) => (Math.abs(mark) < step / 2 ? '0' : powerOfTen(mark, digits)));
 }
 
 /** A tag's value in words: an enumeration's name, On/Off, text as it stands, or the number without its unit. */

@@ -2,10 +2,11 @@
 import { describe, expect, it, test } from 'vitest';
 import type { StreamSnap, WireAlarm } from '../../gateway/web/wire.ts';
 import { readAddress, writeAddress } from './address.ts';
-import { formatAge, formatNumber, formatTime, formatValue } from './format.ts';
+import { formatAge, formatMarks, formatNumber, formatTime, formatValue } from './format.ts';
 import { Frames } from './frames.ts';
 import { backoff, linkState, ServerTime } from './freshness.ts';
 import { liveKpi } from './kpi.ts';
+import { tellApart } from './names.ts';
 import { scale, sparkPath } from './scale.ts';
 import { announce, countAlarms, filterAlarms, phase, worstBy } from './severity.ts';
 import { EventParser } from './sse.ts';
@@ -31,7 +32,26 @@ test.each([
   [-3.25, 1, '−3.3'],
   [Number.NaN, 1, '—'],
   [null, 1, '—'],
+  [-6.02214e23, 1, '−6.02214e23'],
 ])('number %s with %s decimals', (value, decimals, text) => expect(formatNumber(value, decimals)).toBe(text));
+
+test.each([
+  [[4, 4.25, 4.5], '4.00 4.25 4.50'],
+  [[-20, 0, 20], '−20 0 20'],
+  [[1000, 1025], '1,000 1,025'],
+  [[0, 2e-9, 4e-9], '0 2e−9 4e−9'],
+  [[1.0025e-3, 1.005e-3].map((mark) => mark / 1e3), '1.0025e−6 1.0050e−6'],
+  [[5.8e23, 6e23, 6.2e23], '5.8e23 6.0e23 6.2e23'],
+  [[7], '7'],
+  [[], ''],
+])('marks %o', (marks, text) => expect(formatMarks(marks).join(' ')).toBe(text));
+
+test('names too long for their place lose what they share, not what tells them apart', () => {
+  const long = ['Line 4 extruder, upstream zone', 'Line 4 extruder, downstream zone'];
+  expect(tellApart(long, 18)).toEqual(['…upstream zone', '…downstream zone']);
+  expect(tellApart(['Pump 1', 'Pump 2'], 18)).toEqual(['Pump 1', 'Pump 2']);
+  expect(tellApart(['A very long name of a pump'], 18)).toEqual(['A very long name…']);
+});
 
 test.each([
   [{ type: 'boolean' as const, decimals: 0 }, true, 'On'],
