@@ -195,7 +195,7 @@ export const settingsSchema = {
       env: 'PENSTOCK_HISTORY_RETENTION',
     },
     bytes: {
-      doc: 'Most bytes of samples on disk; beyond it the oldest are dropped, even younger than the retention',
+      doc: 'Most bytes of history on disk; beyond it the oldest samples and hourly figures are dropped, both after the same share of their time',
       format: 'nat',
       default: 2_147_483_648,
       env: 'PENSTOCK_HISTORY_BYTES',

@@ -1,4 +1,5 @@
 // What is kept how long: by age, by bytes, and what comes in too old or not to be kept at all.
+import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -64,6 +65,75 @@ test('what is older than the retention goes while samples come, its hours stay; 
   life.clock.stepWall(400 * 86_400_000);
   await life.pass(120);
   expect(allHeld(life.dataDir, life.memory).get(0)?.size).toBe(held.size);
+  await life.store.close();
+});
+
+const YEARS = 20 * 365 * 86_400_000;
+/** A sample every half minute, at the clock's time. */
+async function live(life: Life, minutes: number): Promise<void> {
+  for (let i = 0; i < minutes * 2; i++) {
+    await life.write([sampleOf(0, life.clock.micros(), i)]);
+    await life.pass(30);
+  }
+}
+
+test('a clock years ahead for hours, with samples filed by it, removes nothing and loses nothing that comes after', async () => {
+  const life = new Life({ retention: 86_400_000 });
+  await live(life, 90);
+  life.clock.stepWall(YEARS);
+  await live(life, 90);
+  await life.kill();
+  await live(life, 30);
+  life.clock.stepWall(-YEARS);
+  await live(life, 90);
+  life.check();
+  expect(life.store.stats()).toMatchObject({ removed: 0, filtered: 0 });
+  // One that stays is right: the machine was off for long.
+  life.clock.stepWall(YEARS + 10 * 86_400_000);
+  await live(life, 7 * 60);
+  expect(life.store.stats().removed).toBeGreaterThan(0);
+  expect(Math.min(...(allHeld(life.dataDir, life.memory).get(0)?.keys() ?? []))).toBeGreaterThan(
+    life.clock.micros() - 86_400e6 - 6 * 3600e6,
+  );
+  await life.store.close();
+});
+
+test('a history whose clock was years ahead when it began takes in what comes once the clock is right', async () => {
+  const life = new Life({ retention: 3_600_000 });
+  life.clock.stepWall(YEARS);
+  await life.store.close();
+  rmSync(join(life.dataDir, 'history.db'));
+  life.store = life.open();
+  await live(life, 150);
+  expect(life.store.stats().removed).toBeGreaterThan(0);
+  life.clock.stepWall(-YEARS);
+  await live(life, 10);
+  expect(life.store.stats().filtered).toBeLessThanOrEqual(2);
+  await life.store.close();
+});
+
+test('hourly figures never fill the file alone: beyond its bytes they are shortened as samples are', async () => {
+  const day = 86_400_000;
+  const life = new Life({ retention: 2 * day, rollups: 20 * day, bytes: 150_000 });
+  const start = life.clock.micros();
+  for (let hour = 0; hour < 24 * 6; hour++) {
+    await life.write(
+      Array.from({ length: 80 }, (_, i) => sampleOf(i % 20, start + hour * 3600e6 + i * 40e6, Math.sin(hour * i))),
+    );
+    await life.clock.advance(3_600_000);
+    for (let i = 0; i < 3; i++) await life.pass(5);
+  }
+  await life.pass(120);
+  const db = new DatabaseSync(join(life.dataDir, 'history.db'), { readOnly: true });
+  const [hours, chunks] = ['hour', 'chunk'].map((table) => {
+    const { oldest } = db.prepare(`SELECT min(t0) AS oldest FROM ${table}`).get() as { oldest: number };
+    return (life.clock.micros() - oldest) / 3600e6;
+  }) as [number, number];
+  db.close();
+  expect(life.store.stats().bytes).toBeLessThan(180_000);
+  expect(chunks).toBeGreaterThan(2);
+  expect(hours).toBeGreaterThan(chunks);
+  expect(faultsIn(life.dataDir)).toEqual([]);
   await life.store.close();
 });
 

@@ -1,5 +1,5 @@
 // Removes what is too old, or too much, from history.db: the oldest hours of all tags first, in small transactions
-// between the store's own. What is removed has its hour's row by then. Owned by the store, in the writer thread.
+// between the store's own. Samples that are removed have their hour's row by then. Owned by the store, in the writer thread.
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Micros } from '../../model.ts';
 import { HOUR, hourOf, rowId, tagOfRow, timeOfRow } from './chunks.ts';
@@ -9,7 +9,7 @@ export interface RetentionOptions {
   /** µs: chunks, and hourly figures, older than this go. */
   age: Micros;
   rollups: Micros;
-  /** Most bytes of pages in use; beyond them the oldest chunks go. */
+  /** Most bytes of pages in use; beyond them the oldest chunks go, and hourly figures that have used up more of their age. */
   bytes: number;
 }
 interface Job {
@@ -21,7 +21,8 @@ interface Job {
 
 /** Chunks go in steps of this: each step dirties a page of every tag, so small steps would double what is written. */
 const STEP = 6 * HOUR;
-const ROLLUP_STEP = 30 * 24 * HOUR;
+const DAY = 24 * HOUR;
+const ROLLUP_STEP = 30 * DAY;
 const TAGS = 64;
 const ROWS = 1000;
 const PAGES = 256;
@@ -38,6 +39,7 @@ export class Retention {
   readonly #nth: Record<Job['table'], StatementSync>;
   readonly #remove: Record<Job['table'], StatementSync>;
   readonly #setFloor: StatementSync;
+  readonly #lowerFloor: StatementSync;
   #jobs: Job[] = [];
   #rollupsBefore = 0;
   /** Pages are given back to the disk until none is free. */
@@ -57,6 +59,7 @@ export class Retention {
     this.#nth = both((table) => `SELECT id FROM ${table} WHERE id >= ? AND id < ? ORDER BY id LIMIT 1 OFFSET ?`);
     this.#remove = both((table) => `DELETE FROM ${table} WHERE id >= ? AND id < ?`);
     this.#setFloor = db.prepare('UPDATE account SET floor = max(floor, ?)');
+    this.#lowerFloor = db.prepare('UPDATE account SET floor = ?');
   }
 
   /** Bytes of pages in use. */
@@ -65,18 +68,26 @@ export class Retention {
     return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
   }
 
-  /** Looks whether anything must go. @param now the smaller of the wall clock and the newest sample's time */
-  look(now: Micros): void {
-    if (this.#jobs.length > 0) return;
-    const { age, rollups, bytes } = this.#options;
-    const aged = Math.floor((now - age) / this.#step) * this.#step;
+  /** Opens the history again to what a clock, once far ahead, had it closed to. @param wall the clock */
+  reopen(wall: Micros): void {
+    if (this.floor <= wall) return;
+    this.floor = Math.max(0, this.#aged(wall));
+    this.#jobs = this.#jobs.filter(({ before }) => before <= wall);
+    this.#lowerFloor.run(this.floor);
+  }
+  /** Looks whether anything must go; true if so. @param now the smaller of the sure time and the newest sample's */
+  look(now: Micros): boolean {
+    if (this.#jobs.length > 0) return true;
+    const { rollups, bytes } = this.#options;
+    const aged = this.#aged(now);
     if (aged > this.floor) this.#add('chunk', aged);
-    else if (this.used() > bytes) this.#oldest(now);
+    else if (this.used() > bytes) this.#most(now);
     const old = Math.floor((now - rollups) / ROLLUP_STEP) * ROLLUP_STEP;
     if (old > this.#rollupsBefore) {
       this.#rollupsBefore = old;
       this.#add('hour', old);
     }
+    return this.#jobs.length > 0;
   }
   /** For a disk that is nearly full: the oldest chunks go, however young, and their pages back to the disk. */
   shrink(now: Micros): void {
@@ -128,14 +139,28 @@ export class Retention {
     if (table === 'chunk') this.floor = Math.max(this.floor, before);
     this.#jobs.push({ table, before, next: 0 });
   }
-  #oldest(now: Micros): void {
+  #aged(now: Micros): Micros {
+    return Math.floor((now - this.#options.age) / this.#step) * this.#step;
+  }
+  /** Samples and hourly figures are shortened alike, by shares of their age: else hours alone would fill the file one day. */
+  #most(now: Micros): void {
+    const { age, rollups } = this.#options;
+    const [chunk, hour] = [this.#first('chunk'), this.#first('hour')];
+    const before = Math.min(Math.floor(hour / DAY + 1) * DAY, hourOf(Math.min(chunk, now)));
+    if ((now - hour) / rollups > (now - chunk) / age && before > hour) this.#add('hour', before);
+    else this.#oldest(now, chunk);
+  }
+  /** The time of the oldest row of any tag. */
+  #first(table: Job['table']): Micros {
     let oldest = Infinity;
     for (let id = 0; ;) {
-      const first = this.#next.chunk.get(id)?.id;
-      if (typeof first !== 'number') break;
+      const first = this.#next[table].get(id)?.id;
+      if (typeof first !== 'number') return oldest;
       oldest = Math.min(oldest, timeOfRow(first));
       id = rowId(tagOfRow(first) + 1, 0);
     }
+  }
+  #oldest(now: Micros, oldest = this.#first('chunk')): void {
     const before = Math.min(Math.floor(oldest / this.#step + 1) * this.#step, hourOf(now) - HOUR);
     if (before > oldest) this.#add('chunk', before);
   }

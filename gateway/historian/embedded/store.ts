@@ -6,7 +6,7 @@ import type { Frame, Micros, Sample, ValueType } from '../../model.ts';
 import type { Stored } from '../../consumer.ts';
 import { Account } from './account.ts';
 import type { Settled } from './account.ts';
-import { keepable } from './chunks.ts';
+import { hourOf, keepable } from './chunks.ts';
 import { Commits, GRACE } from './commits.ts';
 import { openFile } from './file.ts';
 import { Chunks } from './fold.ts';
@@ -14,6 +14,7 @@ import { MAX_TAGS } from './open.ts';
 import { OpenChunks } from './openchunks.ts';
 import { Retention } from './retention.ts';
 import type { Store, StoreOptions, StoreStats } from './storing.ts';
+import { SureTime } from './sure.ts';
 import { compact } from './upkeep.ts';
 
 /** ms between two rounds of closing; a round closes a sixtieth of the open tags, but not fewer than so many. */
@@ -41,12 +42,16 @@ class ChunkStore implements Store {
   readonly #account: Account;
   readonly #commits: Commits;
   readonly #putTag: StatementSync;
+  readonly #believe: StatementSync;
+  readonly #sure: SureTime;
   /** Frames of a write that failed half way: what became of their samples. */
   readonly #partial = new Map<number, Stored>();
   readonly #counts = { samples: 0, filtered: 0, trouble: '' };
   #newest = -Infinity;
   #roundAt = -Infinity;
   #minuteAt = -Infinity;
+  /** Retention is at it. */
+  #removing = false;
   #tending: Promise<void> | undefined;
   #closed = false;
 
@@ -70,6 +75,13 @@ class ChunkStore implements Store {
       rollups: rollups * 1000,
       bytes: options.bytes ?? 2 ** 31,
     });
+    // In a file that an earlier version wrote, where its retention stands says what its clock was.
+    const was = fresh || floor === 0 ? options.clock.micros() : floor + retention * 1000;
+    db.prepare('INSERT OR IGNORE INTO believed VALUES(1, ?)').run(was);
+    const { clock } = db.prepare('SELECT clock FROM believed').get() as { clock: Micros };
+    this.#sure = new SureTime(clock, options.clock.mono());
+    this.#believe = db.prepare('UPDATE believed SET clock = ?1 WHERE clock < ?1 - 3600000000');
+    this.#retention.reopen(options.clock.micros());
     const parts = { chunks: this.#chunks, open: this.#open, account: this.#account, retention: this.#retention };
     this.#commits = new Commits(db, parts, options);
     this.#putTag = db.prepare(
@@ -147,14 +159,18 @@ class ChunkStore implements Store {
     this.#db.close();
   }
 
-  /** The clock, or the newest sample if that is older: a clock years ahead must not empty the history. */
+  #sureNow(): Micros {
+    const { clock } = this.#options;
+    return this.#sure.now(clock.micros(), clock.mono());
+  }
+  /** The sure time, or the newest sample if that is older: a clock years ahead must not empty the history. */
   #now(): Micros {
-    return Math.min(this.#options.clock.micros(), this.#newest);
+    return Math.min(this.#sureNow(), this.#newest);
   }
   #floor(): Micros {
-    const { clock, retention = 30 * 86_400_000 } = this.#options;
+    const { retention = 30 * 86_400_000 } = this.#options;
     // In whole hours, as what is removed is.
-    return Math.max(this.#retention.floor, Math.floor(clock.now() / 3_600_000) * 3.6e9 - retention * 1000);
+    return Math.max(this.#retention.floor, hourOf(this.#sureNow()) - retention * 1000);
   }
 
   /** One frame, whole or not at all. */
@@ -202,11 +218,15 @@ class ChunkStore implements Store {
       const tags = this.#open.due(over).slice(0, Math.max(BATCH, Math.ceil(this.#open.tags / 60)));
       while (this.#commits.closeTags(tags, over)) await yielded();
     }
-    if (clock.mono() - this.#minuteAt >= MINUTE) {
+    const minute = clock.mono() - this.#minuteAt >= MINUTE;
+    if (minute) {
       this.#minuteAt = clock.mono();
       this.#commits.commit([]);
-      if (Number.isFinite(this.#now())) this.#retention.look(this.#now());
+      this.#retention.reopen(clock.micros());
+      this.#believe.run(this.#sure.known);
     }
+    // What is far beyond its bytes goes step after step.
+    if ((minute || this.#removing) && Number.isFinite(this.#now())) this.#removing = this.#retention.look(this.#now());
     for (let steps = 0; steps < 20 && this.#retention.step(); steps++) await yielded();
   }
 
