@@ -16,7 +16,8 @@ export function toDaemon(
   const call = request({ socketPath, path, ...how });
   const answer = new Promise<IncomingMessage>((resolve, reject) => {
     call.once('response', resolve);
-    call.once('error', (error: NodeJS.ErrnoException) => {
+    // More than once: a call that is dropped in the middle says so again.
+    call.on('error', (error: NodeJS.ErrnoException) => {
       const absent = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
       const message = `no gateway answers at ${socketPath}: start it, or name its data folder with --data`;
       reject(absent ? new Absent(message) : error);
@@ -24,6 +25,12 @@ export function toDaemon(
   });
   answer.catch(() => {});
   return { call, answer };
+}
+
+/** The sentence for an answer that ended in the middle; any other error as it is. */
+export function cutOff(error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ECONNRESET' ? new Error('the gateway stopped before the end; if it runs, its log says why') : error;
 }
 
 /** The whole of a short answer; throws what a refusal says. */

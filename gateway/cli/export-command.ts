@@ -1,9 +1,10 @@
 // `penstock export`: asks the running daemon for history and writes it to a file or to stdout as it comes. Called by main.
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, renameSync, rmSync, statSync } from 'node:fs';
+import type { WriteStream } from 'node:fs';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { lackOf } from '../web/export.ts';
-import { textOf, toDaemon } from './control.ts';
+import { cutOff, textOf, toDaemon } from './control.ts';
 import { onInterrupt } from './interrupt.ts';
 import { argumentsOf, dataFolder } from './wrong-use.ts';
 
@@ -17,7 +18,7 @@ export const exportUsage = `penstock export [TAG…] [--data DIR] [options]
   --width WIDTH           buckets (30s, 5m, 1h, day) with count, min, max, mean and more instead of samples
   --format csv|ndjson     ndjson is what import reads back to the same bits
   --bom                   for spreadsheets that need it to see UTF-8
-  --out FILE              instead of standard output
+  --out FILE              instead of standard output; there is such a file only when all was written
   --data DIR              the daemon's data folder
 
   In CSV, text that a spreadsheet would take for a formula gets an apostrophe before it; import takes that off again.
@@ -40,15 +41,21 @@ export async function exportCommand(args: string[]): Promise<number> {
   for (const name of ['asset', 'facility', 'from', 'to', 'zone', 'width', 'format'] as const)
     if (values[name] !== undefined) query.set(name, values[name]);
   if (values.bom) query.set('bom', '1');
-  const cancel = onInterrupt('stopping: what is written is not all');
+  const cancel = onInterrupt(values.out === undefined ? 'stopping: what is written is not all' : 'stopping');
+  const target = values.out === undefined ? undefined : targetOf(values.out);
   const counted = counter();
   try {
     const { call, answer } = toDaemon(dataFolder(values.data), `/export?${query}`, { signal: cancel.signal });
     call.end();
     const response = await answer;
     if (response.statusCode !== 200) await textOf(response);
-    const out = values.out === undefined ? process.stdout : createWriteStream(values.out);
-    await pipeline(response, counted.stream, out, { signal: cancel.signal });
+    const out = target?.open() ?? process.stdout;
+    await pipeline(response, counted.stream, out, { signal: cancel.signal }).catch((error: Error) => {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (error === response.errored || code === 'EPIPE' || cancel.signal.aborted) throw cutOff(error);
+      throw new Error(`${values.out ?? 'standard output'} cannot be written: ${message}`, { cause: error });
+    });
+    target?.done();
     if (values.out !== undefined) console.error(`${values.out}: ${counted.rows()} lines`);
     const lack = lackOf(counted.last());
     if (lack === undefined) return 0;
@@ -61,8 +68,22 @@ export async function exportCommand(args: string[]): Promise<number> {
     throw error;
   } finally {
     counted.end();
+    target?.end();
     cancel.stop();
   }
+}
+
+/** Written beside its place and put there when it is whole; a device or a pipe is written to as it is. */
+function targetOf(file: string): { open(): WriteStream; done(): void; end(): void } {
+  const there = statSync(file, { throwIfNoEntry: false });
+  if (there?.isDirectory()) throw new Error(`${file} is a folder: name a file in it`);
+  if (there && !there.isFile()) return { open: () => createWriteStream(file), done() {}, end() {} };
+  const partial = `${file}.partial`;
+  return {
+    open: () => createWriteStream(partial, { flush: true }),
+    done: () => renameSync(partial, file),
+    end: () => rmSync(partial, { force: true }),
+  };
 }
 
 /** Bytes of a last line at most. */

@@ -1,11 +1,8 @@
 // `penstock import`: what it is told, how it shows progress, what it says at the end. Called by main.
-import { createWriteStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { once } from 'node:events';
-import type { WriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { counted } from '../words.ts';
 import { Absent } from './control.ts';
-import { importFile } from './import.ts';
+import { importFile, sizeOf } from './import.ts';
 import type { ImportReport, LineFault } from './import.ts';
 import { onInterrupt } from './interrupt.ts';
 import { showProgress } from './progress.ts';
@@ -14,7 +11,7 @@ import type { Reached } from './resume.ts';
 import { argumentsOf, dataFolder, WrongUse } from './wrong-use.ts';
 
 export const importUsage = `penstock import FILE… [--data DIR] [options]
-  files readings into the running daemon's history, and into every store behind it
+  files readings into the running daemon's history, and into every store behind it; FILE may be - for standard input
 
   Files      NDJSON: {"tag","timestamp","value"} with "status" (OPC UA StatusCode) or "quality" a line.
              CSV with a header, delimited by comma, semicolon or tab: columns tag, timestamp, value and maybe status or
@@ -61,6 +58,12 @@ export async function importCommand(args: string[]): Promise<number> {
   if (positionals.length === 0) throw new WrongUse('the file to import is missing');
   const data = dataFolder(values.data);
   const dry = values['dry-run'] === true;
+  if (values.resume && positionals.includes('-'))
+    throw new WrongUse(
+      'standard input cannot be gone on in: give what is left of it, lines that come again do no harm',
+    );
+  // Before anything is filed, so that a name mistyped costs nothing.
+  for (const file of positionals) await sizeOf(file);
   const { zone, nulls, format, decimal } = values;
   const delimiter = values.delimiter === 'tab' ? '\t' : values.delimiter;
   const given = Object.entries({ zone, nulls, format, delimiter, decimal }).filter(([, value]) => value !== undefined);
@@ -70,20 +73,19 @@ export async function importCommand(args: string[]): Promise<number> {
     ...(dry ? { dry: '1' } : {}),
   };
   const cancel = onInterrupt('finishing what was sent; again to leave at once');
-  const refusals = values.rejected === undefined ? undefined : await writable(values.rejected);
+  const refusals = values.rejected === undefined ? undefined : await writable(values.rejected, values.resume === true);
   let failed = false;
   try {
     for (const file of positionals) {
       if (cancel.signal.aborted) break;
-      const resume = dry ? undefined : new Resume(data, file);
+      const resume = dry || file === '-' ? undefined : new Resume(data, file);
       const report = await one({ data, file, params, signal: cancel.signal, refusals }, resume, values.resume === true);
       tell(file, report, dry);
       failed ||= report.rejected > 0;
     }
   } finally {
     cancel.stop();
-    refusals?.end();
-    if (refusals) await once(refusals, 'close');
+    await refusals?.end();
   }
   return cancel.signal.aborted ? 130 : failed ? 1 : 0;
 }
@@ -93,22 +95,24 @@ interface Job {
   file: string;
   params: Record<string, string>;
   signal: AbortSignal;
-  refusals: WriteStream | undefined;
+  refusals: Refusals | undefined;
 }
 
 async function one(job: Job, resume: Resume | undefined, goOn: boolean): Promise<ImportReport> {
   const { file, refusals } = job;
-  const { size } = await fileAt(file);
+  const size = await sizeOf(file);
   const from = await resume?.read();
   if (from && !goOn)
     console.error(`${file}: an earlier import took in ${counted(from.lines, 'line')}; --resume would go on there`);
   if (!from && goOn) console.error(`${file}: no earlier import to go on from, so it begins at the start`);
   const progress = showProgress(file, size);
   let saved = -Infinity;
+  let last: Reached | undefined;
   const onReached = async (reached: Reached, faults: readonly LineFault[]): Promise<void> => {
     progress.at(reached);
-    for (const fault of faults)
-      if (refusals && !refusals.write(`${JSON.stringify({ file, ...fault })}\n`)) await once(refusals, 'drain');
+    if (faults.length > 0)
+      await refusals?.write(faults.map((fault) => `${JSON.stringify({ file, ...fault })}\n`).join(''));
+    last = reached;
     if (performance.now() - saved < mark) return;
     await resume?.save(reached);
     saved = performance.now();
@@ -120,29 +124,31 @@ async function one(job: Job, resume: Resume | undefined, goOn: boolean): Promise
     return report;
   } catch (error) {
     const { message } = error as Error;
-    throw message.startsWith(file) || error instanceof Absent
-      ? error
-      : new Error(`${file}: ${message}`, { cause: error });
+    if (error instanceof Absent) throw error;
+    if (last) await resume?.save(last);
+    const stored = last && last.lines > 0 ? `; what stands up to line ${last.lines} is stored` : '';
+    const how = stored && resume ? ', --resume goes on there' : '';
+    throw new Error(`${file}: ${message}${stored}${how}`, { cause: error });
   } finally {
     progress.end();
   }
 }
 
-async function fileAt(file: string): Promise<{ size: number }> {
-  const found = await stat(file).catch((error: Error) => {
-    throw new Error(`${file} cannot be read: ${error.message}`, { cause: error });
-  });
-  if (!found.isFile()) throw new Error(`${file} is no file`);
-  return found;
+interface Refusals {
+  write(line: string): Promise<void>;
+  end(): Promise<void>;
 }
 
-/** Opened before anything is sent: what cannot be told afterwards would be lost. */
-async function writable(file: string): Promise<WriteStream> {
-  const out = createWriteStream(file);
-  await once(out, 'open').catch((error: Error) => {
+/** Opened before anything is sent: what cannot be told afterwards would be lost. @param more behind what an earlier import wrote */
+async function writable(file: string, more: boolean): Promise<Refusals> {
+  const fault = (error: Error): never => {
     throw new Error(`--rejected: ${file} cannot be written: ${error.message}`, { cause: error });
-  });
-  return out;
+  };
+  const out = await open(file, more ? 'a' : 'w').catch(fault);
+  return {
+    write: (line) => out.appendFile(line).catch(fault),
+    end: () => out.close(),
+  };
 }
 
 const onlyReached = ({ offset, lines, accepted, rejected, skipped }: ImportReport): Reached => ({
@@ -173,7 +179,7 @@ function tell(file: string, report: ImportReport, dry: boolean): void {
     ...(skipped > 0 ? [`${skipped} empty left out`] : []),
   ];
   const state = cancelled
-    ? `stopped after line ${lines}, all of it stored; --resume goes on there`
+    ? `stopped after line ${lines}, all of it stored${file === '-' ? '' : '; --resume goes on there'}`
     : counted(lines, 'line');
   console.log(`${file}: ${parts.join(', ')}; ${state}`);
 }

@@ -3,8 +3,9 @@
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { textOf, toDaemon } from './control.ts';
+import { cutOff, textOf, toDaemon } from './control.ts';
 import type { Reached } from './resume.ts';
 
 export interface LineFault {
@@ -31,6 +32,7 @@ export interface ImportReport extends Reached {
 export interface ImportOptions {
   /** The daemon's data folder. */
   data: string;
+  /** A path, or - for standard input, which is not gone on in. */
   file: string;
   origin: 'import' | 'seed';
   /** Further parameters of the daemon's import: format, delimiter, zone, nulls, allowOutOfRange, dry. */
@@ -51,16 +53,16 @@ type Said =
 /** Rejects with a sentence when the daemon is not there, refuses the file as a whole, or stops in the middle. */
 export async function importFile(options: ImportOptions): Promise<ImportReport> {
   const { data, file, origin, params = {}, from, signal = new AbortController().signal } = options;
-  const { size } = await stat(file);
+  const size = await sizeOf(file);
   const header = from && from.offset > 0 ? await headerOf(file, params.format) : Buffer.alloc(0);
   // Where a byte of what is sent lies in the file: the header is sent again before the rest.
   const base = (from?.offset ?? 0) - header.length;
   const before = (from?.lines ?? 0) - header.toString('latin1').split('\n').length + 1;
   const query = new URLSearchParams({ origin, progress: '1', before: String(before), ...params });
   const { call, answer } = toDaemon(data, `/import?${query}`, { method: 'POST' });
-  const sending = pipeline(wholeLines(file, from?.offset ?? 0, header, signal), call).catch(() => {});
-  const response = await answer;
-  if (response.statusCode !== 200) await textOf(response);
+  const bytes =
+    file === '-' ? process.stdin : createReadStream(file, { start: from?.offset ?? 0, highWaterMark: 1 << 18 });
+  const sending = pipeline(wholeLines(bytes, header, signal), call).catch(() => {});
 
   const reachedAt = (said: { lines: number; end: number; accepted: number; rejected: number; skipped: number }) => ({
     offset: said.end + base,
@@ -70,7 +72,12 @@ export async function importFile(options: ImportOptions): Promise<ImportReport> 
     skipped: said.skipped + (from?.skipped ?? 0),
   });
   try {
-    for await (const line of createInterface({ input: response })) {
+    const response = await answer;
+    if (response.statusCode !== 200) await textOf(response);
+    const lines = createInterface({ input: response });
+    // Who has stopped reading is told of a cut off answer all the same.
+    lines.on('error', () => {});
+    for await (const line of lines) {
       const said = JSON.parse(line) as Said;
       if ('error' in said) throw new Error(said.error);
       if ('faults' in said) await options.onReached?.(reachedAt(said), said.faults);
@@ -80,27 +87,46 @@ export async function importFile(options: ImportOptions): Promise<ImportReport> 
         return { ...report, ...reached, cancelled: signal.aborted && reached.offset < size };
       }
     }
+  } catch (error) {
+    throw cutOff(error);
   } finally {
     call.destroy();
+    bytes.destroy();
     await sending;
   }
-  throw new Error('the gateway stopped before the end of the file');
+  throw new Error('the gateway stopped before the end; if it runs, its log says why');
+}
+
+/** Bytes of a file; of standard input nobody knows them. Throws a sentence when there is nothing to read. */
+export async function sizeOf(file: string): Promise<number> {
+  if (file === '-') return Infinity;
+  const found = await stat(file).catch((error: Error) => {
+    throw new Error(`${file} cannot be read: ${error.message}`, { cause: error });
+  });
+  if (!found.isFile()) throw new Error(`${file} is no file; - reads standard input`);
+  return found.size;
 }
 
 /** Cuts at line breaks, so that a file that is left in the middle leaves no half line behind. */
-async function* wholeLines(file: string, offset: number, header: Buffer, signal: AbortSignal): AsyncGenerator<Buffer> {
+async function* wholeLines(bytes: Readable, header: Buffer, signal: AbortSignal): AsyncGenerator<Buffer> {
+  // Also while nothing comes.
+  signal.addEventListener('abort', () => bytes.destroy());
   if (header.length > 0) yield header;
   let rest: Buffer = Buffer.alloc(0);
-  for await (const part of createReadStream(file, { start: offset, highWaterMark: 1 << 18 })) {
-    if (signal.aborted) return;
-    const bytes = part as Buffer;
-    const end = bytes.lastIndexOf(10) + 1;
-    // A line longer than a part goes on as it comes: the daemon passes over it anyway.
-    if (end === 0 && rest.length < 1 << 18) rest = Buffer.concat([rest, bytes]);
-    else {
-      yield Buffer.concat([rest, end === 0 ? bytes : bytes.subarray(0, end)]);
-      rest = end === 0 ? Buffer.alloc(0) : bytes.subarray(end);
+  try {
+    for await (const part of bytes) {
+      if (signal.aborted) return;
+      const more = part as Buffer;
+      const end = more.lastIndexOf(10) + 1;
+      // A line longer than a part goes on as it comes: the daemon passes over it anyway.
+      if (end === 0 && rest.length < 1 << 18) rest = Buffer.concat([rest, more]);
+      else {
+        yield Buffer.concat([rest, end === 0 ? more : more.subarray(0, end)]);
+        rest = end === 0 ? Buffer.alloc(0) : more.subarray(end);
+      }
     }
+  } catch (error) {
+    if (!signal.aborted) throw error;
   }
   if (!signal.aborted && rest.length > 0) yield rest;
 }

@@ -9,11 +9,10 @@ export function showProgress(name: string, size: number): { at(reached: Reached)
   const show = setInterval(() => {
     if (!last) return;
     const seconds = (performance.now() - began) / 1000;
-    const percent = size > 0 ? Math.floor((100 * last.offset) / size) : 100;
+    const mb = `${(last.offset / 1e6).toFixed(0)} MB`;
+    const far = Number.isFinite(size) ? `${size > 0 ? Math.floor((100 * last.offset) / size) : 100} %` : mb;
     const rate = Math.round(last.accepted / seconds);
-    process.stderr.write(
-      `\r\x1b[K${name}: ${percent} %, ${last.accepted} accepted, ${last.rejected} rejected, ${rate}/s`,
-    );
+    process.stderr.write(`\r\x1b[K${name}: ${far}, ${last.accepted} accepted, ${last.rejected} rejected, ${rate}/s`);
   }, 1000);
   return {
     at: (reached) => void (last = reached),

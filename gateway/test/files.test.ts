@@ -1,7 +1,7 @@
 // Files in and out of a running gateway, as a person would move them: the command line and the API against a real daemon
 // whose only device never answers.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { inspect } from 'node:util';
@@ -55,11 +55,12 @@ interface Done {
   err: string;
 }
 /** Runs `penstock …` on the daemon's data folder. */
-async function penstock(args: string[], interrupt?: AbortSignal): Promise<Done> {
+async function penstock(args: string[], interrupt?: AbortSignal, input = ''): Promise<Done> {
   const child = spawn(process.execPath, [join(root, 'gateway/main.ts'), ...args, '--data', data], {
     env: { ...process.env, NODE_OPTIONS: '', VITEST: '' },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
+  child.stdin.on('error', () => {}).end(input);
   const done: Done = { code: null, out: '', err: '' };
   child.stdout.setEncoding('utf8').on('data', (part: string) => (done.out += part));
   child.stderr.setEncoding('utf8').on('data', (part: string) => (done.err += part));
@@ -237,6 +238,31 @@ test(
     }
     const refused = await penstock(['export', 'north/pump/nothing']);
     expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('there is no tag "north/pump/nothing"')]);
+  },
+);
+
+test(
+  'standard input is imported; a disk that is full is one sentence, and the file that was there stays',
+  { timeout: 120_000 },
+  async () => {
+    const line = (tag: string) => `${JSON.stringify({ tag, timestamp: day + 3_600_000, value: 20 })}\n`;
+    const piped = await penstock(['import', '-'], undefined, line('north/pump/flow'));
+    expect([piped.code, piped.out]).toEqual([0, '-: 1 accepted, 0 rejected; 1 line\n']);
+
+    const file = fileOf('gone.ndjson', line('north/pump/gone').repeat(20_000));
+    const untold = await penstock(['import', file, '--rejected', '/dev/full']);
+    expect([untold.code, untold.err]).toEqual([
+      1,
+      expect.stringMatching(/^.*gone.ndjson: --rejected: \/dev\/full cannot be written: ENOSPC.*\n$/),
+    ]);
+
+    const out = fileOf('export.csv', 'as it was');
+    symlinkSync('/dev/full', `${out}.partial`);
+    const range = ['--from', iso(day), '--to', iso(day + 86_400_000)];
+    const full = await penstock(['export', 'north/pump/flow', ...range, '--out', out]);
+    expect([full.code, full.err]).toEqual([1, expect.stringContaining(`${out} cannot be written: ENOSPC`)]);
+    expect(readFileSync(out, 'utf8')).toBe('as it was');
+    expect(existsSync(`${out}.partial`)).toBe(false);
   },
 );
 
