@@ -163,7 +163,7 @@ function sharedLimits(all: (WireLimits | undefined)[]): WireLimits | undefined {
 }
 
 /** Stretches where nothing is known of any line; `end`: up to where anything could be known. */
-export function findGaps(t: readonly number[], lines: readonly Line[], end: number): [number, number][] {
+function findGaps(t: readonly number[], lines: readonly Line[], end: number): [number, number][] {
   if (lines.length === 0) return [];
   const gaps: [number, number][] = [];
   const known = lines.map(() => false);

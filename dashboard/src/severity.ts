@@ -28,7 +28,7 @@ export function phase(alarm: WireAlarm, now: number): AlarmPhase {
 }
 
 /** Severity first, then the newest. */
-export function compareAlarms(a: WireAlarm, b: WireAlarm): number {
+function compareAlarms(a: WireAlarm, b: WireAlarm): number {
   return (
     severityLook[b.severity].rank - severityLook[a.severity].rank ||
     b.raisedAt - a.raisedAt ||

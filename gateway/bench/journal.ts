@@ -10,7 +10,7 @@ import { systemClock } from '../clock.ts';
 import { Committer, intervals } from '../journal/commit.ts';
 import type { Profile } from '../journal/commit.ts';
 import { diskFiles } from '../journal/files.ts';
-import { encodeFrame } from '../journal/frame.ts';
+import { encodeFrame } from '../journal/testing.ts';
 import { readHead } from '../journal/head.ts';
 import type { FrameMeta } from '../journal/head.ts';
 import { openSegments } from '../journal/segments.ts';

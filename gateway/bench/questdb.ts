@@ -9,7 +9,7 @@ import { questdbForwarder } from '../historian/questdb/forwarder.ts';
 import { questdbHistory } from '../historian/questdb/reader.ts';
 import { contextOf, tagOf, testServer } from '../historian/questdb/testing.ts';
 import { wireOf } from '../historian/questdb/wire.ts';
-import { encodeFrame } from '../journal/frame.ts';
+import { encodeFrame } from '../journal/testing.ts';
 import { readHead } from '../journal/head.ts';
 import { pump, sourceOf } from '../journal/pump.ts';
 import { openSegments } from '../journal/segments.ts';

@@ -1,7 +1,7 @@
 // Where sequences begin: above the wall clock's, above all that any journal has reached, and exact. Tables of cases.
 import { expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
-import { encodeFrame } from './frame.ts';
+import { encodeFrame } from './testing.ts';
 import { readHead } from './head.ts';
 import { lowestSequence } from './beginning.ts';
 import { openSegments } from './segments.ts';

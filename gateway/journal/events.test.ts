@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { GatewayEvent } from '../model.ts';
 import { eventsSince } from './events.ts';
-import { encodeFrame } from './frame.ts';
+import { encodeFrame } from './testing.ts';
 import { readHead } from './head.ts';
 import type { Log } from './log.ts';
 import { openSegments } from './segments.ts';

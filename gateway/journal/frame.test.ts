@@ -5,9 +5,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Batch, GatewayEvent, Sample } from '../model.ts';
 import { ByteWriter } from './bytes.ts';
-import { decodeFrame, encodeFrame, encodeInto, framesIn } from './frame.ts';
+import { decodeFrame, encodeInto } from './frame.ts';
 import { VERSION, headsIn, readHead } from './head.ts';
-import { asVersion1 } from './testing.ts';
+import { asVersion1, encodeFrame, framesIn } from './testing.ts';
 
 const time = fc.oneof(
   { weight: 8, arbitrary: fc.integer({ min: 1_700_000_000_000_000, max: 1_800_000_000_000_000 }) },

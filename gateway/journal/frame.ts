@@ -3,7 +3,8 @@
 //   head · columns tag, t, received, status, flags, at, valueAt, value · events
 import { crc32 } from 'node:zlib';
 import type { Batch, Frame, GatewayEvent, Micros, Sample } from '../model.ts';
-import { ByteReader, ByteWriter, Malformed, isSmall } from './bytes.ts';
+import { ByteReader, Malformed, isSmall } from './bytes.ts';
+import type { ByteWriter } from './bytes.ts';
 import { readRuns, readTimes, readValues, writeNear, writeRuns, writeTimes, writeValues } from './columns.ts';
 import { HEAD, MAX_FRAME, VERSION, guarded, origins, readHead, writeCounts } from './head.ts';
 import type { FrameFailure, FrameMeta, HeadResult } from './head.ts';
@@ -120,13 +121,6 @@ function writeRare(out: ByteWriter, samples: readonly Sample[], of: (sample: Sam
   for (let i = 0; i < others; i++) out.f64(rare[i] as number);
 }
 
-/** One frame in a buffer of its own. */
-export function encodeFrame(batch: Batch, seq: number, revision: number): Uint8Array<ArrayBuffer> {
-  const out = new ByteWriter(256 + batch.samples.length * 16);
-  encodeInto(out, batch, seq, revision);
-  return out.take();
-}
-
 /** The frame at `offset`, whole; a failure for anything else. Never throws. */
 export function decodeFrame(bytes: Uint8Array, offset = 0): FrameResult {
   const head = readHead(bytes, offset);
@@ -180,15 +174,4 @@ function readRare(from: ByteReader, n: number, t: Float64Array): Map<number, num
     (found ??= new Map()).set(i, codes[i] === Rare.same ? (t[i] as number) : from.f64());
   }
   return found;
-}
-
-/** Consecutive frames; ends at the first that is none, returning why, or undefined at a clean end. */
-export function* framesIn(bytes: Uint8Array, offset = 0): Generator<Frame, FrameFailure | undefined> {
-  while (offset < bytes.length) {
-    const result = decodeFrame(bytes, offset);
-    if (!result.ok) return result;
-    yield result.frame;
-    offset = result.next;
-  }
-  return undefined;
 }

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import type { Batch, GatewayEvent, SourceCounts } from '../model.ts';
-import { framesIn } from './frame.ts';
+import { framesIn } from './testing.ts';
 import { MainJournal } from './journal.ts';
 
 const none: SourceCounts = { received: 0, made: 0, rejected: 0, filtered: 0, shed: 0, journalled: 0, merged: 0 };

@@ -9,14 +9,13 @@ import type { Frame, Origin } from '../model.ts';
 import { Debt } from './debt.ts';
 import { diskFiles } from './files.ts';
 import { Follower } from './follow.ts';
-import { encodeFrame } from './frame.ts';
 import { readHead } from './head.ts';
 import { Pace } from './pace.ts';
 import { pump } from './pump.ts';
 import type { Pump, PumpOptions } from './pump.ts';
 import { openSegments } from './segments.ts';
 import { readEnds, sharedEnds } from './shared.ts';
-import { scratch } from './testing.ts';
+import { encodeFrame, scratch } from './testing.ts';
 
 type Write = (frames: readonly Frame[], signal: AbortSignal) => Promise<Stored | void>;
 

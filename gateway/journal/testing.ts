@@ -1,16 +1,16 @@
-// For the tests of the journal on disk: numbered frames, a file system whose n-th call fails, and one that forgets what
+// For the tests of the journal: frames one by one, a file system whose n-th call fails, and one that forgets what
 // was not synced, as a power cut does. Both write real files.
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { Batch, SourceCounts } from '../model.ts';
-import { ByteReader } from './bytes.ts';
+import type { Batch, Frame, SourceCounts } from '../model.ts';
+import { ByteReader, ByteWriter } from './bytes.ts';
 import { diskFiles } from './files.ts';
 import type { Files } from './files.ts';
-import { encodeFrame } from './frame.ts';
+import { decodeFrame, encodeInto } from './frame.ts';
 import { readHead } from './head.ts';
-import type { FrameMeta } from './head.ts';
+import type { FrameFailure, FrameMeta } from './head.ts';
 import type { Log } from './log.ts';
 import type { SourceAccount } from './sources.ts';
 
@@ -18,6 +18,24 @@ import type { SourceAccount } from './sources.ts';
 export function scratch(): { dir: string; journal: string; clear(): void } {
   const dir = fs.mkdtempSync(join(fs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'penstock-journal-'));
   return { dir, journal: join(dir, 'journal'), clear: () => fs.rmSync(dir, { recursive: true, force: true }) };
+}
+
+/** One frame in a buffer of its own. */
+export function encodeFrame(batch: Batch, seq: number, revision: number): Uint8Array<ArrayBuffer> {
+  const out = new ByteWriter(256 + batch.samples.length * 16);
+  encodeInto(out, batch, seq, revision);
+  return out.take();
+}
+
+/** Consecutive frames; ends at the first that is none, returning why, or undefined at a clean end. */
+export function* framesIn(bytes: Uint8Array, offset = 0): Generator<Frame, FrameFailure | undefined> {
+  while (offset < bytes.length) {
+    const result = decodeFrame(bytes, offset);
+    if (!result.ok) return result;
+    yield result.frame;
+    offset = result.next;
+  }
+  return undefined;
 }
 
 /** A frame of `samples` samples that carry its sequence; `at`: when the gateway got them, ms since the epoch. */

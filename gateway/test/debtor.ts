@@ -9,7 +9,7 @@ import type { ForwardHealth, ForwardSections } from '../forwarders.ts';
 import { inWords } from '../forwards.ts';
 import { diskFiles } from '../journal/files.ts';
 import { Follower } from '../journal/follow.ts';
-import { encodeFrame } from '../journal/frame.ts';
+import { encodeFrame } from '../journal/testing.ts';
 import { readHead } from '../journal/head.ts';
 import type { Account } from '../journal/log.ts';
 import { openSegments } from '../journal/segments.ts';

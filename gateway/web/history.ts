@@ -22,7 +22,7 @@ export interface Cursor {
   to: Micros;
 }
 
-export function cursorText(cursor: Cursor): string {
+function cursorText(cursor: Cursor): string {
   return Buffer.from(JSON.stringify(Object.values(cursor))).toString('base64url');
 }
 

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualClock, systemClock } from '../../clock.ts';
-import { encodeFrame } from '../../journal/frame.ts';
+import { encodeFrame } from '../../journal/testing.ts';
 import { readHead } from '../../journal/head.ts';
 import { pump, sourceOf } from '../../journal/pump.ts';
 import { openSegments } from '../../journal/segments.ts';

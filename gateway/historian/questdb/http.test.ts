@@ -1,3 +1,4 @@
+// What QuestDB's answers over HTTP are called in front of people.
 import { expect, test } from 'vitest';
 import { refusal } from './http.ts';
 

@@ -8,7 +8,7 @@ import { fetchFault } from './fault.ts';
 
 export const version = '9.3.4';
 
-export const cacheFolder = (): string =>
+const cacheFolder = (): string =>
   process.env.PENSTOCK_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'penstock');
 
 /** Path of the jar. Rejects in words when Maven is not there or cannot fetch it. */
