@@ -47,6 +47,8 @@ export interface ForwardContext {
   /** The gateway's own state folder. */
   dataDir: string;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, detail?: Record<string, unknown>): void;
+  /** The store has answered a part of the write on its way: the time that it has for it begins anew. */
+  answered(): void;
   /** What was stored in the last `ms` is written once more: for a store that has lost its latest commits. Counts nothing twice. */
   rewind(ms: number): void;
 }

@@ -34,7 +34,8 @@ export interface ForwardHealth extends PumpHealth {
 export type ForwardSections = Pick<ForwardSettings, 'rate' | 'timeout'> & Partial<ForwardSettings>;
 /** What a forwarder at work says. */
 export type Told = Pick<DebtOptions, 'settled' | 'suspect'> & Pick<ForwardContext, 'log'>;
-export interface ForwardingOptions extends Told, Omit<DebtOptions, keyof Told>, Omit<ForwardContext, 'rewind'> {
+export interface ForwardingOptions
+  extends Told, Omit<DebtOptions, keyof Told>, Omit<ForwardContext, 'rewind' | 'answered'> {
   forward: ForwardSections;
 }
 export interface Forwarding {
@@ -48,7 +49,14 @@ export interface Forwarding {
 /** What is wrong with the settings of the kinds that are on, one sentence each. Nothing is connected; for `penstock check`. */
 export async function forwardFaults(forward: ForwardSettings): Promise<{ path: string; message: string }[]> {
   const faults: { path: string; message: string }[] = [];
-  const context = { tag: () => undefined, clock: systemClock, dataDir: '', log: () => {}, rewind: () => {} };
+  const context = {
+    tag: () => undefined,
+    clock: systemClock,
+    dataDir: '',
+    log: () => {},
+    rewind: () => {},
+    answered: () => {},
+  };
   for (const name of forwardersOn(forward)) {
     const kind = await kinds[name]?.();
     try {
@@ -100,7 +108,9 @@ async function begin(name: string, options: ForwardingOptions): Promise<Forwardi
     debt.rewind(ms);
     pumping.wake();
   };
-  const consumer: Forwarder = kind.create(forward[name as 'file'] as never, { tag, clock, dataDir, log, rewind });
+  const answered = (): void => pumping.answered();
+  const context: ForwardContext = { tag, clock, dataDir, log, rewind, answered };
+  const consumer: Forwarder = kind.create(forward[name as 'file'] as never, context);
   const pressure = (): number => consumer.pressure?.() ?? 0;
   const pumping = pump({
     source: debt,

@@ -65,7 +65,7 @@ const tag = (index: number): ForwardTag => ({
   ...{ index, id: `plant/line-1/asset-${index}/flow`, site: 'plant', asset: `plant/line-1/asset-${index}` },
   ...{ metric: 'flow', type: 'double', unit: 'l/s' },
 });
-const context = { tag, clock, dataDir: dir, log: () => {}, rewind: () => {} };
+const context = { tag, clock, dataDir: dir, log: () => {}, rewind: () => {}, answered: () => {} };
 const written = await drain('file', fileForwarder.create({ path: 'out.ndjson' }, context));
 const millions = (n: number): string => `${(n / 1e6).toFixed(2)} M samples/s`;
 console.log(`decoding alone              ${millions(decoded)}`);

@@ -30,7 +30,7 @@ export const forwardSchema = {
     env: 'PENSTOCK_FORWARD_RATE',
   },
   timeout: {
-    doc: 'A store elsewhere that has not answered one write after this time is given up for this try',
+    doc: 'A store elsewhere that has not answered for this time is given up for this try; what takes long gets less at once',
     format: 'duration',
     default: 30_000,
     env: 'PENSTOCK_FORWARD_TIMEOUT',

@@ -207,6 +207,40 @@ test('answers late, each time, for an hour: keeps up, in order', async () => {
   expect(all).toEqual([...all].sort((a, b) => a - b));
 });
 
+test('takes twenty samples in its time and no more: gets as many at once, and soon again all when it is quick', async () => {
+  const { append, drain, store, balance, writes, clock } = bed();
+  store.write = (frames, signal) =>
+    frames.flatMap(({ samples }) => samples).length > 20
+      ? heedful(frames, signal)
+      : new Promise((resolve) => clock.after(20_000, resolve));
+  for (let i = 0; i < 80; i++) append(5);
+  await drain();
+  expect(balance()).toMatchObject({ delivered: 400 });
+  store.write = accept;
+  append(1);
+  await drain();
+  const before = writes.length;
+  for (let i = 0; i < 80; i++) append(5);
+  await drain();
+  expect(balance()).toMatchObject({ delivered: 801 });
+  expect(writes.length - before).toBeLessThan(10);
+});
+
+test('answers in many parts, each in its time: the write may take as long as it needs', async () => {
+  const { append, drain, store, balance, pumping, clock } = bed();
+  store.write = async (_frames, signal) => {
+    for (let i = 0; i < 5; i++) {
+      await new Promise<void>((resolve) => clock.after(20_000, resolve));
+      signal.throwIfAborted();
+      pumping.answered();
+    }
+  };
+  append(5);
+  await drain();
+  expect(balance()).toMatchObject({ delivered: 5 });
+  expect(pumping.health().failures).toBe(0);
+});
+
 test('answers that come when the write was given up, or half of it stored: the same frames again, nothing lost', async () => {
   const { pass, drain, store, held, line, log, pumping } = bed();
   let n = 0;

@@ -60,19 +60,21 @@ export interface Pump {
   run(signal: AbortSignal): Promise<void>;
   /** New frames may have come. */
   wake(): void;
+  /** A part of the write on its way was answered: its time begins anew. */
+  answered(): void;
   health(): PumpHealth;
 }
 export interface PumpOptions {
   source: PumpSource;
   consumer: Consumer;
   clock: Clock;
-  /** Bytes of frames per write; a write may hold one frame more than fits. */
+  /** Bytes of frames per write at most, less while writes take long; a write may hold one frame more than fits. */
   bytes: number;
   /** ms between the starts of two writes, unless the last was full. */
   pause: number;
   /** Of the backlog; without one it goes as fast as it can. */
   pace?: Pace;
-  /** ms for one write, after which it is aborted; then ms in which it must end. Without: as long as it takes. */
+  /** ms for one answer, after which the write is aborted; then ms in which it must end. Without: as long as it takes. */
   deadline?: { write: number; grace: number };
   /** ms: full jitter over the first, doubling to the most. */
   backoff?: { first: number; most: number };
@@ -90,6 +92,8 @@ export function pump(options: PumpOptions): Pump {
   const health: PumpHealth = { damaged: 0, failures: 0, tries: 0, lastError: '' };
   let began = -Infinity;
   let full = false;
+  let size = bytes;
+  let rearm = (): void => {};
 
   /** Resolves at the time, when aborted, or when woken if that counts. */
   const wait = async (ms: number, signal: AbortSignal, orWoken = false): Promise<void> => {
@@ -119,10 +123,16 @@ export function pump(options: PumpOptions): Pump {
     const stopped = Promise.withResolvers<never>();
     let late: Error | undefined;
     let cancelGrace = (): void => {};
-    const cancel = clock.after(deadline.write, () => {
-      given.abort((late = new Error(`no answer within ${deadline.write / 1000} s`)));
-      cancelGrace = clock.after(deadline.grace, () => (health.hangingSince = begun));
-    });
+    const arm = (): (() => void) =>
+      clock.after(deadline.write, () => {
+        given.abort((late = new Error(`no answer within ${deadline.write / 1000} s`)));
+        cancelGrace = clock.after(deadline.grace, () => (health.hangingSince = begun));
+      });
+    let cancel = arm();
+    rearm = () => {
+      cancel();
+      if (!given.signal.aborted) cancel = arm();
+    };
     const stop = (): void => {
       given.abort(signal.reason);
       // A stop cannot wait for a write that heeds no signal.
@@ -135,6 +145,7 @@ export function pump(options: PumpOptions): Pump {
       throw late ?? error;
     } finally {
       signal.removeEventListener('abort', stop);
+      rearm = () => {};
       cancel();
       cancelGrace();
       health.hangingSince = undefined;
@@ -156,15 +167,23 @@ export function pump(options: PumpOptions): Pump {
     health.damaged += damaged.length;
   };
 
+  /** A store that takes as long gets less at once: what does not get in within its time would never get in. */
+  const fit = (stored: boolean): void => {
+    const slow = deadline !== undefined && clock.mono() - began > deadline.write / 4;
+    if (stored && !slow) size = Math.min(bytes, size * 2);
+    if (!stored && slow) size = Math.max(1, size / 2);
+  };
+
   return {
     wake: () => wakened.resolve(),
+    answered: () => rearm(),
     health: () => ({ ...health }),
     async run(signal) {
       while (!signal.aborted) {
         if (!full) await wait(began + pause - clock.mono(), signal);
         if (signal.aborted) return;
         try {
-          const { live, backlog } = source.read(bytes);
+          const { live, backlog } = source.read(size);
           const behind = paced(backlog);
           if (live.length + behind.length === 0) {
             full = false;
@@ -174,13 +193,15 @@ export function pump(options: PumpOptions): Pump {
           }
           began = clock.mono();
           health.begun ??= clock.now();
-          full = sizeOf(live) + sizeOf(behind) > bytes / 2;
+          full = sizeOf(live) + sizeOf(behind) > size / 2;
           await send([...live, ...behind], signal);
+          fit(true);
           pace?.take(behind.reduce((sum, { meta }) => sum + meta.samples, 0));
           Object.assign(health, { tries: 0, lastError: '', lastSuccess: clock.now(), failingSince: undefined });
           await new Promise<void>((resolve) => setImmediate(resolve));
         } catch (error) {
           if (signal.aborted) return;
+          fit(false);
           health.failures++;
           health.failingSince ??= clock.now();
           health.lastError = error instanceof Error ? error.message : String(error);

@@ -31,6 +31,7 @@ const open = (): Forwarder =>
       dataDir,
       log: () => {},
       rewind: () => {},
+      answered: () => {},
     },
   );
 const sample = (value: Value, status = 0, t = Date.UTC(2026, 0, 1) * 1000): Sample => ({

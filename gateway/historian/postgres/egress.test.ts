@@ -2,11 +2,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
+import { deadLettersCommand } from '../../cli/dead-letters.ts';
+import { importFile } from '../../cli/import.ts';
 import { openEgress } from '../../egress.ts';
+import { counterTag, noteTag, startCounter, writeCounterPlant } from '../../test/counter.ts';
 import { killForwarding, postgresTarget } from '../../test/kill-forward.ts';
+import { drained, expectSums } from '../../test/ledger.ts';
 import { needs } from '../../test/needs.ts';
-import { eventually } from '../../test/rig.ts';
+import { eventually, scratch, startGateway } from '../../test/rig.ts';
 import { openWriter } from '../../writer.ts';
 import { password, startPostgres } from './testing.ts';
 
@@ -105,6 +109,75 @@ initdb(
       expect(account).toMatchObject({ journalled, delivered: journalled, filtered: 0, deadLettered: 0, dropped: 0 });
     } finally {
       await server.close();
+    }
+  },
+  120_000,
+);
+
+initdb(
+  'the whole gateway: a row that PostgreSQL alone refuses is listed, shown, and there once it is filed again',
+  async () => {
+    const { path: dir, remove } = scratch();
+    const [config, data, secret] = [join(dir, 'config'), join(dir, 'data'), join(dir, 'secret')];
+    const server = await startPostgres();
+    const counter = await startCounter();
+    writeCounterPlant(config, [counter.port]);
+    writeFileSync(secret, password);
+    const said: string[] = [];
+    vi.spyOn(console, 'log').mockImplementation((line: string) => void said.push(line));
+    const command = async (...args: string[]): Promise<[code: number, said: string]> => {
+      said.length = 0;
+      const code = await deadLettersCommand([...args, '--data', data]);
+      return [code, said.join('\n')];
+    };
+    const gateway = await startGateway('run', ['--config', config], data, {
+      PENSTOCK_FORWARD_POSTGRES_URL: `postgres://127.0.0.1:${server.port}/postgres`,
+      PENSTOCK_FORWARD_POSTGRES_USER: 'penstock',
+      PENSTOCK_FORWARD_POSTGRES_PASSWORD_FILE: secret,
+    });
+    try {
+      const values = async (tag: string): Promise<number[]> =>
+        (await server.sql(`SELECT value FROM readings_integer WHERE tag = '${tag}' AND status = 0 ORDER BY ts`)).map(
+          ({ value }) => Number(value),
+        );
+      await eventually(
+        () => values(counterTag(0)).catch(() => []),
+        (found) => found.length > 10,
+      );
+      await server.sql('ALTER TABLE readings_integer ADD CONSTRAINT small CHECK (value < 4e9)');
+      const file = join(dir, 'notes.ndjson');
+      const line = (value: number): string =>
+        `${JSON.stringify({ tag: noteTag, timestamp: `2026-11-01T00:00:0${value % 10}Z`, value })}\n`;
+      writeFileSync(file, line(1) + line(4_000_000_002) + line(3));
+      expect(await importFile({ data, file, origin: 'import' })).toMatchObject({ accepted: 3, rejected: 0 });
+      await eventually(
+        () => values(noteTag),
+        (found) => found.length === 2,
+      );
+      const reason = /new row for relation "readings_integer_p20261101" violates check constraint "small"/;
+      expect(await command('list')).toEqual([0, expect.stringMatching(/^postgres: 1 row from /)]);
+      const [, shown] = await command('show', 'postgres');
+      expect(JSON.parse(shown)).toEqual({
+        ...{ reason: expect.stringMatching(reason), table: 'readings_integer', at: expect.any(Number) },
+        row: { tag: noteTag, timestamp: '2026-11-01T00:00:02.000000Z', value: 4_000_000_002, status: 0 },
+      });
+      await server.sql('ALTER TABLE readings_integer DROP CONSTRAINT small');
+      expect(await command('replay', 'postgres')).toEqual([0, '1 row of postgres filed once more']);
+      await eventually(
+        () => values(noteTag),
+        (found) => found.length === 3,
+      );
+      expect(await values(noteTag)).toEqual([1, 4_000_000_002, 3]);
+      expect(await command('list')).toEqual([0, `no dead letters in ${data}`]);
+      const ledger = await drained(gateway.http, 'postgres');
+      expectSums(ledger);
+      expect(ledger.consumers.find(({ consumer }) => consumer === 'postgres')).toMatchObject({ deadLettered: 1 });
+    } finally {
+      vi.restoreAllMocks();
+      await gateway.stop();
+      await counter.close();
+      await server.close();
+      remove();
     }
   },
   120_000,

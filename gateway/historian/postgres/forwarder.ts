@@ -25,7 +25,7 @@ const LOOK = 10_000;
 /** A write that takes as long says that the server is loaded, ms. */
 const SLOW = 2000;
 
-function create(settings: PostgresSettings, { clock, dataDir, log, tag }: ForwardContext): Forwarder {
+function create(settings: PostgresSettings, { answered, clock, dataDir, log, tag }: ForwardContext): Forwarder {
   const address = addressOf(settings, 'forward.postgres');
   // A password's reference may give the user too.
   if (!settings.user && !settings.passwordFile && !settings.passwordCommand)
@@ -46,7 +46,7 @@ function create(settings: PostgresSettings, { clock, dataDir, log, tag }: Forwar
 
   const open = async (signal: AbortSignal): Promise<Session> => {
     if (session?.sound && clock.mono() - lookedAt < LOOK) return session;
-    const fresh = session?.sound ? session : await connect(address, who, signal);
+    const fresh = session?.sound ? session : await connect(address, who, signal, 'PostgreSQL', answered);
     const abort = (): void => fresh.close();
     signal.addEventListener('abort', abort, { once: true });
     try {

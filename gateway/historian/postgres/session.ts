@@ -24,12 +24,16 @@ export class Refused extends Error {
   }
 }
 
-/** Rejects with a sentence: what does not answer, or why it does not let us in. @param name what is there, for people */
+/**
+ * Rejects with a sentence: what does not answer, or why it does not let us in.
+ * @param name what is there, for people; @param answered told of every statement that was carried out or refused
+ */
 export async function connect(
   address: PostgresAddress,
   credentials: Credentials,
   signal?: AbortSignal,
   name = 'PostgreSQL',
+  answered = (): void => {},
 ): Promise<Session> {
   const { host, port, database, timeout } = address;
   const at = `${name} at ${host}:${port}`;
@@ -62,10 +66,13 @@ export async function connect(
   const query = async (text: string, values?: unknown[]): Promise<Record<string, unknown>[]> => {
     if (failed) throw failed;
     try {
-      return (await client.query<Record<string, unknown>>(text, values)).rows;
+      const { rows } = await client.query<Record<string, unknown>>(text, values);
+      answered();
+      return rows;
     } catch (error) {
       const said = sentence(error);
-      if (!(said instanceof Refused)) {
+      if (said instanceof Refused) answered();
+      else {
         failed ??= said;
         close();
       }

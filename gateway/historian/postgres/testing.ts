@@ -171,6 +171,7 @@ export function contextOf(
     dataDir,
     log: (_level, message) => void logged.push(message),
     rewind: () => {},
+    answered: () => {},
     logged,
   };
 }

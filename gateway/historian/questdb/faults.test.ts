@@ -17,6 +17,7 @@ import { debtor } from '../../test/debtor.ts';
 import { killForwarding, questdbTarget } from '../../test/kill-forward.ts';
 import { findProgram, needs } from '../../test/needs.ts';
 import { get, root, startGateway } from '../../test/rig.ts';
+import type { WireHealth } from '../../web/wire.ts';
 import { credentials } from '../credentials.ts';
 import { deadLetters, readDeadLetters } from '../dead-letters.ts';
 import type { DeadLetter } from '../dead-letters.ts';
@@ -274,6 +275,27 @@ test('a table that is altered under it is one sentence each time, and what it te
   await debt.close();
 }, 60_000);
 
+test('a table that is renamed or dropped under it is made anew, with all of the last half hour and what comes then', async () => {
+  const clock = new ManualClock();
+  const section = { questdb: sectionOf(server) };
+  const debt = await debtor({ dataDir: join(dir, 'data'), clock, tags, name: 'questdb', section });
+  let n = 0;
+  for (const away of ['', 'DROP TABLE readings', 'RENAME TABLE readings TO readings_old', 'DROP TABLE readings']) {
+    if (away) await server.sql(away);
+    await debt.pass(11_000);
+    for (let i = 0; i < 3; i++) {
+      debt.put(frameOf(0, [{ t: START + n, receivedAt: clock.micros(), value: n++ }]));
+      await debt.drain();
+    }
+    await server.applied();
+    expect((await server.sql('SELECT value FROM readings ORDER BY ts')).map(({ value: each }) => each)).toEqual(
+      Array.from({ length: n }, (_, i) => i),
+    );
+  }
+  expect(debt.account()).toMatchObject({ journalled: n, delivered: n, dropped: 0, deadLettered: 0 });
+  await debt.close();
+}, 60_000);
+
 test('the reader gives back what was sent: pages, exact integers, texts, buckets of good values, the latest', async () => {
   const { user, passwordFile } = server;
   const wire = `postgres://127.0.0.1:${server.pg.port}/qdb`;
@@ -360,8 +382,10 @@ test('the whole gateway: what a device gave is there, and dead letters are liste
   };
   expect(command('list').said).toMatch(/^questdb: 4 rows from 1970.*\n {2}4 × refused\n$/);
   expect(command('replay', 'questdb')).toMatchObject({ code: 1, said: expect.stringMatching(/no gateway answers/) });
+  let answer: Fault = 'pass';
+  proxy = await faultProxy(server.url, () => answer);
   const gateway = await startGateway('run', ['--config', config], data, {
-    PENSTOCK_FORWARD_QUESTDB_URL: server.url,
+    PENSTOCK_FORWARD_QUESTDB_URL: proxy.url,
     PENSTOCK_FORWARD_QUESTDB_WIRE: `postgres://127.0.0.1:${server.pg.port}/qdb`,
     PENSTOCK_FORWARD_QUESTDB_USER: server.user,
     PENSTOCK_FORWARD_QUESTDB_PASSWORD_FILE: server.passwordFile,
@@ -405,6 +429,24 @@ test('the whole gateway: what a device gave is there, and dead letters are liste
     );
     expect(series[0]).toMatchObject({ t: ['2024-02-03T04:05:06.000007Z', expect.anything(), expect.anything()] });
     expect([series[0]?.value[0], series[0]?.incomplete]).toEqual([77, undefined]);
+    /** What /health says once the server was looked at anew, as it is after an answer that was none. */
+    const comesToSay = async (words: RegExp): Promise<void> => {
+      answer = { status: 503 };
+      await expect.poll(said, { timeout: 20_000 }).toMatch(/answered 503/);
+      answer = 'pass';
+      await expect.poll(said, { timeout: 20_000 }).toMatch(words);
+    };
+    const said = async (): Promise<string> => {
+      const { components } = await get<WireHealth>(`${gateway.http}/health`);
+      const found = components.find(({ name }) => name === 'forward.questdb');
+      return `${found?.state}: ${found?.reason}`;
+    };
+    await server.sql('ALTER TABLE readings_integer SUSPEND WAL');
+    await comesToSay(
+      /^degraded: the table readings_integer is suspended in QuestDB.*ALTER TABLE readings_integer RESUME/,
+    );
+    await server.sql('ALTER TABLE readings_integer RESUME WAL');
+    await comesToSay(/^ok: $/);
   } finally {
     await gateway.stop();
     await counter.close();

@@ -15,7 +15,7 @@ import type { Refused, Verdict } from './refused.ts';
 import { deadRow, requests } from './requests.ts';
 import type { Of } from './requests.ts';
 import type { Table } from './schema.ts';
-import { recall, remember, setBack } from './seen.ts';
+import { recall, remember, sameServer, setBack } from './seen.ts';
 import type { Seen } from './watch.ts';
 import { watch } from './watch.ts';
 import { wireOf } from './wire.ts';
@@ -48,8 +48,8 @@ function create(settings: QuestdbSettings, context: ForwardContext): Forwarder {
   if (fault) throw new Error(fault);
   // Nobody else would say that deep history has no address.
   wireOf(settings);
-  const { clock, dataDir, log, tag } = context;
-  const server = connection({ ...settings, credentials: credentials(settings), timeout: TIMEOUT });
+  const { answered, clock, dataDir, log, tag } = context;
+  const server = connection({ ...settings, credentials: credentials(settings), timeout: TIMEOUT, answered });
   const care = watch(server);
   const letters = deadLetters(dataDir, 'questdb');
   const memory = join(dataDir, 'questdb-seen.json');
@@ -59,18 +59,20 @@ function create(settings: QuestdbSettings, context: ForwardContext): Forwarder {
   let ready = false;
   let lookedAt = -Infinity;
   let took = 0;
-  /** What the server was at the last look, and its start as remembered in the file. */
+  /** What the server was at the last look, and what the file remembers. */
   let seen: Seen | undefined;
-  let started: string | undefined;
+  let remembered: Seen | undefined;
 
   const attend = async (signal: AbortSignal): Promise<void> => {
     if (ready && clock.mono() - lookedAt < LOOK) return;
-    if (!seen) started = (seen = await recall(memory))?.started;
+    if (!seen) remembered = seen = await recall(memory);
     await care.prepare(signal);
     const how = seen ? setBack(seen, care.seen()) : '';
     if (how) {
       log('info', `QuestDB ${how}: the last ${MARGIN / 60_000} minutes are sent once more`);
       context.rewind(MARGIN);
+      // Over the old connection it would take rows for a table that is gone, and say that they are stored.
+      server.close();
     }
     seen = care.seen();
     ready = true;
@@ -78,9 +80,9 @@ function create(settings: QuestdbSettings, context: ForwardContext): Forwarder {
   };
   /** Rows got in. Only now: had the process ended before, the next one must notice the restart itself. */
   const settle = async (): Promise<void> => {
-    if (!seen || seen.started === started) return;
+    if (!seen || sameServer(seen, remembered)) return;
     await remember(memory, seen);
-    started = seen.started;
+    remembered = seen;
   };
   const giveUp = async (rows: readonly (Refused<Of> & { table: Table })[]): Promise<void> => {
     const at = clock.now();

@@ -10,7 +10,10 @@ test.each<[number, string, RegExp]>([
     /^db:9000 answers, but not as a QuestDB \(404\): is it the ad/,
   ],
   [400, '{"error":"unknown table"}', /^QuestDB at db:9000 answered 400: unknown table$/],
+  [301, '', /^db:9000 sends on to https:\/\/db:9443 \(301\), which is not followed: give the address/],
+  [304, '', /answered 304/],
   [503, '', /^QuestDB at db:9000 answered 503: nothing more$/],
 ])('what an answer of %d %s means', (status, body, words) => {
-  expect(refusal('db:9000', { status, body, by: 'token' }).message).toMatch(words);
+  const location = status === 301 ? 'https://db:9443/write' : '';
+  expect(refusal('db:9000', { status, body, location, by: 'token' }).message).toMatch(words);
 });

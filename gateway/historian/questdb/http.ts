@@ -15,10 +15,14 @@ export interface ConnectionOptions {
   tlsCa?: string;
   /** ms for one request, answer included. */
   timeout: number;
+  /** Told of every answer. */
+  answered?(): void;
 }
 export interface Answer {
   status: number;
   body: string;
+  /** Where it sends us instead; empty when nowhere. */
+  location: string;
   /** With what the gateway had said who it is. */
   by: 'token' | 'user and password';
 }
@@ -32,6 +36,7 @@ export interface Connection {
   request(method: 'GET' | 'POST', path: string, body: Uint8Array | undefined, signal: AbortSignal): Promise<Answer>;
   /** Runs one statement; rejects with the server's words. */
   query(statement: string, signal: AbortSignal): Promise<Rows>;
+  /** Ends the connection; a request makes a new one. */
   close(): void;
 }
 
@@ -39,7 +44,7 @@ export interface Connection {
 const LONGEST = 4 * 1024 * 1024;
 
 /** Does no I/O. Throws when the URL cannot be one. */
-export function connection({ url, credentials, tlsCa = '', timeout }: ConnectionOptions): Connection {
+export function connection({ url, credentials, tlsCa = '', timeout, answered }: ConnectionOptions): Connection {
   const base = new URL(url);
   if (base.protocol !== 'http:' && base.protocol !== 'https:')
     throw new Error(`${url} is not an address of QuestDB's HTTP port: write http://host:9000`);
@@ -51,7 +56,8 @@ export function connection({ url, credentials, tlsCa = '', timeout }: Connection
 
   const once = (method: string, path: string, body: Uint8Array | undefined, signal: AbortSignal): Promise<Answer> =>
     new Promise((resolve, reject) => {
-      const headers: Record<string, string | number> = body ? { 'content-length': body.length } : {};
+      const headers: Record<string, string | number> = { 'accept-encoding': 'identity' };
+      if (body) headers['content-length'] = body.length;
       if (authorization) headers.authorization = authorization;
       const { hostname, port } = base;
       const host = hostname.replace(/^\[|\]$/g, '');
@@ -83,8 +89,10 @@ export function connection({ url, credentials, tlsCa = '', timeout }: Connection
       outgoing.on('response', (incoming) => {
         textOf(incoming).then((text) => {
           settle();
+          answered?.();
           const by = headers.authorization?.toString().startsWith('Bearer') ? 'token' : 'user and password';
-          resolve({ status: incoming.statusCode ?? 0, body: text, by });
+          const { statusCode: status = 0, headers: told } = incoming;
+          resolve({ status, body: text, location: told.location ?? '', by });
         }, fail);
       });
       outgoing.on('socket', (socket) => socket.setNoDelay(true));
@@ -131,13 +139,19 @@ export function connection({ url, credentials, tlsCa = '', timeout }: Connection
 }
 
 /** What a server said instead of doing it, as a sentence. 401 and 403 name whose turn it is. */
-export function refusal(host: string, { status, body, by }: Answer): Error {
+export function refusal(host: string, { status, body, location, by }: Answer): Error {
   if (status === 401 || status === 403)
     return new Error(
       `QuestDB at ${host} does not accept the ${by} (${status}): correct ${by === 'token' ? 'it' : 'them'} where the settings say; nothing is lost meanwhile`,
     );
   if (status === 404)
     return new Error(`${host} answers, but not as a QuestDB (404): is it the address of QuestDB's HTTP port?`);
+  // Followed, it might take the credentials anywhere.
+  const elsewhere = location !== '' && URL.canParse(location, `http://${host}`) && new URL(location, `http://${host}`);
+  if (status >= 300 && status < 400 && elsewhere)
+    return new Error(
+      `${host} sends on to ${elsewhere.origin} (${status}), which is not followed: give the address of QuestDB itself`,
+    );
   const { message, error } = jsonOf(body);
   const words = typeof message === 'string' ? message : typeof error === 'string' ? error : body;
   return new Error(`QuestDB at ${host} answered ${status}: ${words.slice(0, 300).trim() || 'nothing more'}`);

@@ -4,6 +4,7 @@ import { createStatement, drift, shapes, tables } from './schema.ts';
 import type { FoundTable, Table } from './schema.ts';
 
 const right = (table: Table): FoundTable => ({
+  id: 1,
   columns: new Map(shapes[table].columns),
   keys: new Set(shapes[table].keys),
   time: 'ts',

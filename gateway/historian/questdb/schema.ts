@@ -13,6 +13,8 @@ export interface Shape {
 }
 /** A table as the server has it. */
 export interface FoundTable {
+  /** Never used again for another. */
+  id: number;
   columns: ReadonlyMap<string, string>;
   keys: ReadonlySet<string>;
   /** Its designated timestamp; empty without one. */

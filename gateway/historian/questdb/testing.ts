@@ -1,7 +1,7 @@
 // For the tests against a real QuestDB: a server in a temporary folder, what a forwarder is given, and a proxy before the
 // server that answers for it now and then. The benchmark and the soak use it too.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, request } from 'node:http';
+import { Agent, createServer, request } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { Server as SecureServer, ServerOptions as Certificate } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -105,6 +105,7 @@ export function contextOf(dataDir: string, tags: readonly ForwardTag[]): TestCon
     dataDir,
     log: (level, message) => void logged.push(`${level}: ${message}`),
     rewind: (ms) => void rewound.push(ms),
+    answered: () => {},
     logged,
     rewound,
   };
@@ -133,6 +134,8 @@ export async function faultProxy(
   certificate?: Certificate,
 ): Promise<FaultProxy> {
   const target = new URL(to);
+  // Not those of another proxy: the server may know tables on them that are gone.
+  const agent = new Agent({ keepAlive: true });
   const handle = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
     self.busy++;
     outgoing.on('close', () => self.busy--);
@@ -145,20 +148,23 @@ export async function faultProxy(
     if (fault === 'refuse') return void incoming.socket.destroy();
     if (fault === 'before') return void incoming.once('data', () => incoming.socket.destroy());
     const { method, url, headers } = incoming;
-    const onward = request({ host: target.hostname, port: target.port, method, path: url, headers }, (answer) => {
-      if (fault === 'after') {
-        answer.resume().on('end', () => incoming.socket.destroy());
-      } else if (fault === 'half') {
-        answer.resume().on('end', () => {
-          outgoing.writeHead(200, { 'content-length': 1000 });
-          outgoing.write('{"half');
-          setTimeout(() => incoming.socket.destroy(), 5);
-        });
-      } else {
-        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-        answer.pipe(outgoing);
-      }
-    });
+    const onward = request(
+      { agent, host: target.hostname, port: target.port, method, path: url, headers },
+      (answer) => {
+        if (fault === 'after') {
+          answer.resume().on('end', () => incoming.socket.destroy());
+        } else if (fault === 'half') {
+          answer.resume().on('end', () => {
+            outgoing.writeHead(200, { 'content-length': 1000 });
+            outgoing.write('{"half');
+            setTimeout(() => incoming.socket.destroy(), 5);
+          });
+        } else {
+          outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+          answer.pipe(outgoing);
+        }
+      },
+    );
     onward.on('error', () => incoming.socket.destroy());
     incoming.pipe(onward);
   };
@@ -173,6 +179,7 @@ export async function faultProxy(
       server.closeAllConnections();
     },
     async close() {
+      agent.destroy();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },

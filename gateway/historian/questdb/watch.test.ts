@@ -31,6 +31,7 @@ function serverWith(of: { mode?: string; made?: boolean; wal?: Record<string, un
         return Promise.resolve(
           rows(
             ...(made ? tables : []).map((table_name) => ({
+              id: tables.indexOf(table_name) + 7,
               table_name,
               designatedTimestamp: 'ts',
               walEnabled: true,
@@ -88,12 +89,13 @@ test('a version that does not say when it was started is used all the same; an u
   await expect(away.prepare(signal)).rejects.toThrow('cannot be reached');
 });
 
-test.each([
-  [{ started: 'a', taken: {} }, { started: 'a', taken: { readings: 5 } }, ''],
-  [{ started: 'a', taken: { readings: 5 } }, { started: 'b', taken: { readings: 5 } }, 'was started anew'],
-  [
-    { started: 'a', taken: { readings: 5 } },
-    { started: 'a', taken: { readings: 4 } },
-    'has lost transactions of the table readings',
-  ],
-])('%j then %j', (before, now, how) => expect(setBack(before, now)).toBe(how));
+test.each<[object, object, string]>([
+  [{}, { taken: { readings: 5 } }, ''],
+  [{ taken: { readings: 5 } }, { started: 'b', taken: { readings: 5 } }, 'was started anew'],
+  [{ taken: { readings: 5 } }, { taken: { readings: 4 } }, 'has lost transactions of the table readings'],
+  [{ made: { events: 1 } }, { made: { events: 1, readings: 2 } }, ''],
+  [{ made: { readings: 2 } }, { made: { readings: 7 } }, 'has another table readings than before'],
+])('%j then %j', (before, now, how) => {
+  const server = { started: 'a', taken: {}, made: {} };
+  expect(setBack({ ...server, ...before }, { ...server, ...now })).toBe(how);
+});

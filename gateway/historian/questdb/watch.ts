@@ -12,6 +12,8 @@ export interface Seen {
   started: string;
   /** Per table, the last transaction taken in. */
   taken: Record<string, number>;
+  /** Per table, which one it is: one that was dropped or renamed and made anew is another. */
+  made: Record<string, number>;
 }
 export interface Watch {
   /**
@@ -31,7 +33,7 @@ export function watch({ query }: Pick<Connection, 'query'>): Watch {
   let weak = '';
   let suspended = '';
   let behind = 0;
-  const seen: Seen = { started: '', taken: {} };
+  const seen: Seen = { started: '', taken: {}, made: {} };
 
   return {
     async prepare(signal) {
@@ -48,6 +50,7 @@ export function watch({ query }: Pick<Connection, 'query'>): Watch {
       if (found.size < tables.length) found = await describe(signal);
       for (const table of tables) {
         const is = found.get(table);
+        if (is) seen.made[table] = is.id;
         const wrong = is ? drift(table, is) : `the table ${table} could not be made`;
         if (wrong) throw new Error(`QuestDB: ${wrong}; nothing is lost meanwhile`);
       }
@@ -70,7 +73,7 @@ export function watch({ query }: Pick<Connection, 'query'>): Watch {
       }
     },
 
-    seen: () => ({ started: seen.started, taken: { ...seen.taken } }),
+    seen: () => ({ started: seen.started, taken: { ...seen.taken }, made: { ...seen.made } }),
     pressure: () => (suspended ? 1 : Math.min(1, behind / (2 * LAG))),
     trouble: () => {
       const lag = behind > LAG ? `QuestDB's tables are ${behind} transactions behind what it has taken in` : '';
@@ -81,12 +84,13 @@ export function watch({ query }: Pick<Connection, 'query'>): Watch {
   async function describe(signal: AbortSignal): Promise<Map<Table, FoundTable>> {
     const found = new Map<Table, FoundTable>();
     for (const row of await records(
-      query('SELECT table_name, designatedTimestamp, walEnabled, dedup FROM tables()', signal),
+      query('SELECT id, table_name, designatedTimestamp, walEnabled, dedup FROM tables()', signal),
     )) {
       const table = row.table_name as Table;
       if (!tables.includes(table)) continue;
       const columns = await records(query(`SHOW COLUMNS FROM ${table}`, signal));
       found.set(table, {
+        id: Number(row.id),
         columns: new Map(columns.map(({ column, type }) => [String(column), String(type)])),
         keys: new Set(columns.filter(({ upsertKey }) => upsertKey === true).map(({ column }) => String(column))),
         time: String(row.designatedTimestamp ?? ''),
