@@ -1,5 +1,6 @@
-// Figures out of the samples themselves, page by page, where a database's own would not be exact: whole numbers beyond 64
-// bits lie there as text, which it cannot add. Used by the readers of questdb/ and postgres/; exact, and bounded in rows.
+// Figures and times above a limit where a database's own would not be exact: whole numbers beyond 64 bits lie there as
+// text, which it cannot add, so such a tag's samples come page by page and are added up here. Used by the readers of
+// questdb/ and postgres/, which hand in what their database does itself; exact, and bounded in rows.
 import type { Micros } from '../model.ts';
 import { Limit } from './embedded/states.ts';
 import type { Sides } from './embedded/states.ts';
@@ -7,6 +8,7 @@ import { indexOf, seriesOf } from './embedded/series.ts';
 import type { Series } from './embedded/series.ts';
 import { joined, nothing, summarize } from './embedded/summary.ts';
 import type { Summary } from './embedded/summary.ts';
+import { MOST, within } from './remote.ts';
 import type { RemoteBuckets, RemoteHistory, RemoteRaw, RemoteTag } from './remote.ts';
 
 const PAGE = 20_000;
@@ -14,6 +16,60 @@ const PAGE = 20_000;
 const MOST_ROWS = 500_000;
 
 type Raw = RemoteHistory['raw'];
+
+/** What a database adds up itself, into `found` by the tag's id; `raw` and `beyond` for what it cannot. */
+export interface Adding {
+  raw: Raw;
+  /** Ids of the tags of which some values in that time are beyond what the database adds up. */
+  beyond(tags: readonly RemoteTag[], from: Micros, to: Micros, signal?: AbortSignal): Promise<ReadonlySet<unknown>>;
+  /** `found` has a list of each tag, to which the figures go by time. */
+  figures(
+    tags: readonly RemoteTag[],
+    buckets: RemoteBuckets,
+    found: ReadonlyMap<string, Summary[]>,
+    signal?: AbortSignal,
+  ): Promise<void>;
+  sides(
+    tags: readonly RemoteTag[],
+    limited: { from: Micros; to: Micros; limit: number },
+    found: Map<string, Sides>,
+    signal?: AbortSignal,
+  ): Promise<void>;
+}
+
+/** Figures and times above and below a limit, exact for every tag: by the database where it can, by rows where not. */
+export function exactly({ raw, beyond, figures, sides }: Adding): Pick<RemoteHistory, 'figures' | 'sides'> {
+  return {
+    async figures(tags, buckets, signal) {
+      const { from, to, t } = buckets;
+      within(tags.length * t.length + 1, `${tags.length} tags × ${t.length} buckets are too many: at most ${MOST}`);
+      const odd = await beyond(tags, from, to, signal);
+      const found = new Map<string, Summary[]>(tags.map(({ id }) => [id, []]));
+      await figures(
+        tags.filter(({ id }) => !odd.has(id)),
+        buckets,
+        found,
+        signal,
+      );
+      for (const tag of tags) if (odd.has(tag.id)) found.set(tag.id, await figuresByRows(raw, tag, buckets, signal));
+      return tags.map(({ id }) => found.get(id) as Summary[]);
+    },
+    async sides(tags, from, to, limit, signal) {
+      const odd = await beyond(tags, from, to, signal);
+      const found = new Map<string, Sides>();
+      await sides(
+        tags.filter(({ id }) => !odd.has(id)),
+        { from, to, limit },
+        found,
+        signal,
+      );
+      const all: (Sides | undefined)[] = [];
+      for (const tag of tags)
+        all.push(odd.has(tag.id) ? await sidesByRows(raw, tag, from, to, limit, signal) : found.get(tag.id));
+      return all;
+    },
+  };
+}
 
 export function seriesOfRaw({ t, value, status }: RemoteRaw): Series {
   return seriesOf(t.map((at, i) => ({ t: at, value: value[i] ?? null, status: status[i] ?? 0, flags: 0 })));

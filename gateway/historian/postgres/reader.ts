@@ -1,10 +1,8 @@
 // Deep history out of PostgreSQL: samples and figures of tags by id, for ranges that the gateway does not keep.
 // Used by the reader worker. A few connections at most, each question within its time limit, all statements read-only.
 import type { Value } from '../../model.ts';
-import { figuresByRows, sidesByRows } from '../by-rows.ts';
+import { exactly } from '../by-rows.ts';
 import type { Credentials } from '../credentials.ts';
-import type { Sides } from '../embedded/states.ts';
-import type { Summary } from '../embedded/summary.ts';
 import { MOST, within } from '../remote.ts';
 import type { RemoteHistory, RemoteLatest, RemoteRaw, RemoteTag } from '../remote.ts';
 import type { PostgresAddress } from './address.ts';
@@ -75,40 +73,24 @@ export function postgresHistory(address: PostgresAddress, credentials: Credentia
       return rowsOf(statement, tag, [from, to, limit], signal);
     },
     changes: (tag, from, to, limit, signal) => rowsOf(changesOf(tag), tag, [from, to, limit], signal),
-    async figures(tags, buckets, signal) {
-      const { from, to, t, held } = buckets;
-      within(tags.length * t.length + 1, `${tags.length} tags × ${t.length} buckets are too many: at most ${MOST}`);
-      const odd = await beyondTags(tags, from, to, signal);
-      const found = new Map<string, Summary[]>(tags.map(({ id }) => [id, []]));
-      await perTable(
-        tags.filter(({ id }) => !odd.has(id)),
-        async (table, ids) => {
+    ...exactly({
+      raw: (...asked) => history.raw(...asked),
+      beyond: beyondTags,
+      figures: (tags, { from, to, t, held }, found, signal) =>
+        perTable(tags, async (table, ids) => {
           const rows = await ask(figuresOf(table, held), [ids, from, to, t], signal);
           for (const row of rows) found.get(String(row.tag))?.push(summaryOf(row));
-        },
-      );
-      for (const tag of tags)
-        if (odd.has(tag.id)) found.set(tag.id, await figuresByRows(history.raw, tag, buckets, signal));
-      return tags.map(({ id }) => found.get(id) as Summary[]);
-    },
-    async sides(tags, from, to, limit, signal) {
-      const odd = await beyondTags(tags, from, to, signal);
-      const found = new Map<string, Sides | undefined>();
-      await perTable(
-        tags.filter(({ id }) => !odd.has(id)),
-        async (table, ids) => {
+        }),
+      sides: (tags, { from, to, limit }, found, signal) =>
+        perTable(tags, async (table, ids) => {
           for (const row of await ask(sidesOf(table), [ids, from, to, limit], signal)) {
             const [at, last = NaN] = (row.last ?? []) as number[];
             const [t0, t1] = [Number(row.t0), Number(row.t1)];
             const times = { above: Number(row.above), below: Number(row.below), known: Number(row.known) };
             found.set(String(row.tag), { ...times, t0, t1, held: at === t1 ? last : NaN });
           }
-        },
-      );
-      for (const tag of tags)
-        if (odd.has(tag.id)) found.set(tag.id, await sidesByRows(history.raw, tag, from, to, limit, signal));
-      return tags.map(({ id }) => found.get(id));
-    },
+        }),
+    }),
     async counts(tags, from, to, signal) {
       const found = new Map<string, number>();
       await perTable(tags, async (table, ids) => {

@@ -1,10 +1,8 @@
 // Deep history out of QuestDB over the PostgreSQL wire: samples and figures of tags by id, for ranges that the gateway
 // does not keep. Used by the reader worker. What the database can add up exactly it adds up itself.
 import type { Micros, Value } from '../../model.ts';
-import { figuresByRows, sidesByRows } from '../by-rows.ts';
+import { exactly } from '../by-rows.ts';
 import type { Credentials } from '../credentials.ts';
-import type { Sides } from '../embedded/states.ts';
-import type { Summary } from '../embedded/summary.ts';
 import type { PostgresAddress } from '../postgres/address.ts';
 import { questions } from '../postgres/questions.ts';
 import { Refused, connect } from '../postgres/session.ts';
@@ -88,15 +86,12 @@ export function questdbHistory(address: PostgresAddress, credentials: Credential
       const rows = await ask(changesOf(tableOf(tag), Math.floor(limit) + 1), [from, to, tag.id], signal);
       return seriesOf(tag, rows, limit, signal);
     },
-    async figures(tags, buckets, signal) {
-      const { from, to, t, held } = buckets;
-      within(tags.length * t.length + 1, `${tags.length} tags × ${t.length} buckets are too many: at most ${MOST}`);
-      const odd = await beyondTags(tags, from, to, signal);
-      const found = new Map<string, Summary[]>(tags.map(({ id }) => [id, []]));
-      const runs = runsOf(t);
-      await perTable(
-        tags.filter(({ id }) => !odd.has(id)),
-        async (table, ids) => {
+    ...exactly({
+      raw: (...asked) => history.raw(...asked),
+      beyond: beyondTags,
+      figures(tags, { from, to, t, held }, found, signal) {
+        const runs = runsOf(t);
+        return perTable(tags, async (table, ids) => {
           for (let i = 0; i < runs.length; i += RUNS) {
             const part = runs.slice(i, i + RUNS);
             const begin = i === 0 ? from : (part[0]?.start as Micros);
@@ -104,18 +99,10 @@ export function questdbHistory(address: PostgresAddress, credentials: Credential
             const rows = await ask(figuresOf(table, ids.length, part, held), [begin, end, ...ids], signal);
             for (const row of rows) found.get(String(row.tag))?.push(summaryOf(row));
           }
-        },
-      );
-      for (const tag of tags)
-        if (odd.has(tag.id)) found.set(tag.id, await figuresByRows(history.raw, tag, buckets, signal));
-      return tags.map(({ id }) => found.get(id) as Summary[]);
-    },
-    async sides(tags, from, to, limit, signal) {
-      const odd = await beyondTags(tags, from, to, signal);
-      const found = new Map<string, Sides | undefined>();
-      await perTable(
-        tags.filter(({ id }) => !odd.has(id)),
-        async (table, ids) => {
+        });
+      },
+      sides: (tags, { from, to, limit }, found, signal) =>
+        perTable(tags, async (table, ids) => {
           const rows = await ask(sidesOf(table, ids.length), [from, to, limit, ...ids], signal);
           for (const row of rows) {
             const { tag, above, below, known, t0, t1, held } = row;
@@ -123,12 +110,8 @@ export function questdbHistory(address: PostgresAddress, credentials: Credential
             const times = { above: Number(above), below: Number(below), known: Number(known) };
             found.set(String(tag), { ...times, t0: n0, t1: n1, held: held === null ? NaN : Number(held) });
           }
-        },
-      );
-      for (const tag of tags)
-        if (odd.has(tag.id)) found.set(tag.id, await sidesByRows(history.raw, tag, from, to, limit, signal));
-      return tags.map(({ id }) => found.get(id));
-    },
+        }),
+    }),
     async counts(tags, from, to, signal) {
       const found = new Map<string, number>();
       await perTable(tags, async (table, ids) => {
