@@ -19,7 +19,7 @@ function stats({ durability = 'interval', trouble = '', historian = account() }:
       ...{ samples: 0, filtered: 0, removed: 0, open: 0, memory: 0, bytes: 0, commits: 0, commitMs: 0 },
     },
     account: historian,
-    accounts: { historian, store: account({ delivered: 3, dropped: 2 }) },
+    accounts: { historian, store: account({ delivered: 3, dropped: 2, lost: { from: 1500, to: 60e6 } }) },
     ...{ written: 0, durable: 0, durability, garbled: 0 },
     journal: { trouble, failures: 0, segments: 1, bytes: 100, waiting: 0, damaged: 0, truncated: 0 },
     disk: { step: 'ok', reason: '', reserve: true, trouble: '', free: 10, total: 20 },
@@ -58,7 +58,10 @@ test('each term of each consumer, as metrics and as backlogs', () => {
   expect(metrics).toContain('penstock_journal_delivered_total{consumer="historian"} 5\n');
   expect(backlogs(stats({}))).toEqual([
     { name: 'historian', samples: 3, bytes: 40, dropped: 0 },
-    { name: 'store', samples: 3, bytes: 40, dropped: 2 },
+    {
+      ...{ name: 'store', samples: 3, bytes: 40, dropped: 2 },
+      lost: { from: '1970-01-01T00:00:00.001Z', to: '1970-01-01T00:01:00.000Z' },
+    },
   ]);
   expect(backlogs(undefined)).toEqual([]);
 });

@@ -53,10 +53,11 @@ export function reportJournal(status: Status, stats: WriterStats | undefined): v
   }
 }
 
-/** What is still owed to each consumer. */
+/** What is still owed to each consumer, and what it lost. */
 export function backlogs(stats: WriterStats | undefined): Backlog[] {
-  return Object.entries(stats?.accounts ?? {}).map(([name, { backlog, dropped }]) => {
+  return Object.entries(stats?.accounts ?? {}).map(([name, { backlog, dropped, lost }]) => {
     const { samples, bytes } = backlog;
-    return { name, samples, bytes, dropped };
+    const iso = (t: number): string => new Date(Math.floor(t / 1000)).toISOString();
+    return { name, samples, bytes, dropped, ...(lost && { lost: { from: iso(lost.from), to: iso(lost.to) } }) };
   });
 }

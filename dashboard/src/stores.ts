@@ -1,5 +1,6 @@
-// What of the gateway itself is in trouble, from /health: stores elsewhere, the journal and its history, the disk. Pure; called
-// by Stores.svelte, which shows a line for each. Devices are not among them (the floor shows those), nor is the page's own address.
+// What of the gateway itself is in trouble, from /health: stores elsewhere, the journal and its history, the disk, and what
+// a store lost not long ago. Pure; called by Stores.svelte, which shows a line for each. Devices are not among them (the floor
+// shows those), nor is the page's own address.
 import type { WireHealth } from '../../gateway/web/wire.ts';
 import { count, tellTimes } from './format.ts';
 
@@ -23,12 +24,14 @@ const names: Record<string, string> = {
   config: 'Configuration',
 };
 const forwarded = 'forward.';
+/** ms for which samples that never reached a store are spoken of behind the last of them. */
+const spokenOf = 7 * 86_400_000;
 /** The journal's own consumer. */
 const historian = 'historian';
 
 /** @param now ms since the epoch; times in the words are told in `zone`. */
 export function troubles(health: WireHealth, zone: string | undefined, now: number): Trouble[] {
-  return health.components
+  const wrong = health.components
     .filter(({ name, state }) => (state === 'degraded' || state === 'failed') && !/^device\/|^web$/.test(name))
     .map(({ name: part, state, reason }) => {
       const owed =
@@ -43,4 +46,17 @@ export function troubles(health: WireHealth, zone: string | undefined, now: numb
           .join(', '),
       };
     });
+  const said = new Set(wrong.map(({ part }) => part));
+  return [...wrong, ...losses(health, zone, now).filter(({ part }) => !said.has(part))];
+}
+
+/** A store that is well again lacks for good what was lost meanwhile. */
+function losses({ consumers }: WireHealth, zone: string | undefined, now: number): Trouble[] {
+  return consumers.flatMap(({ name: consumer, dropped, lost }) => {
+    if (!lost || now - Date.parse(lost.to) > spokenOf) return [];
+    const part = consumer === historian ? 'journal' : forwarded + consumer;
+    const words = tellTimes(`not every sample up to ${lost.to} reached it: penstock ledger has the account`, zone, now);
+    const name = consumer === historian ? 'History' : (names[part] ?? consumer);
+    return [{ part, name, words, cost: `${count(dropped, 'sample')} lost` }];
+  });
 }

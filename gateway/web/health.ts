@@ -15,6 +15,7 @@ const Health = Type.Object({
     Type.Object(
       {
         ...{ name: Type.String(), samples: Type.Integer(), bytes: Type.Integer(), dropped: Type.Integer() },
+        lost: Type.Optional(Type.Object({ from: Type.String(), to: Type.String() })),
         oldest: Type.Optional(Type.String()),
         tries: Type.Optional(Type.Integer()),
         lastSuccess: Type.Optional(Type.String()),
@@ -22,7 +23,7 @@ const Health = Type.Object({
       },
       {
         description:
-          'what the journal still owes each consumer, and samples lost for it; of a store elsewhere also when the gateway ' +
+          'what the journal still owes each consumer, samples lost for it and between which times they lie; of a store elsewhere also when the gateway ' +
           'got the oldest samples that wait, failed writes since the last success, when that was, and why they failed',
       },
     ),

@@ -213,6 +213,8 @@ export interface Backlog {
   samples: number;
   bytes: number;
   dropped: number;
+  /** Times of the first and the last sample that was lost, ISO 8601. */
+  lost?: { from: string; to: string };
   /** Of a store elsewhere; times as ISO 8601. */
   oldest?: string;
   tries?: number;
