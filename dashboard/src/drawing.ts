@@ -131,7 +131,7 @@ function drawLabels(u: uPlot, data: ChartData, look: Look): void {
   const shown = data.t.findLastIndex((t) => t <= (u.scales.x?.max ?? Infinity));
   const names = tellApart(
     data.lines.map((line) => line.name),
-    18,
+    16,
   );
   const labels = data.lines
     .map((line, n) => {
