@@ -69,7 +69,7 @@ export async function createClient(
   return client;
 }
 
-/** Connects and opens a session, each within its limit. Rejects with the library's reason, TooLate or Aborted. */
+/** Connects and opens a session, each within its limit. Rejects with the reason in one line, TooLate or Aborted. */
 export async function openSession(
   library: Library,
   client: OPCUAClient,
@@ -78,9 +78,23 @@ export async function openSession(
   signal: AbortSignal,
 ): Promise<ClientSession> {
   const { endpoint, connectTimeout, requestTimeout } = connection;
-  await within(clock, connectTimeout, `connecting to ${endpoint}`, client.connect(endpoint), signal);
+  const connected = client.connect(endpoint).catch((error: unknown) => {
+    throw new Error(
+      `no connection to ${endpoint}: ${reasonOf(error)}; is the server running, and are its address and security right?`,
+      {
+        cause: error,
+      },
+    );
+  });
+  await within(clock, connectTimeout, `connecting to ${endpoint}`, connected, signal);
   const identity = await userIdentity(library, connection);
   return within(clock, requestTimeout, 'opening a session', client.createSession(identity), signal);
+}
+
+/** The library says in three lines what may be wrong, and in the last one's brackets what was. */
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return (/Err = \((.*)\)\s*$/s.exec(text)?.[1] ?? text).replace(/\s+/g, ' ').trim();
 }
 
 async function userIdentity(library: Library, { user, passwordFile }: Connection): Promise<UserIdentityInfo> {
