@@ -83,6 +83,9 @@ export function runWriter({ dataDir, cap, durability, profile, history, shared, 
     say: (message) => emit('said', message),
     ...history,
   });
+  const adopted = state.adopt(store.tags());
+  if (adopted > 0)
+    emit('said', `state.db is new beside an older history: ${adopted} tags keep the indexes they have there`);
   // A sequence that main gave away may have reached nobody but its caller: each start is remembered too.
   const known = Math.max(store.settled.position, Number(state.get('sequence') ?? 0));
   const losses = new Losses();

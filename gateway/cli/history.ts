@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { openFile } from '../historian/embedded/file.ts';
+import { NAME, unreadable } from '../historian/embedded/unreadable.ts';
 import { compact, stats, verify } from '../historian/embedded/upkeep.ts';
 import { lockDataDir } from '../state/lock.ts';
 import { counted } from '../words.ts';
@@ -47,7 +48,11 @@ export async function historyCommand(args: string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (cancel.signal.aborted) return 130;
-    throw error;
+    if (!unreadable(error)) throw error;
+    throw new Error(
+      `${join(data, NAME)} is damaged or no database (${error.message}): put a backup back with penstock restore; at its next start the gateway moves a file that it cannot open away and begins a new one`,
+      { cause: error },
+    );
   } finally {
     cancel.stop();
   }

@@ -22,12 +22,27 @@ function assign(...tags: TagClaim[]): Record<string, number> {
 }
 const double = (id: string, formerly?: string): TagClaim => ({ id, type: 'double', formerly });
 
+test('a file that is no database is said with what to do, and stays', () => {
+  writeFileSync(join(dir, 'state.db'), 'something else\n'.repeat(400));
+  expect(() => openState(dir, 0)).toThrow(/state\.db cannot be read or written .* penstock restore/);
+});
+
 describe('tag indexes', () => {
   test('stay over a restart and are never reused', () => {
     expect(assign(double('n/a'), double('n/b'))).toEqual({ 'n/a': 0, 'n/b': 1 });
     expect(assign(double('n/a'))).toEqual({ 'n/a': 0 });
     expect(assign(double('n/c'), double('n/a'))).toEqual({ 'n/c': 2, 'n/a': 0 });
     expect(assign(double('n/b'))).toEqual({ 'n/b': 1 });
+  });
+
+  test('that a history has go on when the state is lost; a state that has its own keeps them', () => {
+    const known = ['n/x', 'n/y'].map((id, i) => ({ index: 3 + i, id, type: 'double' as const }));
+    const state = openState(dir, 0);
+    expect(state.adopt(known)).toBe(2);
+    expect(Object.fromEntries(state.assign([double('n/a'), double('n/y')]).indexes)).toEqual({ 'n/a': 5, 'n/y': 4 });
+    expect(state.adopt([{ index: 9, id: 'n/b', type: 'double' }])).toBe(0);
+    state.close();
+    expect(assign(double('n/b'), double('n/x'))).toEqual({ 'n/b': 6, 'n/x': 3 });
   });
 
   test('formerly carries the index over a rename, once and for all', () => {

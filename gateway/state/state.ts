@@ -27,6 +27,8 @@ export interface State {
   assign(tags: readonly TagClaim[]): { indexes: Map<string, number>; revision: number };
   /** Every tag that ever had an index, under its latest id. */
   tags(): { index: number; id: string; type: ValueType }[];
+  /** For a state that knows no tag yet, beside a history that does: those keep their indexes. How many those are. */
+  adopt(tags: readonly { index: number; id: string; type: ValueType }[]): number;
   /** The last snapshot saved under a name, undefined before the first. */
   snapshot(name: string): Snapshot | undefined;
   saveSnapshot(name: string, snapshot: Snapshot): void;
@@ -41,13 +43,18 @@ export interface State {
  * @param now ms since the epoch, for the name of a copy
  */
 export function openState(dataDir: string, now: number): State {
-  const db = new DatabaseSync(join(dataDir, 'state.db'), { timeout: 5000 });
-  db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON');
+  const path = join(dataDir, 'state.db');
+  const db = new DatabaseSync(path, { timeout: 5000 });
   try {
+    db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON');
     migrate(db, dataDir, now);
   } catch (error) {
     db.close();
-    throw error;
+    if (!(error instanceof Error && 'errcode' in error)) throw error;
+    throw new Error(
+      `${path} cannot be read or written (${error.message}): put a backup back with penstock restore, or, if the file is damaged, move it away and start again, then alarms begin as they are found and tags keep their history`,
+      { cause: error },
+    );
   }
 
   const kvGet = db.prepare('SELECT value FROM kv WHERE key = ?');
@@ -77,6 +84,14 @@ export function openState(dataDir: string, now: number): State {
         .prepare('SELECT idx, id, type FROM tag ORDER BY idx')
         .all()
         .map(({ idx, id, type }) => ({ index: Number(idx), id: String(id), type: String(type) as ValueType })),
+    adopt(tags) {
+      if (tags.length === 0 || db.prepare('SELECT 1 FROM tag LIMIT 1').get()) return 0;
+      const insert = db.prepare('INSERT OR IGNORE INTO tag(idx, id, type) VALUES(?, ?, ?)');
+      db.exec('BEGIN IMMEDIATE');
+      for (const { index, id, type } of tags) insert.run(index, id, type);
+      db.exec('COMMIT');
+      return tags.length;
+    },
     snapshot(name) {
       const row = snapGet.get(name);
       return row && { body: JSON.parse(String(row.body)) as unknown, seq: Number(row.seq) };

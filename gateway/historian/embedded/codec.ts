@@ -142,7 +142,9 @@ export function scratchOf(n: number): Scratch {
  * The samples of a chunk, in new columns or, if they are large enough, in `scratch`. Throws `Damaged` when the bytes are
  * not what `encodeChunk` gave.
  */
-export function decodeChunk(bytes: Uint8Array, scratch?: Scratch): Series {
+export function decodeChunk(bytes: unknown, scratch?: Scratch): Series {
+  // Of a page that is damaged, rows come that lack what no row may lack.
+  if (!(bytes instanceof Uint8Array)) throw new Damaged('the chunk has no bytes');
   const end = bytes.length - 4;
   if (end < 4) throw new Damaged('the chunk ends too early');
   const sum = new DataView(bytes.buffer, bytes.byteOffset).getUint32(end, true);

@@ -75,7 +75,7 @@ export class Chunks {
     let whole: Series | undefined;
     try {
       for (const id of ids) {
-        const series = decodeChunk((this.#data.get(id) as { data: Uint8Array }).data);
+        const series = decodeChunk(this.#data.get(id)?.data);
         whole = whole ? merged(whole, series) : series;
       }
     } catch (error) {
@@ -107,9 +107,8 @@ export class Chunks {
   }
   /** A chunk's samples; undefined when they cannot be read: then its bytes are kept where nothing is in their way. */
   #read(id: number): Series | undefined {
-    const { data } = this.#data.get(id) as { data: Uint8Array };
     try {
-      return decodeChunk(data);
+      return decodeChunk(this.#data.get(id)?.data);
     } catch (error) {
       if (!(error instanceof Damaged)) throw error;
       this.#aside.run(id);

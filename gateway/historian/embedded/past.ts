@@ -148,7 +148,7 @@ export class Past {
   /** Valid until the next call. Undefined for a chunk that is damaged: then it is among the holes. */
   samples({ id, data }: Pick<ChunkRow, 'id' | 'data'>, holes: Hole[]): Series | undefined {
     try {
-      return decodeChunk(data ?? (this.#row('data', id)?.[0] as Uint8Array), this.#scratch);
+      return decodeChunk(data ?? this.#row('data', id)?.[0], this.#scratch);
     } catch (error) {
       if (!(error instanceof Damaged)) throw error;
       const [name, t1] = this.#row('place', id) ?? [];

@@ -147,8 +147,9 @@ export class Retention {
     const { age, rollups } = this.#options;
     const [chunk, hour] = [this.#first('chunk'), this.#first('hour')];
     const before = Math.min(Math.floor(hour / DAY + 1) * DAY, hourOf(Math.min(chunk, now)));
-    if ((now - hour) / rollups > (now - chunk) / age && before > hour) this.#add('hour', before);
-    else this.#oldest(now, chunk);
+    const hours = before > hour;
+    if (!(hours && (now - hour) / rollups > (now - chunk) / age) && this.#oldest(now, chunk)) return;
+    if (hours) this.#add('hour', before);
   }
   /** The time of the oldest row of any tag. */
   #first(table: Job['table']): Micros {
@@ -160,9 +161,11 @@ export class Retention {
       id = rowId(tagOfRow(first) + 1, 0);
     }
   }
-  #oldest(now: Micros, oldest = this.#first('chunk')): void {
+  /** False when there is nothing but the newest hours. */
+  #oldest(now: Micros, oldest = this.#first('chunk')): boolean {
     const before = Math.min(Math.floor(oldest / this.#step + 1) * this.#step, hourOf(now) - HOUR);
     if (before > oldest) this.#add('chunk', before);
+    return before > oldest;
   }
   #giveBack(): boolean {
     if (!this.#shrinking) return false;

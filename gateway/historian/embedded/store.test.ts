@@ -1,4 +1,5 @@
 // What the store promises: every sample once, in time order, whatever dies and whatever comes late; sums that hold.
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -300,6 +301,51 @@ test('a transaction that fails loses nothing and doubles nothing', async () => {
   await life.store.close();
   expect(life.store.settled).toEqual({ position: 3, delivered: 600, filtered: 0 });
   life.check();
+});
+
+test.each([
+  ['no database', Buffer.from('a text somebody put here\n'.repeat(400))],
+  ['half a database', undefined],
+])('a file that is %s makes way for a new one, which gets what the journal still holds', async (_what, bytes) => {
+  const said: string[] = [];
+  const life = new Life({ say: (message) => said.push(message) });
+  await life.write(
+    Array.from({ length: 4000 }, (_, i) => sampleOf(i % 40, life.clock.micros() + i * 1e5, Math.sin(i))),
+  );
+  await life.pass(1200);
+  await life.store.close();
+  const path = join(life.dataDir, 'history.db');
+  writeFileSync(path, bytes ?? readFileSync(path).subarray(0, 30_000));
+  await life.kill();
+  life.check();
+  await life.store.close();
+  expect(said).toEqual([
+    expect.stringMatching(/is damaged on disk .* moved to history\.damaged-\d{8}T\d+Z\.db, and a new/),
+  ]);
+  expect(readdirSync(life.dataDir).filter((name) => name.startsWith('history.damaged-'))).toHaveLength(1);
+});
+
+test('what SQLite finds malformed while it runs is said with what to do; another program’s file is left alone', async () => {
+  const life = new Life();
+  await life.write([sampleOf(0, life.clock.micros(), 1)]);
+  await life.pass(1200);
+  await life.store.close();
+  const path = join(life.dataDir, 'history.db');
+  const db = new DatabaseSync(path);
+  const page = Number(db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'chunk'").get()?.rootpage);
+  db.close();
+  const bytes = readFileSync(path);
+  writeFileSync(path, bytes.fill(0, (page - 1) * 4096, page * 4096));
+  life.store = life.open();
+  await life.write([sampleOf(0, life.clock.micros(), 1)]);
+  await life.pass(1200);
+  expect(life.store.stats().trouble).toMatch(/^history\.db is damaged on disk .* move history\.db away/);
+  const dataDir = folder();
+  const other = new DatabaseSync(join(dataDir, 'history.db'));
+  other.exec('CREATE TABLE chunk(a)');
+  other.close();
+  const options = { dataDir, clock: new ManualClock(), memory: openMemory(1 << 16), durable: () => Infinity };
+  expect(() => openStore(options)).toThrow(/is a database of another program: move it away/);
 });
 
 test('an older file is set aside, and its count goes on', async () => {

@@ -9,12 +9,14 @@ import type { Settled } from './account.ts';
 import { hourOf, keepable } from './chunks.ts';
 import { Commits, GRACE } from './commits.ts';
 import { openFile } from './file.ts';
+import type { Opened } from './file.ts';
 import { Chunks } from './fold.ts';
 import { MAX_TAGS } from './open.ts';
 import { OpenChunks } from './openchunks.ts';
 import { Retention } from './retention.ts';
 import type { Store, StoreOptions, StoreStats } from './storing.ts';
 import { SureTime } from './sure.ts';
+import { inWords, makeWay, unreadable } from './unreadable.ts';
 import { compact } from './upkeep.ts';
 
 /** ms between two rounds of closing; a round closes a sixtieth of the open tags, but not fewer than so many. */
@@ -28,9 +30,32 @@ const MUCH = 10_000;
 const EACH = 100;
 const MINUTE = 60_000;
 
-/** Throws when the file cannot be opened, or a newer program wrote it. */
+/** Throws when the file cannot be opened, or a newer program wrote it; one that is damaged makes way for a new one. */
 export function openStore(options: StoreOptions): Store {
-  return new ChunkStore(options);
+  const { dataDir, clock, say = () => {} } = options;
+  try {
+    return opened(options);
+  } catch (error) {
+    if (!unreadable(error)) throw error;
+    const name = makeWay(dataDir, clock.now());
+    say(
+      `history.db is damaged on disk (${error.message}): it was moved to ${name}, and a new one begins with what the journal still holds; put a backup back with penstock restore to have the older samples`,
+    );
+    return opened(options);
+  }
+}
+
+function opened(options: StoreOptions): Store {
+  const file = openFile(options.dataDir);
+  try {
+    const store = new ChunkStore(options, file);
+    // Asked for at each start: a file in which that is damaged cannot be begun with.
+    store.tags();
+    return store;
+  } catch (error) {
+    file.db.close();
+    throw error;
+  }
 }
 
 class ChunkStore implements Store {
@@ -55,10 +80,9 @@ class ChunkStore implements Store {
   #tending: Promise<void> | undefined;
   #closed = false;
 
-  constructor(options: StoreOptions) {
+  constructor(options: StoreOptions, { db, aside }: Opened) {
     this.#options = options;
-    const { dataDir, memory, say = () => {}, retention = 30 * 86_400_000, rollups = 730 * 86_400_000 } = options;
-    const { db, aside } = openFile(dataDir);
+    const { memory, say = () => {}, retention = 30 * 86_400_000, rollups = 730 * 86_400_000 } = options;
     this.#db = db;
     this.#chunks = new Chunks(db);
     this.#open = new OpenChunks(memory);
@@ -99,6 +123,11 @@ class ChunkStore implements Store {
     });
   }
 
+  tags(): { index: number; id: string; type: ValueType }[] {
+    const rows = this.#db.prepare('SELECT idx, id, type FROM tag ORDER BY idx').all();
+    return rows.map(({ idx, id, type }) => ({ index: Number(idx), id: String(id), type: String(type) as ValueType }));
+  }
+
   write(frames: readonly Frame[]): Promise<Stored> {
     try {
       const floor = this.#floor();
@@ -112,7 +141,7 @@ class ChunkStore implements Store {
       this.#partial.clear();
       return Promise.resolve(sum);
     } catch (error) {
-      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+      return Promise.reject(inWords(error));
     }
   }
 
@@ -120,7 +149,7 @@ class ChunkStore implements Store {
     return (this.#tending ??= this.#tend()
       .then(
         () => (this.#counts.trouble = ''),
-        (error: unknown) => (this.#counts.trouble = error instanceof Error ? error.message : String(error)),
+        (error: unknown) => (this.#counts.trouble = inWords(error).message),
       )
       .then(() => {
         this.#tending = undefined;

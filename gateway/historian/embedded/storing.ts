@@ -46,6 +46,8 @@ export interface Store extends Consumer {
   readonly settled: Settled;
   write(frames: readonly Frame[], signal: AbortSignal): Promise<Stored>;
   use(tags: readonly { index: number; id: string; type: ValueType }[]): void;
+  /** Every tag that samples are, or were, stored of. */
+  tags(): { index: number; id: string; type: ValueType }[];
   /** Closes what is due, relieves memory and journal, removes what is too old. Call each second; never rejects. */
   tend(): Promise<void>;
   /** For a disk that is nearly full: the oldest samples go, also younger ones than the retention. */

@@ -55,7 +55,10 @@ export function stats(db: DatabaseSync): HistoryStats {
 
 /** Looks at every chunk and hour; yields after each tag how many chunks it has seen, returns what is wrong, in words. */
 export function* verify(db: DatabaseSync): Generator<number, string[]> {
-  const faults: string[] = [];
+  const faults = db
+    .prepare('PRAGMA quick_check(20)')
+    .all()
+    .flatMap(({ quick_check: said }) => (said === 'ok' ? [] : [`the file itself: ${String(said)}`]));
   const next = db.prepare(`SELECT id, ${figureColumns}, minutes, data FROM chunk WHERE id >= ? ORDER BY id LIMIT 100`);
   let seen = 0;
   let id = 0;

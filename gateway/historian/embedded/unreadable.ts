@@ -1,0 +1,33 @@
+// A history.db that SQLite cannot read: which errors say so, in which words people hear of it, and how it makes way for a
+// new one. Called by the store and the command line; nothing here deletes a byte.
+import { existsSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+
+export const NAME = 'history.db';
+
+/** SQLite's results "malformed" and "not a database", with their refinements. */
+const UNREADABLE = [11, 26];
+
+export function unreadable(error: unknown): error is Error {
+  return error instanceof Error && 'errcode' in error && UNREADABLE.includes(Number(error.errcode) & 0xff);
+}
+
+/** For a history in use: what happens meanwhile, and what to do. Any other error is as it was. */
+export function inWords(error: unknown): Error {
+  if (unreadable(error))
+    return new Error(
+      `${NAME} is damaged on disk (${error.message}), nothing can be stored in it and what comes waits in the journal: stop the gateway, move ${NAME} away and start again, then a new one begins with what the journal still holds`,
+      { cause: error },
+    );
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+/** Moves the file away under a name of its own; returns that. @param now ms since the epoch */
+export function makeWay(dataDir: string, now: number): string {
+  const name = `history.damaged-${new Date(now).toISOString().replace(/\W/g, '')}.db`;
+  for (const tail of ['', '-wal', '-shm']) {
+    const path = join(dataDir, NAME + tail);
+    if (existsSync(path)) renameSync(path, join(dataDir, name + tail));
+  }
+  return name;
+}
