@@ -1,5 +1,5 @@
 // Whether the process does its work, beyond being alive: main's turn comes in time and the writer thread answers.
-// Started by main, asked before each ping of systemd's watchdog; hands on why not, in words.
+// Started by running.ts, asked before each ping of systemd's watchdog; hands on why not, in words.
 import type { Clock } from './model.ts';
 
 /** Time between two looks, ms. */

@@ -1,5 +1,5 @@
 // Starts the worker threads and speaks with them: calls with answers, posts without, one bounded end.
-// Used by writer.ts, reader.ts (and whatever root comes later) on both sides. Knows both forms of the program:
+// Used by writer.ts, reader.ts and egress.ts on both sides. Knows both forms of the program:
 // TypeScript in a clone, bundled JavaScript in a package; the root lies beside the file that starts it.
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { Transferable } from 'node:worker_threads';

@@ -1,5 +1,6 @@
 // Sends a file of readings (NDJSON or CSV) to the running daemon over its control socket and follows how far it comes.
-// Called by `penstock import` and by demo for the seed; the daemon reads, judges and files every line itself.
+// Called by `penstock import`, by demo and seed for the past of the plants, and by dead-letters to file rows once more; the
+// daemon reads, judges and files every line itself.
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';

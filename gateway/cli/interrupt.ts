@@ -1,5 +1,5 @@
 // Ctrl-C in a command that takes long: the first time it stops in order, the second time at once.
-// Used by import and export.
+// Used by import, export, seed, backup, restore and history.
 
 /** @param words what a person is told at the first one */
 export function onInterrupt(words: string): { signal: AbortSignal; stop(): void } {

@@ -1,4 +1,4 @@
-// The log on disk as its users see it, and how it is opened. Made by segments.ts; used by writer.ts, commit.ts and guard.ts.
+// The log on disk as its users see it, and how it is opened. Made by segments.ts; used by writing.ts, commit.ts and guard.ts.
 import type { Clock, Micros } from '../model.ts';
 import type { Bounds } from './bounds.ts';
 import type { Drop } from './consumers.ts';

@@ -1,4 +1,5 @@
-// Every error answer of the web server in one shape: what is wrong, which field, what is allowed. Used by web.ts and routes.ts.
+// Every error answer of the web server in one shape: what is wrong, which field, what is allowed. Used by
+// app.ts, which sends them, and by whatever refuses a request.
 import type { FastifyError, FastifySchemaValidationError } from 'fastify';
 import type { ErrorBody } from './wire.ts';
 

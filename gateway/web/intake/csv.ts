@@ -1,4 +1,4 @@
-// CSV to readings: the header says what the columns are. Pure; used by import.ts for each line.
+// CSV to readings: the header says what the columns are. Pure; used by judge.ts for each line.
 // Long: one reading a row (tag, timestamp, value and maybe status or quality). Wide: a time and a column for each tag.
 import type { Reading } from '../../model.ts';
 import { counted } from '../../words.ts';

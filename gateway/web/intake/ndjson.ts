@@ -1,4 +1,5 @@
-// A line of NDJSON to a reading, or why not: {"tag","timestamp","value"} with an OPC UA `status` or a `quality`. Pure.
+// A line of NDJSON to a reading, or why not: {"tag","timestamp","value"} with an OPC UA `status` or a `quality`. Pure; used
+// by judge.ts for each line.
 import { readingOf } from './item.ts';
 import type { Fault, Item, Rules, skipped } from './item.ts';
 import type { Reading } from '../../model.ts';
