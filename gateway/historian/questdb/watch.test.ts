@@ -10,7 +10,13 @@ const rows = (...records: Record<string, unknown>[]): Rows => ({
   dataset: records.map((record) => Object.values(record)),
 });
 /** A server as its answers show it. */
-function serverWith(of: { mode?: string; made?: boolean; wal?: Record<string, unknown>[]; start?: string | Error }): {
+function serverWith(of: {
+  mode?: string;
+  made?: boolean;
+  wal?: Record<string, unknown>[];
+  start?: string | Error;
+  old?: boolean;
+}): {
   query(statement: string): Promise<Rows>;
   asked: string[];
 } {
@@ -21,6 +27,8 @@ function serverWith(of: { mode?: string; made?: boolean; wal?: Record<string, un
     asked,
     query(statement) {
       asked.push(statement);
+      if (of.old && /commit.mode|wal_tables/.test(statement))
+        return Promise.reject(new Error('QuestDB at x answered 400: unknown'));
       if (statement.startsWith('CREATE')) made = true;
       if (statement.startsWith('CREATE')) return Promise.resolve(rows());
       if (statement.includes('postmaster'))
@@ -81,10 +89,11 @@ test('makes every table that is missing, and none that is there', async () => {
   expect(full.asked.filter((statement) => statement.startsWith('CREATE'))).toEqual([]);
 });
 
-test('a version that does not say when it was started is used all the same; an unreachable one is not', async () => {
-  const old = watch(serverWith({ start: new Error('QuestDB at x answered 400: unknown function') }));
+test('a version that does not say how it does is used all the same; an unreachable one is not', async () => {
+  const old = watch(serverWith({ start: new Error('QuestDB at x answered 400: unknown function'), old: true }));
   await old.prepare(signal);
-  expect(old.seen().started).toBe('');
+  expect(old.seen()).toMatchObject({ started: '', taken: {} });
+  expect(old.trouble()).toMatch(/^cairo.commit.mode is unknown: .*set it to sync$/);
   const away = watch(serverWith({ start: new Error('QuestDB at x cannot be reached') }));
   await expect(away.prepare(signal)).rejects.toThrow('cannot be reached');
 });

@@ -37,14 +37,9 @@ export function watch({ query }: Pick<Connection, 'query'>): Watch {
 
   return {
     async prepare(signal) {
-      seen.started = await query('SELECT pg_postmaster_start_time() AS started', signal).then(
-        (rows) => String(rows.dataset[0]?.[0] ?? ''),
-        (error: unknown) => {
-          // Other versions may not know the function; without it restarts go unnoticed, rows do not.
-          if (!(error instanceof Error) || !/answered 400/.test(error.message)) throw error;
-          return '';
-        },
-      );
+      // Without it restarts go unnoticed, rows do not.
+      const start = await ifKnown(query('SELECT pg_postmaster_start_time() AS started', signal));
+      seen.started = String(start.dataset[0]?.[0] ?? '');
       let found = await describe(signal);
       for (const table of tables) if (!found.has(table)) await query(createStatement(table), signal);
       if (found.size < tables.length) found = await describe(signal);
@@ -54,15 +49,16 @@ export function watch({ query }: Pick<Connection, 'query'>): Watch {
         const wrong = is ? drift(table, is) : `the table ${table} could not be made`;
         if (wrong) throw new Error(`QuestDB: ${wrong}; nothing is lost meanwhile`);
       }
-      const [mode] = await records(query("(SHOW PARAMETERS) WHERE property_path = 'cairo.commit.mode'", signal));
-      const is = String(mode?.value ?? 'nosync');
+      const asked = query("(SHOW PARAMETERS) WHERE property_path = 'cairo.commit.mode'", signal);
+      const [mode] = await records(ifKnown(asked));
+      const is = String(mode?.value ?? 'unknown');
       weak =
         is === 'sync'
           ? ''
           : `cairo.commit.mode is ${is}: what QuestDB has confirmed may be lost in a power cut; set it to sync`;
       suspended = '';
       behind = 0;
-      for (const row of await records(query('SELECT * FROM wal_tables()', signal))) {
+      for (const row of await records(ifKnown(query('SELECT * FROM wal_tables()', signal)))) {
         const table = String(row.name);
         if (!tables.includes(table as Table)) continue;
         const taken = Number(row.sequencerTxn);
@@ -99,6 +95,16 @@ export function watch({ query }: Pick<Connection, 'query'>): Watch {
       });
     }
     return found;
+  }
+}
+
+/** Another version may refuse a question that is not needed to store rows: then nothing is known of it. */
+async function ifKnown(asked: Promise<Rows>): Promise<Rows> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (!(error instanceof Error) || !/answered 400/.test(error.message)) throw error;
+    return { columns: [], dataset: [] };
   }
 }
 
