@@ -8,11 +8,14 @@ import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify from 'fastify';
+import type { FastifySchema } from 'fastify';
 import type { Status } from '../status.ts';
 import { answerTo, Refusal } from './errors.ts';
 import { hostAllowed, originAllowed } from './guards.ts';
 
 const bodyLimit = 64 * 1024;
+/** ms in which a request must have come in. */
+const patience = 10_000;
 
 /** Numbers as a query may write them. */
 const numbers: Record<string, RegExp> = {
@@ -31,11 +34,26 @@ export interface AppSettings {
   version: string;
 }
 
+interface Described {
+  properties?: Record<string, object>;
+  required?: string[];
+}
+
+/** The same route as it is described: what has a default is required of the handler, not of who asks. */
+function asAsked(schema: FastifySchema): FastifySchema {
+  const query = schema.querystring as Described | undefined;
+  if (!query?.required) return schema;
+  const required = query.required.filter((name) => !('default' in (query.properties?.[name] ?? {})));
+  return { ...schema, querystring: { ...query, required } };
+}
+
 /** A server without a route of its own that listens nowhere yet. */
 export function createApp(settings: AppSettings, status: Status) {
   const app = fastify({
     bodyLimit,
-    requestTimeout: 10_000,
+    requestTimeout: patience,
+    // Node takes the shorter of the two for the head of a request and the longer for all of it.
+    http: { headersTimeout: patience, connectionsCheckingInterval: patience / 5 },
     // Open streams would hold a close for ever; the hub ends them, the rest is cut.
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 500 },
@@ -71,6 +89,8 @@ export function createApp(settings: AppSettings, status: Status) {
     if (!originAllowed(origin, host)) throw new Refusal(403, 'this came from a page of another origin');
     const type = request.headers['content-type']?.split(';')[0]?.trim();
     if (type !== 'application/json') throw new Refusal(415, 'writes are taken as application/json only');
+    if ((request.headers['content-encoding'] ?? 'identity') !== 'identity')
+      throw new Refusal(415, 'writes are not unpacked: send them without Content-Encoding');
   });
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none';
@@ -130,7 +150,11 @@ export function createApp(settings: AppSettings, status: Status) {
         description: 'Readings, history and alarms of one gateway',
         version: settings.version,
       },
+      components: {
+        securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'web.ingest.tokenFile' } },
+      },
     },
+    transform: ({ schema, url }) => ({ schema: asAsked(schema), url }),
   });
   void app.register(fastifySwaggerUi, {
     routePrefix: '/docs',

@@ -88,7 +88,10 @@ export function exportRoute(options: ExportOptions): FastifyPluginAsyncTypebox {
             'part ends with a line `# incomplete: …` that says which and why (in NDJSON an object with `incomplete` alone).',
           querystring: ExportQuery,
           response: {
-            200: { description: 'the file', content: { 'text/csv': { schema: Type.String() } } },
+            200: {
+              description: 'the file',
+              content: { 'text/csv': { schema: Type.String() }, 'application/x-ndjson': { schema: Type.String() } },
+            },
             ...failures,
           },
         },

@@ -232,6 +232,7 @@ test('a scope hides the rest as if it were not there', () => {
   expect(ids({ tags: [`${site}/pump 1/mode`, `${site}/pump 1/flow`, `${site}/pump 1/mode`] })).toEqual([1, 0]);
   for (const hidden of [{ tags: [`${site}/pump 1/flow`] }, { asset: `${site}/pump 1` }, { facility: site }])
     expect(() => ids(hidden, south)).toThrow('there is no');
+  expect(() => ids({ asset: `${site}/pump 1`, facility: other })).toThrow('asset and facility are asked for at once');
   expect(namesOf(catalog, `${site}/pump 1/flow,x`)).toEqual([`${site}/pump 1/flow`, 'x']);
   expect(namesOf(catalog, ['a', 'b,c'])).toEqual(['a', 'b', 'c']);
 });

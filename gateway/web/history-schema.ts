@@ -13,7 +13,7 @@ const ItemSchema = Type.Object({
     Type.Unsafe<string | number>({
       type: ['string', 'number'],
       description:
-        'ISO 8601 with Z or an offset, or seconds, ms, µs or ns since 1970, told by their size; now when it is missing',
+        'ISO 8601 with Z or an offset, or seconds, ms, µs or ns since 1970, told by their size; now when it is missing and nothing but the other fields is there',
     }),
   ),
   status: Type.Optional(Type.Integer({ minimum: 0, maximum: 0xffff_ffff, description: 'OPC UA StatusCode' })),

@@ -34,6 +34,9 @@ export interface Asked {
 
 /** The tags asked for, each once, in the order asked or else in the catalog's; nothing asked means all. Throws a Refusal that names what is not there. */
 export function tagsOf(catalog: Catalog, scope: Scope, asked: Asked): Tag[] {
+  const [said, ...others] = (['tags', 'asset', 'facility'] as const).filter((name) => asked[name] !== undefined);
+  if (said !== undefined && others.length > 0)
+    throw new Refusal(400, `${[said, ...others].join(' and ')} are asked for at once: say one of them`, others[0]);
   const seen = (tag: Tag): boolean => scope === undefined || scope.has(tag.site);
   if (asked.tags !== undefined) {
     const found = new Set<Tag>();

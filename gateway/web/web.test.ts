@@ -5,6 +5,7 @@ import { chromium } from 'playwright-core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import Schema from 'typebox/schema';
 import { findProgram, needs } from '../test/needs.ts';
+import { createApp } from './app.ts';
 import { FLOW, FLOW_2, LABEL, MODE, alarmOf, bed, other, site } from './bed.ts';
 import type { Bed } from './bed.ts';
 import type { ErrorBody, Summary, Timeseries } from './wire.ts';
@@ -300,6 +301,27 @@ needs('chromium')('/docs works in a browser, with nothing from elsewhere and no 
   } finally {
     await browser.close();
   }
+});
+
+test('what has a default is described as something that need not be asked for', async () => {
+  interface Parameter {
+    required?: boolean;
+    schema: object;
+  }
+  const spec = JSON.parse((await it.ask('/docs/json')).text) as {
+    paths: Record<string, { get?: { parameters?: Parameter[] } }>;
+  };
+  const parameters = Object.values(spec.paths).flatMap(({ get }) => get?.parameters ?? []);
+  const defaulted = parameters.filter(({ schema }) => 'default' in schema);
+  expect(defaulted.length).toBeGreaterThan(3);
+  expect(defaulted.filter(({ required }) => required)).toEqual([]);
+});
+
+test('a request that comes in drop by drop is given up as a whole, not only its head', async () => {
+  const settings = { host: '127.0.0.1', hosts: [], insecure: false, assets: '/nowhere', version: '1' };
+  const { server } = createApp(settings, it.status);
+  // Node swaps the two when the head may take longer than all of it.
+  expect(server.headersTimeout).toBeLessThanOrEqual(server.requestTimeout);
 });
 
 test('OpenAPI lists every route, and what the server answers is what it says', async () => {

@@ -31,6 +31,15 @@ const send = async (body: unknown, token = 'secret') => {
 };
 const flow = `${site}/pump 1/flow`;
 
+test('an item whose time has another name is not one of now, and a packed body is refused as such', async () => {
+  const { body } = await send({ items: [{ tag: flow, value: 12, ts: '2026-05-01T12:00:00Z' }] });
+  expect(body).toMatchObject({ accepted: 0, rejected: 1, reasons: { 'bad time': 1 } });
+  expect(it.filed).toEqual([]);
+  const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip', authorization: 'Bearer secret' };
+  const packed = await it.ask('/api/v1/ingest/batch', { method: 'POST', headers, body: 'x' });
+  expect([packed.code, packed.text]).toEqual([415, expect.stringContaining('without Content-Encoding')]);
+});
+
 test('each item is judged by itself; the rest is filed and durable', async () => {
   let confirm = () => {};
   it.answer.durable = () => new Promise<void>((resolve) => (confirm = resolve));

@@ -48,6 +48,7 @@ export function ingestRoute(options: IngestOptions): FastifyPluginAsyncTypebox {
             'Each item is judged by itself: a known tag, a value of its type and within what it can hold, a time from 1990 to now. ' +
             'They go into history and to every store behind it; no alarm is judged by them. The same tag and time again replaces the value.',
           body: IngestBody,
+          security: [{ token: [] }],
           response: { 200: IngestSchema, ...failures },
         },
         // Items are refused one by one, not the request for one of them.
@@ -94,8 +95,7 @@ async function takeBatch(options: IngestOptions, items: readonly unknown[]) {
   // Items without a time are of now, each a microsecond after the one before.
   const first = clock.micros() - items.length;
   items.forEach((item, index) => {
-    const untimed = typeof item === 'object' && item !== null && !('timestamp' in item);
-    const result = ofObject(untimed ? { ...item, timestamp: utc.text(first + index) } : item, rules);
+    const result = ofItem(item, first + index, rules);
     if (result === skipped) return;
     if (!('reason' in result)) return void readings.push(result);
     reasons[result.reason] = (reasons[result.reason] ?? 0) + 1;
@@ -124,6 +124,17 @@ async function takeBatch(options: IngestOptions, items: readonly unknown[]) {
   if (seq !== undefined) await options.durable(seq);
   return { accepted, expired, rejected: refused + rejected, reasons, errors };
 }
+
+/** An item without a time is of `now`, µs; but not one that has its time under another name. */
+function ofItem(item: unknown, now: number, rules: Rules): ReturnType<typeof ofObject> {
+  if (typeof item !== 'object' || item === null || 'timestamp' in item) return ofObject(item, rules);
+  const strange = Object.keys(item).filter((key) => !known.has(key));
+  if (strange.length === 0) return ofObject({ ...item, timestamp: utc.text(now) }, rules);
+  const message = `it has no "timestamp", but ${strange.slice(0, 5).join(', ')}: name its time "timestamp", or send tag, value, status and quality alone for a value of now`;
+  return { reason: 'bad time', message };
+}
+
+const known = new Set(['tag', 'value', 'status', 'quality']);
 
 /** Read at each request, so that a new token needs no restart. */
 async function tokenFault(file: string, given: string | undefined): Promise<Refusal | undefined> {

@@ -52,22 +52,15 @@ function written(
   given: string | undefined,
 ): Written | undefined {
   const [year = 0, month = 0, date = 0, hour = 0, minute = 0, second = 0] = fields.map((field) => Number(field ?? 0));
-  // 31 February would be taken for 3 March, and the year 26 for 1926.
-  if (
-    year < 100 ||
-    hour > 23 ||
-    minute > 59 ||
-    second > 59 ||
-    month < 1 ||
-    month > 12 ||
-    date < 1 ||
-    date > daysIn(year, month)
-  )
+  // 31 February would be taken for 3 March.
+  if (hour > 23 || minute > 59 || second > 59 || month < 1 || month > 12 || date < 1 || date > daysIn(year, month))
     return undefined;
   const offset = given === undefined ? undefined : minutesOf(given);
   if (Number.isNaN(offset)) return undefined;
   const micros = fraction === '' ? 0 : Number(fraction.slice(0, 6).padEnd(6, '0'));
-  return { local: Date.UTC(year, month - 1, date, hour, minute, second), micros, offset };
+  // The year 26 would be taken for 1926: its calendar is the same 400 years later.
+  const local = Date.UTC(year + 400, month - 1, date, hour, minute, second) - 146_097 * 86_400_000;
+  return { local, micros, offset };
 }
 
 function daysIn(year: number, month: number): number {
