@@ -56,6 +56,14 @@ test('an operator’s shift: live values, facility, zoom, acknowledge, stale and
   await page.keyboard.press('Escape');
   await expect.poll(() => chart.getAttribute('data-zoomed')).toBe('false');
   await drag();
+  const asTable = page.getByRole('button', { name: 'Table', exact: true });
+  await asTable.click();
+  await page.getByText(/^The newest 200 of \d+ rows/).waitFor();
+  await page.getByRole('button', { name: 'Back to now' }).click();
+  await asTable.click();
+  await expect.poll(() => chart.getAttribute('data-zoomed')).toBe('false');
+  await chart.locator('.u-over').waitFor();
+  await drag();
   await page.mouse.dblclick(box.x + box.width * 0.5, box.y + 40);
   await expect.poll(() => chart.getAttribute('data-zoomed')).toBe('false');
 
