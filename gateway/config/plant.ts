@@ -10,7 +10,9 @@ const severity = Type.Union([
   Type.Literal('high'),
   Type.Literal('critical'),
 ]);
-const aggregate = Type.Union([Type.Literal('mean'), Type.Literal('sum'), Type.Literal('max')]);
+const aggregate = Type.Union([Type.Literal('mean'), Type.Literal('sum'), Type.Literal('max')], {
+  description: 'how a site’s figure is made of those of its assets',
+});
 const status = Type.Union([
   Type.Literal('operational'),
   Type.Literal('warning'),
@@ -18,16 +20,15 @@ const status = Type.Union([
   Type.Literal('maintenance'),
   Type.Literal('offline'),
 ]);
-const time = Type.Union(
-  [Type.Number({ minimum: 0 }), Type.String({ pattern: '^\\s*\\d+(\\.\\d+)?\\s*(ms|s|m|h|d)?\\s*$' })],
-  {
-    description: 'a duration: 500ms, 5s, 2m, 1h or a number of ms',
-  },
-);
-const pair = Type.Tuple([Type.Number(), Type.Number()]);
+const time = (what: string) =>
+  Type.Union([Type.Number({ minimum: 0 }), Type.String({ pattern: '^\\s*\\d+(\\.\\d+)?\\s*(ms|s|m|h|d)?\\s*$' })], {
+    description: `a duration (500ms, 5s, 2m, 1h or a number of ms): ${what}`,
+  });
 const closed = { additionalProperties: false };
 
-const names = Type.Record(Type.String({ pattern: '^-?\\d+$' }), Type.String());
+const names = Type.Record(Type.String({ pattern: '^-?\\d+$' }), Type.String(), {
+  description: 'what whole numbers mean: { 0: stopped, 1: running }',
+});
 
 export const AssetMetric = Type.Object(
   {
@@ -45,12 +46,12 @@ export const AssetMetric = Type.Object(
           h: Type.Optional(Type.Number()),
           hh: Type.Optional(Type.Number()),
         },
-        closed,
+        { ...closed, description: 'values beyond which an alarm is raised: low low, low, high, high high' },
       ),
     ),
     deadband: Type.Optional(Type.Number({ minimum: 0, description: 'a raised limit clears only this far inside it' })),
-    onDelay: Type.Optional(time),
-    offDelay: Type.Optional(time),
+    onDelay: Type.Optional(time('how long a value must be beyond a limit before the alarm is raised')),
+    offDelay: Type.Optional(time('how long it must be back before the alarm clears')),
     severity: Type.Optional(
       Type.Object(
         {
@@ -59,7 +60,7 @@ export const AssetMetric = Type.Object(
           h: Type.Optional(severity),
           hh: Type.Optional(severity),
         },
-        closed,
+        { ...closed, description: 'of the alarm at each limit; default: high at ll and hh, medium at l and h' },
       ),
     ),
     names: Type.Optional(names),
@@ -118,7 +119,7 @@ export const PlantFile = Type.Object(
             status: Type.Optional(
               Type.Object(
                 { metric: Type.String(), map: Type.Record(Type.String({ pattern: '^-?\\d+$' }), status) },
-                closed,
+                { ...closed, description: 'the machine’s status, from a metric of it: what each of its values means' },
               ),
             ),
             metrics: Type.Optional(Type.Record(Type.String(), AssetMetric)),
@@ -138,13 +139,24 @@ export const tagFields = {
   type: Type.Optional(
     Type.Union([Type.Literal('double'), Type.Literal('boolean'), Type.Literal('integer'), Type.Literal('text')]),
   ),
-  interval: Type.Optional(time),
+  interval: Type.Optional(time('how often it is read, the interval of the device by default')),
   scale: Type.Optional(Type.Number({ description: 'value = raw × scale + offset; 0.1 is computed exactly' })),
-  offset: Type.Optional(Type.Number()),
-  clamp: Type.Optional(pair),
+  offset: Type.Optional(Type.Number({ description: 'see scale' })),
+  clamp: Type.Optional(
+    Type.Tuple([Type.Number(), Type.Number()], {
+      description:
+        '[low, high]: a value beyond is taken as the nearer end, its quality as uncertain; import rejects it',
+    }),
+  ),
   sentinels: Type.Optional(Type.Array(Type.Number(), { description: 'raw values that mean "no value"' })),
   formerly: Type.Optional(Type.String({ description: 'the tag’s id before it was renamed: its history goes on' })),
-  storeDeadband: Type.Optional(Type.Number({ minimum: 0 })),
+  storeDeadband: Type.Optional(
+    Type.Number({
+      minimum: 0,
+      description:
+        'a value nearer than this to the last one stored goes into no store, here or elsewhere, but for one each gateway.maxSilence',
+    }),
+  ),
 };
 
 interface Fields {
@@ -166,7 +178,7 @@ export function deviceSchema(connection: object, address: object) {
       protocol: Type.String(),
       enabled: Type.Optional(Type.Boolean()),
       connection: Type.Unsafe<Record<string, unknown>>({ ...connection, required: needed(connection) }),
-      interval: Type.Optional(time),
+      interval: Type.Optional(time('how often its tags are read')),
       tags: Type.Array(
         Type.Unsafe<DeviceTag>({
           type: 'object',
