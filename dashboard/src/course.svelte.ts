@@ -7,7 +7,7 @@ import { api, type Curve } from './api.ts';
 import { around, overlap, shows, type Frame } from './frame.ts';
 import type { Plant } from './plant.svelte.ts';
 import { closeUp, mostSamples, samplesOf } from './samples.ts';
-import { pointsFor, type Course } from './series.ts';
+import type { Course } from './series.ts';
 import { after, drawable, extend, liveEvery, noTail, type Tail } from './tail.ts';
 
 export interface Wanted {
@@ -19,6 +19,7 @@ export interface Wanted {
   assets: readonly string[];
   /** Their tags. */
   tags: readonly string[];
+  /** In steps: each change is fetched. */
   pixels: number;
 }
 export interface Answered {
@@ -205,5 +206,5 @@ export class Courses {
 /** Buckets as the operator chose them while they are not too many for a range of ms, else `times` as many as the screen shows. */
 function width({ bucket, pixels }: Wanted, range: number, times: number): Pick<Curve, 'bucket_minutes' | 'points'> {
   if (bucket > 0 && range / (bucket * 60_000) <= mostBuckets) return { bucket_minutes: bucket };
-  return { points: Math.min(4000, times * pointsFor(pixels)) };
+  return { points: Math.min(4000, times * pixels) };
 }

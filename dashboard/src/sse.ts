@@ -112,7 +112,7 @@ async function once(
   }
 }
 
-/** Waits, but comes back at once when the network returns or the page is shown again. */
+/** Waits, but comes back at once when the network returns. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {

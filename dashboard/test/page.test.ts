@@ -152,6 +152,11 @@ test('zooming and panning fetch what the width shows, once the hand rests', { ti
   await page.keyboard.press('Escape');
   await expect.poll(() => chart.getAttribute('data-zoomed')).toBe('false');
   await page.getByText('auto (1 min)').waitFor({ state: 'attached' });
+
+  const asked = plant.asked.length;
+  for (let wide = 1366; wide >= 1066; wide -= 10) await page.setViewportSize({ width: wide, height: 768 });
+  await page.getByText('auto (5 min)').waitFor({ state: 'attached' });
+  expect(plant.asked.length - asked).toBe(1);
   expect(said).toEqual([]);
   await page.close();
 });
