@@ -42,7 +42,9 @@ export async function backupCommand(args: string[], version: string): Promise<nu
     let written = 0;
     try {
       for await (const bytes of source(data, version, signal, show)) {
-        await out.writeFile(bytes);
+        await out.writeFile(bytes).catch((error: Error) => {
+          throw new Error(`${file} cannot be written: ${error.message}`, { cause: error });
+        });
         written += bytes.length;
       }
       signal.throwIfAborted();

@@ -1,6 +1,6 @@
 // How far an import came, in DATA/imports: one small file for each file imported, kept until that is through.
 // A record holds for its file only as long as what was read of it is still the same. Used by import.ts.
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
@@ -49,7 +49,8 @@ export class Resume {
   async save(reached: Reached): Promise<void> {
     const mark: Mark = { file: this.#file, print: await this.#print(reached.offset), ...reached };
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    const temporary = `${this.#path}.new`;
+    // A name of its own: the same file may be on its way in twice.
+    const temporary = `${this.#path}.${randomUUID()}.new`;
     const handle = await open(temporary, 'w', 0o600);
     try {
       await handle.writeFile(`${JSON.stringify(mark)}\n`);

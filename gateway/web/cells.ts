@@ -1,8 +1,8 @@
 // One row of CSV out of values. Pure; used by the export. RFC 4180, and no cell that a spreadsheet would run.
 import type { Value } from '../model.ts';
 
-/** What a spreadsheet takes for a formula, also behind apostrophes of its own kind. */
-const formula = /^'*[=+\-@\t\r\n]/;
+/** What a spreadsheet takes for a formula, in full width too, and also behind apostrophes of its own kind. */
+const formula = /^'*[=+\-@\t\r\n＝＋－＠]/;
 /** Text that would read as no value at all, or as one that has been made safe. */
 const hardlyAny = /^'*$/;
 
