@@ -280,6 +280,21 @@ test('the journal is relieved: with half of its cap held for open chunks the old
   await life.store.close();
 });
 
+test('the journal is relieved also by tags whose newest frame is never durable yet, and a kill then doubles nothing', async () => {
+  const life = new Life({ pinned: () => 0.5 });
+  const start = life.clock.micros();
+  for (let i = 0; i < 40; i++) {
+    life.durable = life.next;
+    await life.write([0, 1, 2].map((tag) => sampleOf(tag, start + i * 100_000, i)));
+    await life.pass(1);
+  }
+  expect(life.store.settled.position).toBeGreaterThan(life.next - 5);
+  life.check();
+  await life.kill();
+  life.check();
+  await life.store.close();
+});
+
 test('a transaction that fails loses nothing and doubles nothing', async () => {
   const life = new Life();
   const start = life.clock.micros();

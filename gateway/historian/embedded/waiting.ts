@@ -112,12 +112,6 @@ export function closing(
   const { mark, late, lateLast } = waiting;
   const seq = Math.max(waiting.parts.at(-1)?.last ?? -1, lateLast);
   const whole = { tag, n: countOf(waiting) - late, late, whole: true, seq, until: EVER, rest: Infinity };
-  if (late > 0) {
-    if (seq < durable) return whole;
-    waiting.mark ??= { seq, n: whole.n, late, lateIn: new Set() };
-    if (!mark || mark.seq >= durable) return undefined;
-    return { tag, n: mark.n, late: mark.late, whole: false, seq: mark.seq, until: EVER, rest: mark.seq + 1 };
-  }
   let count = 0;
   let n = 0;
   for (const part of waiting.parts.slice(0, Math.max(1, parts))) {
@@ -125,7 +119,12 @@ export function closing(
     n += part.n;
     count++;
   }
-  if (count === waiting.parts.length) return seq < durable ? whole : undefined;
+  if (late > 0 || count === waiting.parts.length) {
+    if (seq < durable) return whole;
+    waiting.mark ??= { seq, n: whole.n, late, lateIn: new Set() };
+    if (!mark || mark.seq >= durable) return undefined;
+    return { tag, n: mark.n, late: mark.late, whole: false, seq: mark.seq, until: EVER, rest: mark.seq + 1 };
+  }
   const { last, window } = waiting.parts[count - 1] as Part;
   const rest = (waiting.parts[count] as Part).first;
   return last < durable ? { tag, n, late: 0, whole: false, seq: last, until: window + WINDOW - 1, rest } : undefined;
@@ -141,10 +140,12 @@ export function closed(waiting: Waiting, { n, late, whole, seq }: Closing): void
     else Object.assign(part, { n: part.n - gone, first: seq + 1 });
     left -= gone;
   }
+  const { mark } = waiting;
+  // It counts from what was the front of the run.
+  waiting.mark = undefined;
   if (late === 0) return;
   waiting.late -= late;
-  waiting.lateIn = waiting.mark?.lateIn ?? waiting.lateIn;
-  waiting.mark = undefined;
+  waiting.lateIn = mark?.lateIn ?? waiting.lateIn;
   if (waiting.late > 0) waiting.lateFirst = seq + 1;
   else Object.assign(waiting, { lateFirst: Infinity, lateLast: -1 });
 }
