@@ -33,8 +33,8 @@ export type Chain = typeof Field.run | typeof Field.late;
 /** Tags beyond this cannot be kept: their rows' ids would pass 2^53. */
 export const MAX_TAGS = 2 ** 21;
 
-/** Address space of `bytes` for samples; pages that are never written cost nothing. */
-export function openMemory(bytes = 128 * 1024 * 1024): OpenMemory {
+/** Address space of `bytes` for samples; pages that are never written cost nothing. With 10,000 tags a second this is what fills up. */
+export function openMemory(bytes = 72 * 1024 * 1024): OpenMemory {
   return {
     blocks: new SharedArrayBuffer(Math.floor(bytes / BYTES) * BYTES),
     tags: new SharedArrayBuffer(MAX_TAGS * FIELDS * 4),
