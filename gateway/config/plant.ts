@@ -145,7 +145,7 @@ export const tagFields = {
   clamp: Type.Optional(
     Type.Tuple([Type.Number(), Type.Number()], {
       description:
-        '[low, high]: a value beyond is taken as the nearer end, its quality as uncertain; import rejects it',
+        '[low, high]: a value beyond is taken as the nearer end, its quality as uncertain; an import refuses it',
     }),
   ),
   sentinels: Type.Optional(Type.Array(Type.Number(), { description: 'raw values that mean "no value"' })),
