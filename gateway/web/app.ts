@@ -16,6 +16,8 @@ import { hostAllowed, originAllowed } from './guards.ts';
 const bodyLimit = 64 * 1024;
 /** ms in which a request must have come in. */
 const patience = 10_000;
+/** Seconds after which what is busy or cannot be read just now may be asked again. */
+const retryAfter = 5;
 
 /** Numbers as a query may write them. */
 const numbers: Record<string, RegExp> = {
@@ -113,6 +115,7 @@ export function createApp(settings: AppSettings, status: Status) {
         'penstock_http_errors_total',
         `${request.method} ${request.routeOptions.url ?? request.url}: ${error.message}`,
       );
+    if (code === 503) void reply.header('retry-after', retryAfter);
     return reply.code(code).send(body);
   });
   app.setNotFoundHandler((request, reply) => {

@@ -85,7 +85,8 @@ export function exportRoute(options: ExportOptions): FastifyPluginAsyncTypebox {
           description:
             'Streamed, tag by tag and within a tag by time. Times carry their offset and the header names their zone; ' +
             'texts that a spreadsheet would run get an apostrophe before them. NDJSON is what import takes. A file that lacks a ' +
-            'part ends with a line `# incomplete: …` that says which and why (in NDJSON an object with `incomplete` alone).',
+            'part ends with a line `# incomplete: …` that says which and why (in NDJSON an object with `incomplete` alone). ' +
+            `Beyond ${atOnce} at once the answer is 503 with Retry-After, before the first byte.`,
           querystring: ExportQuery,
           response: {
             200: {

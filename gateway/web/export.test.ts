@@ -155,7 +155,9 @@ test('four at once, and the fifth is told to come again', async () => {
     return call;
   });
   await expect.poll(() => it.past.pages.length).toBe(4);
-  expect((await it.ask(path(day))).code).toBe(503);
+  const fifth = await it.ask(path(day));
+  expect(fifth).toMatchObject({ code: 503, headers: { 'retry-after': '5' } });
+  expect(fifth.text).toContain('4 exports are running already; try again in a moment');
   for (const call of sent) call.destroy();
   await expect.poll(() => it.past.calledOff).toBe(4);
   it.past.hangs = false;
