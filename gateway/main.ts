@@ -4,8 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { WrongConfig, WrongUse } from './cli/wrong-use.ts';
+import { WrongConfig, WrongUse, argumentsOf } from './cli/wrong-use.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
@@ -40,26 +39,38 @@ const usage = `penstock ${version}: industrial edge gateway
 
 const settingOptions = ['data', 'host', 'port', 'mqtt-host', 'mqtt-port', 'log-level'] as const;
 
-/** Commands with arguments of their own; each gives its exit code. */
-const commands: Record<string, (args: string[]) => Promise<number>> = {
-  export: async (args) => (await import('./cli/export-command.ts')).exportCommand(args),
-  history: async (args) => (await import('./cli/history.ts')).historyCommand(args),
-  import: async (args) => (await import('./cli/import-command.ts')).importCommand(args),
-  ledger: async (args) => (await import('./cli/ledger.ts')).ledgerCommand(args),
-  'dead-letters': async (args) => (await import('./cli/dead-letters.ts')).deadLettersCommand(args),
-  backup: async (args) => (await import('./cli/backup.ts')).backupCommand(args, version),
-  restore: async (args) => (await import('./cli/backup.ts')).restoreCommand(args, version),
-  seed: async (args) => (await import('./cli/seed.ts')).seedCommand(args, root),
+/** Its usage, and what gives its exit code. */
+type Command = [usage: string, run: (args: string[]) => Promise<number>];
+/** Commands with arguments of their own. */
+const commands: Record<string, () => Promise<Command>> = {
+  export: () => import('./cli/export-command.ts').then((its) => [its.exportUsage, its.exportCommand]),
+  history: () => import('./cli/history.ts').then((its) => [its.historyUsage, its.historyCommand]),
+  import: () => import('./cli/import-command.ts').then((its) => [its.importUsage, its.importCommand]),
+  ledger: () => import('./cli/ledger.ts').then((its) => [its.ledgerUsage, its.ledgerCommand]),
+  'dead-letters': () => import('./cli/dead-letters.ts').then((its) => [its.deadLettersUsage, its.deadLettersCommand]),
+  backup: () => import('./cli/backup.ts').then((its) => [its.backupUsage, (args) => its.backupCommand(args, version)]),
+  restore: () =>
+    import('./cli/backup.ts').then((its) => [its.backupUsage, (args) => its.restoreCommand(args, version)]),
+  seed: () => import('./cli/seed.ts').then((its) => [its.seedUsage, (args) => its.seedCommand(args, root)]),
 };
+/** What who used a command wrongly is shown; all of the usage until the command is known. */
+let shown = usage;
 
 async function main(): Promise<void> {
-  const own = commands[process.argv[2] ?? ''];
+  const name = process.argv[2] ?? '';
+  const own = Object.hasOwn(commands, name) ? await commands[name]?.() : undefined;
   if (own) {
-    process.exitCode = await own(process.argv.slice(3));
+    const [its, run] = own;
+    shown = its;
+    process.exitCode = await run(process.argv.slice(3));
     return;
   }
+  shown = linesOf(name);
   const { values, positionals } = parsed(process.argv.slice(2));
-  const command = positionals[0] ?? (values.help ? 'help' : values.version ? 'version' : undefined);
+  const [given = '', excess] = positionals;
+  shown = linesOf(given);
+  if (excess !== undefined && shown !== usage) throw new WrongUse(`"${excess}" is an argument too many`);
+  const command = given || (values.help ? 'help' : values.version ? 'version' : undefined);
   const settings = settingOptions.flatMap((name) => (values[name] === undefined ? [] : [`--${name}`, values[name]]));
   const installed = process.env.CONFIGURATION_DIRECTORY?.split(':')[0] || '/etc/penstock';
   const folder = resolve(values.config ?? (command === 'demo' ? join(root, 'config', 'demo') : installed));
@@ -75,31 +86,29 @@ async function main(): Promise<void> {
 function parsed(args: string[]) {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        config: text,
-        data: text,
-        host: text,
-        port: text,
-        'mqtt-host': text,
-        'mqtt-port': text,
-        'log-level': text,
-        truth: text,
-        seed: text,
-        help: { ...flag, short: 'h' },
-        version: flag,
-      },
-    });
-  } catch (error) {
-    throw new WrongUse((error as Error).message);
-  }
+  return argumentsOf(args, {
+    config: text,
+    data: text,
+    host: text,
+    port: text,
+    'mqtt-host': text,
+    'mqtt-port': text,
+    'log-level': text,
+    truth: text,
+    seed: text,
+    help: { ...flag, short: 'h' },
+    version: flag,
+  });
+}
+
+/** What the usage says of a command that has none of its own; all of it when there is no such command. */
+function linesOf(command: string): string {
+  const parts = usage.split(/\n(?= {2}penstock )/);
+  return parts.find((part) => part.startsWith('  penstock') && part.split(/\s+/)[2] === command) ?? usage;
 }
 
 main().catch((error: Error) => {
-  console.error(error instanceof WrongUse ? `${error.message}\n\n${usage}` : error.message);
+  console.error(error instanceof WrongUse ? `${error.message}\n\n${shown}` : error.message);
   if (!(error instanceof WrongUse || error instanceof WrongConfig) && process.env.PENSTOCK_LOG_LEVEL === 'debug')
     console.error(error.stack);
   process.exit(error instanceof WrongUse ? 64 : error instanceof WrongConfig ? 78 : 1);

@@ -13,7 +13,7 @@ import { Absent, toDaemon } from './control.ts';
 import { onInterrupt } from './interrupt.ts';
 import { WrongUse, argumentsOf, dataFolder } from './wrong-use.ts';
 
-const backupUsage = `penstock backup FILE.tar [--data DIR]
+export const backupUsage = `penstock backup FILE.tar [--data DIR]
   writes the gateway's state and history to one file, while it runs or not: alarms, tag indexes, samples, what waits to
   be forwarded, dead letters, and what the pages have configured. Not in it: /etc/penstock.
   Files in it have checksums; any tar program can list them. Keep it as you keep the gateway's own disk.

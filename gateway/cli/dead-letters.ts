@@ -9,7 +9,7 @@ import { counted } from '../words.ts';
 import { importFile } from './import.ts';
 import { argumentsOf, dataFolder, WrongUse } from './wrong-use.ts';
 
-const deadLettersUsage = `penstock dead-letters list [--json]
+export const deadLettersUsage = `penstock dead-letters list [--json]
 penstock dead-letters show STORE [--last N]
 penstock dead-letters replay STORE
   rows that a store elsewhere (questdb, postgres) refused for good, kept in dead-letters/ of the data folder

@@ -1,7 +1,8 @@
 // The demo: simulators as a process of their own on free ports, the gateway on config/demo, two days of history filed
 // through the running gateway, one line when the first live value is there. Called by main for `npm start`.
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { makeDataDir } from '../state/lock.ts';
 import { importFile } from './import.ts';
 import { freePortFrom } from './ports.ts';
 import { startSimulators } from './simulators.ts';
@@ -38,7 +39,7 @@ export interface Demo {
 export async function startDemo(options: DemoOptions): Promise<Demo> {
   const { root, say } = options;
   const data = resolve(options.data);
-  mkdirSync(data, { recursive: true });
+  makeDataDir(data);
   const seeded = join(data, 'seeded');
   const seeding = !existsSync(seeded);
   const seed = join(data, 'seed.ndjson');

@@ -8,7 +8,7 @@ import { cutOff, textOf, toDaemon } from './control.ts';
 import { onInterrupt } from './interrupt.ts';
 import { argumentsOf, dataFolder } from './wrong-use.ts';
 
-const exportUsage = `penstock export [TAG…] [--data DIR] [options]
+export const exportUsage = `penstock export [TAG…] [--data DIR] [options]
   writes history as CSV or NDJSON, tag by tag and within a tag by time; without TAG, --asset or --facility all of it
 
   --asset PATH            all tags of an asset, or of a line or area

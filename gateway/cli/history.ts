@@ -13,7 +13,7 @@ import { Absent, textOf, toDaemon } from './control.ts';
 import { onInterrupt } from './interrupt.ts';
 import { argumentsOf, dataFolder, WrongUse } from './wrong-use.ts';
 
-const historyUsage = `penstock history stats | verify | compact [--data DIR]
+export const historyUsage = `penstock history stats | verify | compact [--data DIR]
   stats     how much lies in the history, since when, and what it takes: --json for programs
   verify    reads every chunk and compares it with what it says of itself; each fault is a line
   compact   joins the small chunks that late samples and restarts leave, and gives free space back to the disk

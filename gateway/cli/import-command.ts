@@ -10,7 +10,7 @@ import { Resume } from './resume.ts';
 import type { Reached } from './resume.ts';
 import { argumentsOf, dataFolder, WrongUse } from './wrong-use.ts';
 
-const importUsage = `penstock import FILE… [--data DIR] [options]
+export const importUsage = `penstock import FILE… [--data DIR] [options]
   files readings into the running daemon's history, and into every store behind it; FILE may be - for standard input
 
   Files      NDJSON: {"tag","timestamp","value"} with "status" (OPC UA StatusCode) or "quality" a line.

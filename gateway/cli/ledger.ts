@@ -12,7 +12,7 @@ import type { WireLedger } from '../web/wire.ts';
 import { Absent, textOf, toDaemon } from './control.ts';
 import { argumentsOf, dataFolder } from './wrong-use.ts';
 
-const ledgerUsage = `penstock ledger [--data DIR] [--json]
+export const ledgerUsage = `penstock ledger [--data DIR] [--json]
   where every sample is: of the running daemon, or of its data folder when none runs
 
   Each source:  received + made = rejected + filtered + shed + journalled + merged, and journalled = in journal
@@ -27,7 +27,7 @@ const ledgerUsage = `penstock ledger [--data DIR] [--json]
 /** @returns the exit code: 0, or 1 when a sum does not hold */
 export async function ledgerCommand(args: string[]): Promise<number> {
   const flag = { type: 'boolean' } as const;
-  const { values } = argumentsOf(args, { data: { type: 'string' }, json: flag, help: { ...flag, short: 'h' } });
+  const { values } = argumentsOf(args, { data: { type: 'string' }, json: flag, help: { ...flag, short: 'h' } }, 0);
   if (values.help) {
     console.log(ledgerUsage);
     return 0;

@@ -20,18 +20,18 @@ const usage = `npm run questdb [-- DIR] [options]
 
 async function main(args: string[]): Promise<number> {
   const number = { type: 'string' } as const;
-  const { values, positionals } = argumentsOf(args, {
+  const options = {
     http: number,
     pg: number,
     health: number,
     heap: number,
     help: { type: 'boolean', short: 'h' },
-  });
+  } as const;
+  const { values, positionals } = argumentsOf(args, options, 1);
   if (values.help) {
     console.log(usage);
     return 0;
   }
-  if (positionals.length > 1) throw new WrongUse(`one folder, not ${positionals.length}`);
   const ports = {
     http: within(values.http, 9000, 65_535, '--http'),
     pg: within(values.pg, 8812, 65_535, '--pg'),

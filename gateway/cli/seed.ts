@@ -10,7 +10,7 @@ import { onInterrupt } from './interrupt.ts';
 import { showProgress } from './progress.ts';
 import { argumentsOf, dataFolder, WrongUse } from './wrong-use.ts';
 
-const seedUsage = `penstock seed [--hours N] [--sites a,b] [--seed N] [--data DIR]
+export const seedUsage = `penstock seed [--hours N] [--sites a,b] [--seed N] [--data DIR]
   files the past of the bundled plants into a running gateway on config/demo, so that there is something to look at
 
   --hours N     how far back (48); samples older than history.retention are not kept
@@ -25,9 +25,8 @@ const seedUsage = `penstock seed [--hours N] [--sites a,b] [--seed N] [--data DI
 export async function seedCommand(args: string[], root: string): Promise<number> {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
-  const { values } = argumentsOf(args, {
-    ...{ data: text, hours: text, sites: text, seed: text, help: { ...flag, short: 'h' } },
-  });
+  const options = { data: text, hours: text, sites: text, seed: text, help: { ...flag, short: 'h' } } as const;
+  const { values } = argumentsOf(args, options, 0);
   if (values.help) {
     console.log(seedUsage);
     return 0;

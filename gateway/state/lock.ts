@@ -30,7 +30,7 @@ export interface Lock {
  * is what it is for. What a backup that was cut short has left is removed.
  */
 export function lockDataDir(dataDir: string, purpose: 'run' | 'restore' = 'run'): Lock {
-  writable(dataDir);
+  makeDataDir(dataDir);
   const pidFile = join(dataDir, 'pid');
   const db = new DatabaseSync(join(dataDir, 'lock'), { timeout: 0 });
   try {
@@ -59,8 +59,8 @@ export function lockDataDir(dataDir: string, purpose: 'run' | 'restore' = 'run')
   };
 }
 
-/** Makes the folder where there is none; one that cannot be written is said before the database says less. */
-function writable(dataDir: string): void {
+/** Makes the folder where there is none; one that cannot be written is said in words, where a database would say less. */
+export function makeDataDir(dataDir: string): void {
   try {
     mkdirSync(dataDir, { recursive: true });
     accessSync(dataDir, constants.W_OK | constants.X_OK);

@@ -92,12 +92,30 @@ test('check says every error with its place and ends with 78; a right folder end
   expect(right.out).toMatch(/no errors/);
 });
 
-test('wrong use ends with 64 and the usage; wrong content of a data folder with one sentence', async () => {
-  for (const args of [['run', '--prot', '0'], ['fly'], [], ['import']]) {
-    const { code, out, errors } = await command(...args);
-    expect({ args, code, out }).toEqual({ args, code: 64, out: '' });
-    expect(errors).toContain('penstock run --config');
+test('wrong use ends with 64, what is wrong and the usage of that command; a wrong data folder with one sentence', async () => {
+  const wrong = [
+    ['run --prot 0', "Unknown option '--prot'", 'penstock run --config', 'penstock export'],
+    ['check some-folder', '"some-folder" is an argument too many', 'penstock check --config', 'penstock run'],
+    ['fly away', '"fly" is no command', 'penstock run --config', '--zone'],
+    ['', 'a command is missing', 'penstock export', '--zone'],
+    ['import', 'the file to import is missing', '--rejected FILE', 'penstock run'],
+    ['export --nonsense', "Unknown option '--nonsense'", '--facility ID', 'penstock run'],
+    ['export --zone', "Option '--zone <value>' argument missing", '--facility ID', 'penstock run'],
+    ['ledger now', '"now" is an argument too many', 'penstock ledger [', 'penstock run'],
+  ] as const;
+  const done = await Promise.all(wrong.map(([given]) => command(...given.split(' ').filter(Boolean))));
+  for (const [i, [given, words, own, other]] of wrong.entries()) {
+    const { code, out, errors = '' } = done[i] ?? {};
+    expect({ given, code, out, first: errors.split('\n')[0] }).toEqual({ given, code: 64, out: '', first: words });
+    expect(errors).toContain(own);
+    expect(errors).not.toContain(other);
   }
+  const empty = config('a-file', { 'plant.yaml': 'sites: [{ id: north, name: North }]\n' });
+  const inTheWay = join(empty, 'plant.yaml');
+  expect(await command('demo', '--data', inTheWay)).toMatchObject({
+    code: 1,
+    errors: `the data folder ${inTheWay} cannot be used: it is no folder; choose another folder with --data\n`,
+  });
   expect((await command('demo', '--data', path('d'), '--port', 'x')).code).toBe(64);
   expect(await command('--version')).toMatchObject({ code: 0, errors: '' });
   const absent = await command('import', path('nothing.ndjson'), '--data', path('nobody'));
