@@ -220,7 +220,7 @@ test('a suspended table is said; a restart of the server is noticed over one of 
   const next = contextOf(dir, tags);
   const again = open(next);
   await again.write([frameOf(2, [{ t: START + 1 }])], signal());
-  expect(again.trouble?.()).toMatch(/readings is suspended in QuestDB.*RESUME WAL/);
+  expect(again.trouble?.()).toMatch(/the table readings is suspended in QuestDB.*RESUME WAL/);
   expect(again.pressure?.()).toBe(1);
   expect(next.rewound).toEqual([]);
   await server.sql('ALTER TABLE readings RESUME WAL');
@@ -292,6 +292,36 @@ test('a table that is renamed or dropped under it is made anew, with all of the 
       Array.from({ length: n }, (_, i) => i),
     );
   }
+  expect(debt.account()).toMatchObject({ journalled: n, delivered: n, dropped: 0, deadLettered: 0 });
+  await debt.close();
+}, 60_000);
+
+test('a table made anew behind a proxy that keeps its connections: what went nowhere is noticed and sent again', async () => {
+  proxy = await faultProxy(server.url, () => 'pass');
+  const clock = new ManualClock();
+  const section = { questdb: { ...sectionOf(server), url: proxy.url } };
+  const debt = await debtor({ dataDir: join(dir, 'data'), clock, tags, name: 'questdb', section });
+  let n = 0;
+  const there = async (): Promise<unknown[]> => {
+    await server.applied();
+    return (await server.sql('SELECT value FROM readings ORDER BY ts')).map(({ value: each }) => each);
+  };
+  const put = async (): Promise<void> => {
+    debt.put(frameOf(0, [{ t: START + n, receivedAt: clock.micros(), value: n++ }]));
+    await debt.drain();
+  };
+  await put();
+  await server.applied();
+  await server.sql('DROP TABLE readings');
+  await debt.pass(11_000);
+  await put();
+  // Confirmed over the proxy's connection, and in no table.
+  expect(await there()).not.toContain(1);
+  await debt.pass(11_000);
+  await put();
+  await debt.pass(11_000);
+  await put();
+  expect(await there()).toEqual([0, 1, 2, 3]);
   expect(debt.account()).toMatchObject({ journalled: n, delivered: n, dropped: 0, deadLettered: 0 });
   await debt.close();
 }, 60_000);

@@ -15,7 +15,7 @@ import type { Refused, Verdict } from './refused.ts';
 import { deadRow, requests } from './requests.ts';
 import type { Of } from './requests.ts';
 import type { Table } from './schema.ts';
-import { recall, remember, sameServer, setBack } from './seen.ts';
+import { recall, remember, sameServer, setBack, swallowed } from './seen.ts';
 import type { Seen } from './watch.ts';
 import { watch } from './watch.ts';
 import { wireOf } from './wire.ts';
@@ -40,6 +40,8 @@ const TIMEOUT = 30_000;
 const LOOK = 10_000;
 /** What is sent once more after the server was restarted, ms: without durable commits it may have lost what it had confirmed. */
 const MARGIN = 30 * 60_000;
+/** As long after a change of tables connections of others on the way may still know those that are gone, ms. */
+const STALE = 60 * 60_000;
 /** A request that takes as long says that the server is loaded, ms. */
 const SLOW = 2000;
 
@@ -59,6 +61,9 @@ function create(settings: QuestdbSettings, context: ForwardContext): Forwarder {
   let ready = false;
   let lookedAt = -Infinity;
   let took = 0;
+  let changedAt = -Infinity;
+  /** Requests said to be stored since the last look. */
+  const confirmed = new Map<Table, number>();
   /** What the server was at the last look, and what the file remembers. */
   let seen: Seen | undefined;
   let remembered: Seen | undefined;
@@ -67,14 +72,18 @@ function create(settings: QuestdbSettings, context: ForwardContext): Forwarder {
     if (ready && clock.mono() - lookedAt < LOOK) return;
     if (!seen) remembered = seen = await recall(memory);
     await care.prepare(signal);
-    const how = seen ? setBack(seen, care.seen()) : '';
+    const now = care.seen();
+    const changed = seen ? setBack(seen, now) : '';
+    if (changed) changedAt = clock.mono();
+    const how = changed || (seen && clock.mono() - changedAt < STALE ? swallowed(seen, now, confirmed) : '');
+    confirmed.clear();
     if (how) {
       log('info', `QuestDB ${how}: the last ${MARGIN / 60_000} minutes are sent once more`);
       context.rewind(MARGIN);
       // Over the old connection it would take rows for a table that is gone, and say that they are stored.
       server.close();
     }
-    seen = care.seen();
+    seen = now;
     ready = true;
     lookedAt = clock.mono();
   };
@@ -128,6 +137,7 @@ function create(settings: QuestdbSettings, context: ForwardContext): Forwarder {
               // A table that is not what it should be refuses every row: that is for a person, not for the dead letters.
               if (!verdict.ok && !checked) await care.prepare(signal);
               checked ||= !verdict.ok;
+              if (verdict.ok) confirmed.set(lines.table, (confirmed.get(lines.table) ?? 0) + 1);
               return verdict;
             },
             (row) => void bad.push({ ...row, table: lines.table }),

@@ -19,6 +19,8 @@ export interface ConnectionOptions {
   answered?(): void;
 }
 export interface Answer {
+  /** What was asked, without the address' own path. */
+  path: string;
   status: number;
   body: string;
   /** Where it sends us instead; empty when nowhere. */
@@ -92,7 +94,7 @@ export function connection({ url, credentials, tlsCa = '', timeout, answered }: 
           answered?.();
           const by = headers.authorization?.toString().startsWith('Bearer') ? 'token' : 'user and password';
           const { statusCode: status = 0, headers: told } = incoming;
-          resolve({ status, body: text, location: told.location ?? '', by });
+          resolve({ path, status, body: text, location: told.location ?? '', by });
         }, fail);
       });
       outgoing.on('socket', (socket) => socket.setNoDelay(true));
@@ -138,11 +140,21 @@ export function connection({ url, credentials, tlsCa = '', timeout, answered }: 
   return self;
 }
 
-/** What a server said instead of doing it, as a sentence. 401 and 403 name whose turn it is. */
-export function refusal(host: string, { status, body, location, by }: Answer): Error {
-  if (status === 401 || status === 403)
+/** What a server said instead of doing it, as a sentence that names whose turn it is where that is known. */
+export function refusal(host: string, { path, status, body, location, by }: Answer): Error {
+  const [at] = path.split('?');
+  if (status === 401)
     return new Error(
       `QuestDB at ${host} does not accept the ${by} (${status}): correct ${by === 'token' ? 'it' : 'them'} where the settings say; nothing is lost meanwhile`,
+    );
+  if (status === 403)
+    return new Error(
+      `QuestDB at ${host} lets the gateway in, but forbids it ${at} (403): allow it there, or in what stands before it; nothing is lost meanwhile`,
+    );
+  // It has answered other questions before that.
+  if (at === '/write' && (status === 404 || status === 405))
+    return new Error(
+      `QuestDB at ${host} takes no rows at /write (${status}): set its line.http.enabled to true, or have what stands before it pass them on; nothing is lost meanwhile`,
     );
   if (status === 404)
     return new Error(`${host} answers, but not as a QuestDB (404): is it the address of QuestDB's HTTP port?`);
@@ -153,8 +165,15 @@ export function refusal(host: string, { status, body, location, by }: Answer): E
       `${host} sends on to ${elsewhere.origin} (${status}), which is not followed: give the address of QuestDB itself`,
     );
   const { message, error } = jsonOf(body);
-  const words = typeof message === 'string' ? message : typeof error === 'string' ? error : body;
+  const words = typeof message === 'string' ? message : typeof error === 'string' ? error : textIn(body);
   return new Error(`QuestDB at ${host} answered ${status}: ${words.slice(0, 300).trim() || 'nothing more'}`);
+}
+
+/** Of a page what its title says: proxies answer with pages. */
+function textIn(body: string): string {
+  if (!body.trimStart().startsWith('<')) return body;
+  const [, title = body.replace(/<[^>]*>/g, ' ')] = /<title[^>]*>([^<]*)<\/title>/i.exec(body) ?? [];
+  return title.replace(/\s+/g, ' ').trim();
 }
 
 /** The members of a JSON object; empty for anything else. */

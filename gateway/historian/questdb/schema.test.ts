@@ -5,6 +5,7 @@ import type { FoundTable, Table } from './schema.ts';
 
 const right = (table: Table): FoundTable => ({
   id: 1,
+  view: false,
   columns: new Map(shapes[table].columns),
   keys: new Set(shapes[table].keys),
   time: 'ts',
@@ -36,6 +37,12 @@ test.each<[string, Table, FoundTable, RegExp]>([
   ['no keys', 'events', { ...right('events'), dedup: false }, /DEDUP ENABLE UPSERT KEYS\(ts, id\)/],
   ['other keys', 'readings', { ...right('readings'), keys: new Set(['ts']) }, /DEDUP ENABLE UPSERT KEYS\(ts, tag\)/],
   ['another time', 'readings', { ...right('readings'), time: 'at' }, /is kept by at and not by ts: rename that table/],
+  [
+    'a view',
+    'readings',
+    { ...right('readings'), view: true },
+    /^readings is a view there, which takes no rows: make that/,
+  ],
   ['no log', 'readings', { ...right('readings'), wal: false }, /no write-ahead log/],
 ])('%s is one sentence with what to do', (_name, table, found, sentence) => {
   expect(drift(table, found)).toMatch(sentence);

@@ -15,6 +15,8 @@ export interface Shape {
 export interface FoundTable {
   /** Never used again for another. */
   id: number;
+  /** Not a table at all, although it is listed among them. */
+  view: boolean;
   columns: ReadonlyMap<string, string>;
   keys: ReadonlySet<string>;
   /** Its designated timestamp; empty without one. */
@@ -62,6 +64,8 @@ export function createStatement(table: Table): string {
 /** One sentence on the first thing wrong with a table and what to do; empty when rows can be sent. Further columns are nobody's harm. */
 export function drift(table: Table, found: FoundTable): string {
   const { columns, keys } = shapes[table];
+  if (found.view)
+    return `${table} is a view there, which takes no rows: make that under another name and drop it, and a right table is made`;
   for (const [name, type] of columns) {
     const is = found.columns.get(name);
     if (is === undefined)

@@ -28,6 +28,17 @@ export async function remember(path: string, seen: Seen): Promise<void> {
 export const sameServer = (one: Seen, other: Seen | undefined): boolean =>
   one.started === other?.started && JSON.stringify(one.made) === JSON.stringify(other.made);
 
+/** In words, which table took in less than was confirmed since; empty where none did. @param confirmed requests, by table */
+export function swallowed(before: Seen, now: Seen, confirmed: ReadonlyMap<string, number>): string {
+  for (const [table, requests] of confirmed) {
+    const [was, is] = [before.taken[table], now.taken[table]];
+    // Each request is a transaction.
+    if (was !== undefined && is !== undefined && is - was < requests)
+      return `has confirmed more than the table ${table} took in (something on the way keeps connections to one that is gone)`;
+  }
+  return '';
+}
+
 /** In words, what became of the server since; empty when it is the one it was. */
 export function setBack(before: Seen, now: Seen): string {
   if (before.started !== now.started) return 'was started anew';

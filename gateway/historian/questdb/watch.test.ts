@@ -2,8 +2,9 @@
 import { expect, test } from 'vitest';
 import type { Rows } from './http.ts';
 import { createStatement, shapes, tables } from './schema.ts';
-import { setBack } from './seen.ts';
+import { setBack, swallowed } from './seen.ts';
 import { watch } from './watch.ts';
+import type { Seen } from './watch.ts';
 
 const rows = (...records: Record<string, unknown>[]): Rows => ({
   columns: Object.keys(records[0] ?? {}).map((name) => ({ name, type: '' })),
@@ -16,6 +17,7 @@ function serverWith(of: {
   wal?: Record<string, unknown>[];
   start?: string | Error;
   old?: boolean;
+  version?: string;
 }): {
   query(statement: string): Promise<Rows>;
   asked: string[];
@@ -29,6 +31,8 @@ function serverWith(of: {
       asked.push(statement);
       if (of.old && /commit.mode|wal_tables/.test(statement))
         return Promise.reject(new Error('QuestDB at x answered 400: unknown'));
+      if (statement.includes('build()'))
+        return Promise.resolve(rows({ build: `Build Information: QuestDB ${of.version ?? '9.3.4'}, JDK 17.0.1` }));
       if (statement.startsWith('CREATE')) made = true;
       if (statement.startsWith('CREATE')) return Promise.resolve(rows());
       if (statement.includes('postmaster'))
@@ -69,7 +73,18 @@ test.each<[string, Parameters<typeof serverWith>[0], RegExp, number]>([
   [
     'suspended',
     { wal: [{ ...behind(3), suspended: true, errorTag: 'DISK FULL', errorMessage: 'no space' }] },
-    /readings is suspended in QuestDB \(DISK FULL: no space\).*ALTER TABLE readings RESUME WAL$/,
+    /^the table readings \(DISK FULL: no space\) is suspended in QuestDB: .*run ALTER TABLE readings RESUME WAL$/,
+    1,
+  ],
+  [
+    'two suspended',
+    {
+      wal: [
+        { ...behind(3), suspended: true },
+        { ...behind(0), name: 'events', suspended: true },
+      ],
+    },
+    /^the tables readings and events are suspended in QuestDB: .*run ALTER TABLE readings RESUME WAL and ALTER TABLE events RESUME WAL$/,
     1,
   ],
   ['others behind', { wal: [{ ...behind(1e6), name: 'trades' }] }, /^$/, 0],
@@ -96,6 +111,23 @@ test('a version that does not say how it does is used all the same; an unreachab
   expect(old.trouble()).toMatch(/^cairo.commit.mode is unknown: .*set it to sync$/);
   const away = watch(serverWith({ start: new Error('QuestDB at x cannot be reached') }));
   await expect(away.prepare(signal)).rejects.toThrow('cannot be reached');
+});
+
+test('a version that would refuse every row is said, and nothing is asked of it or made there', async () => {
+  const server = serverWith({ version: '8.3.3', made: false });
+  await expect(watch(server).prepare(signal)).rejects.toThrow(/^QuestDB: it is version 8.3.3, 9.0 or newer is needed/);
+  expect(server.asked).toHaveLength(1);
+  await watch(serverWith({ version: '10.0.1' })).prepare(signal);
+});
+
+test.each<[Record<string, number>, Record<string, number>, boolean]>([
+  [{ readings: 5 }, { readings: 8 }, false],
+  [{ readings: 5 }, { readings: 7 }, true],
+  [{}, { readings: 1 }, false],
+])('tables at %j, three requests, then at %j: some of them went nowhere: %s', (before, now, some) => {
+  const at = (taken: Record<string, number>): Seen => ({ started: 'a', made: {}, taken });
+  const how = swallowed(at(before), at(now), new Map([['readings', 3]]));
+  expect(how).toMatch(some ? /^has confirmed more than the table readings took in/ : /^$/);
 });
 
 test.each<[object, object, string]>([

@@ -4,6 +4,8 @@ import type { Connection, Rows } from './http.ts';
 import { createStatement, drift, tables } from './schema.ts';
 import type { FoundTable, Table } from './schema.ts';
 
+/** The first version that takes doubles as eight bytes, and texts as keys. */
+const OLDEST = 9;
 /** Transactions a table may be behind until the backlog is told to slow down. */
 const LAG = 25;
 
@@ -31,12 +33,17 @@ export interface Watch {
 
 export function watch({ query }: Pick<Connection, 'query'>): Watch {
   let weak = '';
-  let suspended = '';
+  let suspended: { table: string; why: string }[] = [];
   let behind = 0;
   const seen: Seen = { started: '', taken: {}, made: {} };
 
   return {
     async prepare(signal) {
+      const [version = ''] =
+        /\d+(\.\d+)+/.exec(String((await ifKnown(query('SELECT build()', signal))).dataset[0])) ?? [];
+      // It would refuse every row with a double, each as if the row were wrong.
+      if (version !== '' && Number.parseInt(version) < OLDEST)
+        throw new Error(`QuestDB: it is version ${version}, ${OLDEST}.0 or newer is needed; nothing is lost meanwhile`);
       // Without it restarts go unnoticed, rows do not.
       const start = await ifKnown(query('SELECT pg_postmaster_start_time() AS started', signal));
       seen.started = String(start.dataset[0]?.[0] ?? '');
@@ -56,7 +63,7 @@ export function watch({ query }: Pick<Connection, 'query'>): Watch {
         is === 'sync'
           ? ''
           : `cairo.commit.mode is ${is}: what QuestDB has confirmed may be lost in a power cut; set it to sync`;
-      suspended = '';
+      suspended = [];
       behind = 0;
       for (const row of await records(ifKnown(query('SELECT * FROM wal_tables()', signal)))) {
         const table = String(row.name);
@@ -64,29 +71,27 @@ export function watch({ query }: Pick<Connection, 'query'>): Watch {
         const taken = Number(row.sequencerTxn);
         seen.taken[table] = taken;
         if (row.suspended !== true) behind = Math.max(behind, taken - Number(row.writerTxn));
-        else
-          suspended ||= `the table ${table} is suspended in QuestDB${said(row)}: what is sent waits in its write-ahead log; when the cause is gone, run ALTER TABLE ${table} RESUME WAL`;
+        else suspended.push({ table, why: said(row) });
       }
     },
 
     seen: () => ({ started: seen.started, taken: { ...seen.taken }, made: { ...seen.made } }),
-    pressure: () => (suspended ? 1 : Math.min(1, behind / (2 * LAG))),
+    pressure: () => (suspended.length > 0 ? 1 : Math.min(1, behind / (2 * LAG))),
     trouble: () => {
       const lag = behind > LAG ? `QuestDB's tables are ${behind} transactions behind what it has taken in` : '';
-      return [suspended, lag, weak].filter(Boolean).join('; ');
+      return [inWords(suspended), lag, weak].filter(Boolean).join('; ');
     },
   };
 
   async function describe(signal: AbortSignal): Promise<Map<Table, FoundTable>> {
     const found = new Map<Table, FoundTable>();
-    for (const row of await records(
-      query('SELECT id, table_name, designatedTimestamp, walEnabled, dedup FROM tables()', signal),
-    )) {
+    for (const row of await records(query('SELECT * FROM tables()', signal))) {
       const table = row.table_name as Table;
       if (!tables.includes(table)) continue;
       const columns = await records(query(`SHOW COLUMNS FROM ${table}`, signal));
       found.set(table, {
         id: Number(row.id),
+        view: row.matView === true || ['V', 'M'].includes(String(row.table_type)),
         columns: new Map(columns.map(({ column, type }) => [String(column), String(type)])),
         keys: new Set(columns.filter(({ upsertKey }) => upsertKey === true).map(({ column }) => String(column))),
         time: String(row.designatedTimestamp ?? ''),
@@ -96,6 +101,14 @@ export function watch({ query }: Pick<Connection, 'query'>): Watch {
     }
     return found;
   }
+}
+
+function inWords(suspended: readonly { table: string; why: string }[]): string {
+  if (suspended.length === 0) return '';
+  const many = suspended.length > 1;
+  const named = suspended.map(({ table, why }) => table + why).join(' and ');
+  const run = suspended.map(({ table }) => `ALTER TABLE ${table} RESUME WAL`).join(' and ');
+  return `the table${many ? 's' : ''} ${named} ${many ? 'are' : 'is'} suspended in QuestDB: what is sent waits in the write-ahead log; when the cause is gone, run ${run}`;
 }
 
 /** Another version may refuse a question that is not needed to store rows: then nothing is known of it. */
