@@ -1,7 +1,7 @@
 // How history is asked: the read interface, its queries and their answers. historian/ answers, web/ and the command line ask.
 import type { Micros, Quality, Value } from './model.ts';
 
-/** Said with an answer of which a part could not be had just now, or is damaged for good; absent when it is whole. */
+/** Said with an answer of which a part could not be had just now, or is removed or damaged for good; absent when it is whole. */
 export interface Lacking {
   /** In words: which part, and why. */
   incomplete?: string;

@@ -1,5 +1,7 @@
 // The merged reader over real embedded stores and a database in memory: whatever the seam, it answers as one store that
 // holds everything would; a database that is away, silent or wrong costs its part and its time limit, and is named.
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
@@ -7,6 +9,7 @@ import type { Sample } from '../model.ts';
 import { figuresByRows, sidesByRows } from './by-rows.ts';
 import { deepHistory, joinRaw } from './deep.ts';
 import type { DeepOptions } from './deep.ts';
+import { rowId } from './embedded/chunks.ts';
 import type { RemoteHistory, RemoteRaw } from './remote.ts';
 import { HOUR, NOW, START, expectAlike, namedOf, plant, storeWith, tags } from './contract/seams.ts';
 import type { Seam, Seamed } from './contract/seams.ts';
@@ -169,6 +172,31 @@ test('where the database begins later than the hours that are kept here, these a
     await expectAlike(merged(local, remote), whole.query, {
       ...{ from: START, to: NOW, width: 'day', zone: 'UTC', limit: 100 },
     });
+  });
+});
+
+test('what retention or damage has taken here and the database has is not said to be missing', async () => {
+  const question = [flow, START + 17, NOW, 10_000] as const;
+  await withStore({ retention: 24 * 3_600_000 }, async (local) => {
+    expect((await local.query.raw(...question)).incomplete).toMatch(/^raw samples before .* were removed/);
+    const raw = await merged(local, remoteOf(all)).raw(...question);
+    expect([raw.incomplete, raw.t.length]).toEqual([undefined, (await whole.query.raw(...question)).t.length]);
+    // One that began later has less than the hours here say.
+    const later = remoteOf(all.filter(({ t }) => t > START + 20 * HOUR));
+    expect((await merged(local, later).raw(...question)).incomplete).toMatch(/^raw samples before/);
+    expect((await merged(local, later).states([flow], START, NOW, 1000))[0]?.incomplete).toMatch(/^raw samples/);
+  });
+  await withStore({ since: NOW - HOUR, late: ({ t }) => t < START + 30 * HOUR }, async (local) => {
+    const db = new DatabaseSync(join(local.dataDir, 'history.db'), { timeout: 5000 });
+    const { changes } = db
+      .prepare('UPDATE chunk SET data = zeroblob(9) WHERE id BETWEEN ? AND ?')
+      .run(rowId(flow, START + 5 * HOUR), rowId(flow, START + 9 * HOUR));
+    db.close();
+    expect(changes).toBeGreaterThan(2);
+    expect((await local.query.raw(...question)).incomplete).toMatch(/damaged on disk and left out/);
+    expect(await merged(local, remoteOf(all)).raw(...question)).toEqual(await whole.query.raw(...question));
+    const later = remoteOf(all.filter(({ t }) => t > START + 20 * HOUR));
+    expect((await merged(local, later).raw(...question)).incomplete).toMatch(/damaged on disk and left out/);
   });
 });
 

@@ -127,7 +127,8 @@ export function deepHistory(local: Query, { remote, tag, retained, clock, timeou
       const of = tag(index);
       if (from >= until || from >= to || !of) return local.raw(index, from, to, limit, signal);
       const said = await ask((within) => remote.raw(of, from, Math.min(to, until), limit, within), signal);
-      const here = await local.raw(index, from, to, limit, signal);
+      const begun = 'answer' in said ? (said.answer.t[0] ?? until) : -Infinity;
+      const here = await local.raw(index, from, to, limit, signal, { from: begun, until });
       if ('answer' in said) return joinRaw(said.answer, here, limit);
       const incomplete = `what is older than ${isoOf(until)} is missing: ${said.reason}`;
       return { ...here, ...lacksToo(here, { incomplete, incompleteUntil: Math.min(to, until) }) };
@@ -189,6 +190,7 @@ export function joinRaw(older: RemoteRaw, newer: RawSeries, limit: number): RawS
   const page: RawSeries = {
     ...{ tag: newer.tag, t: [], value: [], status: [], more: until < Infinity },
     ...(newer.incomplete === undefined ? {} : { incomplete: newer.incomplete }),
+    ...(newer.incompleteUntil === undefined ? {} : { incompleteUntil: newer.incompleteUntil }),
   };
   for (let [i, k] = [0, 0]; ;) {
     const [a, b] = [older.t[i] ?? Infinity, newer.t[k] ?? Infinity];

@@ -23,7 +23,7 @@ const bucketsOfPage = 250;
 
 /**
  * The file's bytes in pieces, tag by tag and within a tag by time. Ends with the error of a query that fails. What the file
- * lacks, because a store elsewhere does not answer or samples are damaged, is said in its last lines, so that it never looks whole.
+ * lacks, because a store elsewhere does not answer or samples are removed or damaged, is said in its last lines, so that it never looks whole.
  */
 export async function* exported(historian: Historian, what: Export, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const write = writerOf(what);

@@ -109,7 +109,10 @@ export const BucketsQuery = Type.Object(
 const range = { from: Type.String(), to: Type.String(), zone: Type.String() };
 const lacking = {
   incomplete: Type.Optional(
-    Type.String({ description: 'what is missing, and why: a store that does not answer, or samples damaged on disk' }),
+    Type.String({
+      description:
+        'what is missing, and why: a store that does not answer, samples that retention removed or that are damaged on disk',
+    }),
   ),
   incompleteUntil: Type.Optional(
     Type.String({ description: 'what is missing lies before this; not with damaged samples' }),

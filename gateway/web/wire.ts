@@ -135,7 +135,7 @@ export interface Timeseries {
   from: string;
   to: string;
   bucketMinutes: number;
-  /** In words, what is missing and why (a store that does not answer, a damaged disk); absent when all is there. */
+  /** In words, what is missing and why (a store that does not answer, retention, a damaged disk); absent when all is there. */
   incomplete?: string;
   /** With `incomplete`: what is missing lies before this, ms since the epoch. */
   incompleteUntil?: number;

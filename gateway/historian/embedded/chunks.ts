@@ -27,6 +27,7 @@ export const SCHEMA_VERSION = 2;
  * `account`, one row: what is below `position` is stored, in samples; nothing before `floor` is kept any more.
  * `begun`, one row: samples from `since` on are all here, those before it as far as they came late.
  * `believed`, one row: the latest time, to the hour, that the clock showed and was believed (sure.ts).
+ * `thinned`, one row once hourly figures have been removed: those before `hours` are.
  */
 export const schema = `
   CREATE TABLE IF NOT EXISTS tag(idx INTEGER PRIMARY KEY, id TEXT NOT NULL, type TEXT NOT NULL) STRICT;
@@ -42,7 +43,8 @@ export const schema = `
   CREATE TABLE IF NOT EXISTS account(id INTEGER PRIMARY KEY CHECK(id = 1), position INTEGER NOT NULL,
     delivered INTEGER NOT NULL, filtered INTEGER NOT NULL, floor INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS begun(id INTEGER PRIMARY KEY CHECK(id = 1), since INTEGER NOT NULL) STRICT;
-  CREATE TABLE IF NOT EXISTS believed(id INTEGER PRIMARY KEY CHECK(id = 1), clock INTEGER NOT NULL) STRICT;`;
+  CREATE TABLE IF NOT EXISTS believed(id INTEGER PRIMARY KEY CHECK(id = 1), clock INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS thinned(id INTEGER PRIMARY KEY CHECK(id = 1), hours INTEGER NOT NULL) STRICT;`;
 
 const SECONDS = 2 ** 32;
 

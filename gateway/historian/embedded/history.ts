@@ -14,8 +14,8 @@ import type {
 import type { Clock, Micros } from '../../model.ts';
 import { Buckets } from './buckets.ts';
 import { Cells } from './cells.ts';
-import { lackOf } from './holes.ts';
-import type { Hole } from './holes.ts';
+import { lackOf, lacksToo, removedOf } from './holes.ts';
+import type { Hole, Missing } from './holes.ts';
 import { Count, both, laterOf } from './older.ts';
 import type { Older } from './older.ts';
 import type { OpenMemory } from './open.ts';
@@ -30,8 +30,15 @@ import type { Summary } from './summary.ts';
 import { through } from './walk.ts';
 import type { Last } from './walk.ts';
 
+/** Where the answer has samples from elsewhere: from the first of them on. */
+export interface Filled {
+  from: Micros;
+  until: Micros;
+}
 /** `older`: what is to be answered with, from elsewhere. */
 export interface Query extends Omit<Historian, 'bucketText' | 'rows'> {
+  /** `filled`: what is missing there is not said. */
+  raw(...asked: [...Parameters<Historian['raw']>, filled?: Filled]): Promise<RawSeries>;
   buckets(...asked: [...Parameters<Historian['buckets']>, older?: Older<Summary>]): Promise<BucketSeries[]>;
   aggregate(query: AggregateQuery, signal?: AbortSignal, older?: Older<Summary>): Promise<AggregateSeries[]>;
   states(...asked: [...Parameters<Historian['states']>, older?: Older<Series>]): Promise<StateSeries[]>;
@@ -50,7 +57,7 @@ export interface Query extends Omit<Historian, 'bucketText' | 'rows'> {
 
 /**
  * Opens `dataDir/history.db`, which the writer has made, and the samples that are in no chunk yet. `tell` hears, once, of each
- * chunk that turns out to be damaged; the answer of its tag says that it is left out.
+ * chunk that turns out to be damaged; the answer of its tag says that it is left out, and what retention has removed.
  */
 export function openQuery(
   dataDir: string,
@@ -62,25 +69,42 @@ export function openQuery(
   const paced = (signal?: AbortSignal): Pace => new Pace(() => clock.mono(), signal);
 
   return {
-    async raw(tag, from, to, limit, signal) {
+    async raw(tag, from, to, limit, signal, filled) {
       checkRows(tag, from, to, limit);
-      const begin = Math.max(from, past.floor());
-      const [rows] = await through(past, [tag], begin, to, paced(signal), () => new Rows(limit), said(rowSeries));
+      const start = Math.max(from, past.floor());
+      const begin = (_tag: number, _open: Series | undefined, missing: Missing): Rows => {
+        past.removed(tag, from, to, missing, filled?.from);
+        return new Rows(limit);
+      };
+      const end: End<Rows, RawSeries> = (_tag, rows, _open, missing) => {
+        const holes = missing.holes.filter((hole) => !filled || !fills(filled, hole, from));
+        return { ...rowSeries(tag, rows), ...missed({ ...missing, holes }) };
+      };
+      const [rows] = await through(past, [tag], start, to, paced(signal), begin, end);
       return rows as RawSeries;
     },
     async buckets(tags, from, to, width, signal, older) {
       const bounds = fixedBuckets(tags, from, to, width);
       const way = both(past, from, to, older, (sink: Buckets, piece) => sink.figures(piece));
-      return through(past, tags, from, to, paced(signal), () => new Buckets(bounds, from, to), said(bucketSeries), way);
+      return through(
+        past,
+        tags,
+        from,
+        to,
+        paced(signal),
+        () => new Buckets(bounds, from, to),
+        said(bucketSeries, older),
+        way,
+      );
     },
     async aggregate(query, signal, older) {
       const { tags, from, to } = query;
       const bounds = calendarBuckets(query);
       const now = clock.micros();
       const until = Math.min(to, now);
-      const begin = (tag: number, open: Series | undefined, holes: Hole[]): Cells => {
+      const begin = (tag: number, open: Series | undefined, missing: Missing): Cells => {
         const cells = new Cells(bounds, from, to, now);
-        const last = from < to ? laterOf(past.before(tag, from, open, holes), older?.get(tag)?.before) : undefined;
+        const last = from < to ? laterOf(past.before(tag, from, open, missing), older?.get(tag)?.before) : undefined;
         if (last) cells.hold(figure(last.value, last.status), last.t);
         return cells;
       };
@@ -89,35 +113,36 @@ export function openQuery(
         return aggregateSeries(tag, cells, from, until);
       };
       const way = both(past, from, to, older, (sink: Cells, piece) => sink.figures(piece));
-      return through(past, tags, from, to, paced(signal), begin, said(end), way);
+      return through(past, tags, from, to, paced(signal), begin, said(end, older), way);
     },
     async states(tags, from, to, limit, signal, older) {
       checkSpans(tags, from, to, limit);
       const now = clock.micros();
       const floor = past.floor();
-      const begin = (tag: number, open: Series | undefined, holes: Hole[]): Spans => {
+      const begin = (tag: number, open: Series | undefined, missing: Missing): Spans => {
         const spans = new Spans(tag, from, limit);
         // An hour's figure is no state.
-        const last = floor <= from ? past.before(tag, from, open, holes) : undefined;
+        const last = floor <= from ? past.before(tag, from, open, missing) : undefined;
+        if (!older) past.removed(tag, from, to, missing);
         if (from < to) spans.begin(laterOf(last, older?.get(tag)?.before));
         return spans;
       };
       const end = (_tag: number, spans: Spans): StateSeries => spans.result(Math.min(to, now), to);
       const take = (sink: Spans, piece: Series): void => sink.samples(piece, 0, piece.n);
       const way = older && both(past, from, to, older, take);
-      return through(past, tags, Math.max(from, floor), to, paced(signal), begin, said(end), way);
+      return through(past, tags, Math.max(from, floor), to, paced(signal), begin, said(end, older), way);
     },
     async limitTime(tags, from, to, limit, signal, older) {
       checkLimit(tags, from, to, limit);
       const now = clock.micros();
-      const begin = (tag: number, open: Series | undefined, holes: Hole[]): Limit => {
+      const begin = (tag: number, open: Series | undefined, missing: Missing): Limit => {
         const sides = new Limit(tag, from, to, limit);
-        if (from < to) sides.begin(laterOf(past.before(tag, from, open, holes), older?.get(tag)?.before));
+        if (from < to) sides.begin(laterOf(past.before(tag, from, open, missing), older?.get(tag)?.before));
         return sides;
       };
       const end = (_tag: number, sides: Limit): LimitTime => sides.result(Math.min(to, now));
       const way = both(past, from, to, older, (sink: Limit, piece) => sink.sides(piece));
-      return through(past, tags, from, to, paced(signal), begin, said(end), way);
+      return through(past, tags, from, to, paced(signal), begin, said(end, older), way);
     },
     async latest(tags, signal) {
       const none = new Rows(1);
@@ -145,14 +170,14 @@ export function openQuery(
         to,
         paced(signal),
         () => new Buckets(one, from, to),
-        said((tag, sums: Buckets, open, holes) => {
+        said((tag, sums: Buckets, open, missing) => {
           const [n = 0, min = NaN, max = NaN, sum = NaN] = [sums.good[0], sums.min[0], sums.max[0], sums.sum[0]];
-          const last = from < to ? laterOf(past.before(tag, to, open, holes), older?.get(tag)?.last) : undefined;
+          const last = from < to ? laterOf(past.before(tag, to, open, missing), older?.get(tag)?.last) : undefined;
           return {
             ...{ tag, n, min: known(min), avg: known(sum / n), max: known(max) },
             last: last && last.t >= from ? last : null,
           };
-        }),
+        }, older),
         both(past, from, to, older, (sink: Buckets, piece) => sink.figures(piece)),
       );
     },
@@ -168,11 +193,23 @@ export function openQuery(
   };
 }
 
-type End<S, T> = (tag: number, sink: S, open: Series | undefined, holes: Hole[]) => T;
-/** The answer that `end` makes of a tag, with what it lacks. */
-function said<S, T extends object>(end: End<S, T>): End<S, T & Lacking> {
-  return (tag, sink, open, holes) => ({ ...end(tag, sink, open, holes), ...lackOf(holes) });
+type End<S, T> = (tag: number, sink: S, open: Series | undefined, missing: Missing) => T;
+/** The answer that `end` makes of a tag, with what it lacks. Of a tag that `older` says nothing of, who asked there says it. */
+function said<S, T extends object>(end: End<S, T>, older?: Older<unknown>): End<S, T & Lacking> {
+  return (tag, sink, open, missing) => ({
+    ...end(tag, sink, open, missing),
+    ...missed(older && !older.has(tag) ? { holes: missing.holes } : missing),
+  });
 }
+
+function missed({ holes, ...removed }: Missing): Lacking {
+  const [damaged, gone] = [lackOf(holes), removedOf(removed)];
+  return { ...damaged, ...lacksToo(damaged, gone) };
+}
+
+/** Whether samples from elsewhere stand in for a chunk that is damaged here, in an answer that begins at `start`. */
+const fills = ({ from, until }: Filled, hole: Hole, start: Micros): boolean =>
+  hole.to < until && from <= (hole.from < start ? hole.to : hole.from);
 
 const known = (value = NaN): number | null => (Number.isFinite(value) ? value : null);
 const nulls = (values: Float64Array): (number | null)[] => Array.from(values, known);

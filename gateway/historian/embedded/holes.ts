@@ -1,5 +1,5 @@
-// Chunks of history.db that cannot be read: what an answer says that it lacks because of them. Pure. Found by past.ts,
-// gathered for each tag by the walk, put into the answers by history.ts.
+// What an answer lacks for good: chunks of history.db that cannot be read, and what retention has removed where hourly
+// figures do not say the same. Pure. Found by past.ts and the walk, gathered for each tag, put into the answers by history.ts.
 import type { Lacking } from '../../history.ts';
 import type { Micros } from '../../model.ts';
 
@@ -8,6 +8,18 @@ export interface Hole {
   tag: string;
   from: Micros;
   to: Micros;
+}
+/** What is kept no longer before a time; what an answer lacks of it lies before `to`. */
+export interface Removed {
+  before: Micros;
+  to: Micros;
+}
+/** What of a tag is missing in an answer. */
+export interface Missing {
+  holes: Hole[];
+  samples?: Removed;
+  /** Hourly figures, as old as they are. */
+  hours?: Removed;
 }
 
 const iso = (t: Micros): string => new Date(Math.floor(t / 1000)).toISOString();
@@ -24,6 +36,17 @@ export function lackOf(holes: readonly Hole[]): Lacking {
   return {
     incomplete: `the samples of ${first.tag} from ${iso(from)} to ${iso(to)}${which} are damaged on disk and left out: penstock history verify lists all such`,
   };
+}
+
+/** What retention has removed, in words. */
+export function removedOf({ samples, hours }: Pick<Missing, 'samples' | 'hours'>): Lacking {
+  const words = [
+    samples &&
+      `raw samples before ${iso(samples.before)} were removed by retention, what is older is known by the hour alone`,
+    hours && `samples and hourly figures before ${iso(hours.before)} were removed by retention`,
+  ].filter((each) => each !== undefined);
+  if (words.length === 0) return {};
+  return { incomplete: words.join('; '), incompleteUntil: Math.max(samples?.to ?? 0, hours?.to ?? 0) };
 }
 
 /** For an answer that lacks something already, what it lacks with more: without a time, as not all of it lies before one. */

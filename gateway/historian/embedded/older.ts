@@ -2,7 +2,7 @@
 // Made by historian/deep.ts for one question, taken by the queries of history.ts; pure but for the walk it is given.
 import type { Micros } from '../../model.ts';
 import { hourOf } from './chunks.ts';
-import type { Hole } from './holes.ts';
+import type { Missing } from './holes.ts';
 import type { Pace } from './pace.ts';
 import type { Past } from './past.ts';
 import type { Series } from './series.ts';
@@ -54,19 +54,23 @@ export function both<S extends Sink, Piece>(
   older: Older<Piece> | undefined,
   take: (sink: S, piece: Piece) => void,
 ) {
-  return (tag: number, sink: S, open: Series | undefined, holes: Hole[]): Way => {
+  return (tag: number, sink: S, open: Series | undefined, missing: Missing): Way => {
     const part = older?.get(tag);
-    if (!part || from >= to) return new Walk(past, tag, from, to, sink, open, holes);
+    if (!part || from >= to) {
+      past.thinned(from, to, missing);
+      return new Walk(past, tag, from, to, sink, open, missing);
+    }
     const { begins, edge, pieces } = part;
+    past.thinned(from, to, missing, begins);
     // What begins later elsewhere than here: hours at least may be here. An hour is taken as a whole or not at all.
     const begun = Math.min(to, begins > past.floor() ? begins : hourOf(begins));
     const rest = Math.max(from, edge);
     return new Both([
-      ...(from < begun ? [new Walk(past, tag, from, begun, cut(sink, from, begun), open, holes)] : []),
+      ...(from < begun ? [new Walk(past, tag, from, begun, cut(sink, from, begun), open, missing)] : []),
       () => {
         for (const piece of pieces) take(sink, piece);
       },
-      ...(rest < to ? [new Walk(past, tag, rest, to, rest > from ? cut(sink, rest, to) : sink, open, holes)] : []),
+      ...(rest < to ? [new Walk(past, tag, rest, to, rest > from ? cut(sink, rest, to) : sink, open, missing)] : []),
     ]);
   };
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Micros } from '../../model.ts';
 import { CHUNK_SAMPLES, HOUR, SECOND, hourOf, rowId, tagOfRow, timeOfRow } from './chunks.ts';
 import { Damaged, decodeChunk, scratchOf } from './codec.ts';
-import type { Hole } from './holes.ts';
+import type { Hole, Missing } from './holes.ts';
 import { unpackMinutes } from './minutes.ts';
 import type { Minutes } from './minutes.ts';
 import { OpenColumns, readOpen } from './open.ts';
@@ -29,7 +29,18 @@ export interface ChunkRow {
   data?: Uint8Array | undefined;
 }
 const names = [
-  ...(['begin', 'commit', 'floor', 'since', 'hours', 'hoursInOne', 'figures', 'minutes', 'samples'] as const),
+  ...([
+    'begin',
+    'commit',
+    'floor',
+    'since',
+    'thinned',
+    'hours',
+    'hoursInOne',
+    'figures',
+    'minutes',
+    'samples',
+  ] as const),
   ...(['data', 'place', 'first', 'firstHour', 'last', 'lastHour'] as const),
 ];
 type Name = (typeof names)[number];
@@ -63,6 +74,7 @@ export class Past {
       commit: 'COMMIT',
       floor: 'SELECT floor FROM account',
       since: 'SELECT since FROM begun',
+      thinned: 'SELECT hours FROM thinned',
       hours: `SELECT ${figureColumns} FROM hour WHERE ${range}`,
       hoursInOne: 'SELECT count(*), sum(good), min(min), max(max), sum(sum) FROM hour WHERE id >= ? AND id < ?',
       figures: `SELECT ${figureColumns}, id FROM chunk WHERE ${reaching}`,
@@ -113,6 +125,22 @@ export class Past {
     const [since = 0] = this.#row('since') ?? [];
     return since as Micros;
   }
+  /** Notes what retention has removed of the tag's samples in [from, to), as far as rows say; all from `begun` on is elsewhere. */
+  removed(tag: number, from: Micros, to: Micros, missing: Missing, begun = Infinity): void {
+    const floor = this.floor();
+    this.thinned(from, to, missing, begun);
+    const end = Math.min(to, floor, hourOf(begun));
+    if (!(from < end)) return;
+    const cut = this.hours(tag, hourOf(from), Math.min(hourOf(from) + HOUR, end));
+    const next = this.#row('firstHour', after(tag, hourOf(from) + HOUR), after(tag, end));
+    if (next !== undefined || cut.some(({ t0, t1 }) => t1 >= from && t0 < to))
+      missing.samples = { before: floor, to: end };
+  }
+  /** Notes that hourly figures of the time have been removed, if any have; not when `begun`, the first sample known elsewhere, is older. */
+  thinned(from: Micros, to: Micros, missing: Missing, begun = Infinity): void {
+    const [before = 0] = (this.#row('thinned') as [Micros] | undefined) ?? [];
+    if (from < Math.min(before, to) && begun >= before) missing.hours = { before, to: Math.min(before, to) };
+  }
   /** Samples in memory, copied; what is read of the file afterwards misses none that left it meanwhile. */
   open(tag: number): Series | undefined {
     return this.#columns && readOpen(this.#columns, tag);
@@ -146,7 +174,7 @@ export class Past {
     }
   }
   /** Valid until the next call. Undefined for a chunk that is damaged: then it is among the holes. */
-  samples({ id, data }: Pick<ChunkRow, 'id' | 'data'>, holes: Hole[]): Series | undefined {
+  samples({ id, data }: Pick<ChunkRow, 'id' | 'data'>, { holes }: Missing): Series | undefined {
     try {
       return decodeChunk(data ?? this.#row('data', id)?.[0], this.#scratch);
     } catch (error) {
@@ -169,14 +197,14 @@ export class Past {
 
   /**
    * The last sample before `t`; of an hour whose samples are gone, its last good value if that still held. Undefined, too,
-   * where it may stand in a chunk that is damaged.
+   * where it may stand in a chunk that is damaged, or amid an hour whose samples are gone.
    */
-  before(tag: number, t: Micros, open = this.open(tag), holes: Hole[] = []): Last | undefined {
+  before(tag: number, t: Micros, open = this.open(tag), { holes }: Missing = { holes: [] }): Last | undefined {
     const i = open ? indexOf(open, t) - 1 : -1;
     const newest = open && i >= 0 ? sampleAt(open, i) : undefined;
     return this.snapshot(() => {
       const lost: Hole[] = [];
-      const stored = this.#stored(tag, Math.min(t, NEVER), lost);
+      const stored = this.#stored(tag, Math.min(t, NEVER), { holes: lost });
       if (lost.some(({ to }) => !newest || to > newest.t)) {
         holes.push(...lost);
         return undefined;
@@ -184,7 +212,7 @@ export class Past {
       return newest && stored && stored.t > newest.t ? stored : (newest ?? stored);
     });
   }
-  #stored(tag: number, t: Micros, lost: Hole[]): Last | undefined {
+  #stored(tag: number, t: Micros, lost: Missing): Last | undefined {
     const floor = this.floor();
     let end = after(tag, t);
     for (let row; (row = this.#row('last', rowId(tag, floor), end)); end = row[2] as number) {
@@ -197,8 +225,9 @@ export class Past {
       return series && sampleAt(series, indexOf(series, t) - 1);
     }
     for (const row of this.#rows('lastHour', rowId(tag, 0), Math.min(end, rowId(tag, hourOf(floor + HOUR - 1))))) {
-      const { t1, held } = summaryIn(row);
-      if (t1 < t) return Number.isNaN(held) ? undefined : { t: t1, value: held, status: 0 };
+      const { t0, t1, held } = summaryIn(row);
+      if (t0 >= t) continue;
+      return t1 >= t || Number.isNaN(held) ? undefined : { t: t1, value: held, status: 0 };
     }
     return undefined;
   }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ManualClock } from '../../clock.ts';
+import type { BucketWidth, Lacking } from '../../history.ts';
 import type { Value } from '../../model.ts';
 import { openQuery } from './history.ts';
 import { lackOf, lacksToo } from './holes.ts';
@@ -84,7 +85,46 @@ describe('hours whose samples are gone', () => {
     expect(await time(60)).toEqual({ tag: 0, above: 0, below: held, known: held });
     expect(await time(-1)).toEqual({ tag: 0, above: held, below: 0, known: held });
     // Between two hours the last value holds for a minute: that much is known.
-    expect(await time(30)).toEqual({ tag: 0, above: 5 * MINUTE, below: 0, known: 5 * MINUTE });
+    expect(await time(30)).toMatchObject({ tag: 0, above: 5 * MINUTE, below: 0, known: 5 * MINUTE });
+  });
+  test('are said to be known by the hour alone where that does not answer the question, and up to when', async () => {
+    const cut = start + 1.5 * HOUR;
+    const kpis = async (from: number, to: number) => (await query.kpis([0], from, to))[0];
+    const limit = async (value: number) => (await query.limitTime([0], start, start + 7 * HOUR, value))[0];
+    const cells = async (width: BucketWidth, zone = 'UTC') =>
+      (await query.aggregate({ tags: [0], from: start, to: start + 7 * HOUR, width, zone }))[0];
+    const [raw, states] = [
+      await query.raw(0, cut, start + 7 * HOUR, 10),
+      (await query.states([0], start, start + 4 * HOUR, 10))[0],
+    ];
+    const words = `raw samples before ${new Date((start + 6 * HOUR) / 1000).toISOString()} were removed by retention, what is older is known by the hour alone`;
+    const until = (lacking: Lacking | undefined) => {
+      expect(lacking?.incomplete).toBe(words);
+      return ((lacking?.incompleteUntil ?? NaN) - start) / HOUR;
+    };
+    expect([until(raw), until(states), until(await limit(30))]).toEqual([6, 4, 6]);
+    expect([until(await cells(HOUR / 2)), until(await cells('hour', 'Asia/Kolkata'))]).toEqual([6, 6]);
+    expect(until((await query.buckets([0], start, start + 7 * HOUR, HOUR / 2))[0])).toBe(6);
+    // The hour that the question cuts.
+    expect([until(await kpis(cut, start + 8 * HOUR)), until(await kpis(start, cut))]).toEqual([2, 1.5]);
+    const [known] = await query.limitTime([0], cut, start + 2 * HOUR, 100);
+    expect([until(known), known?.known]).toEqual([2, 0]);
+
+    const whole = [
+      await query.raw(0, start + 6 * HOUR, start + 7 * HOUR, 10),
+      await query.raw(0, start - 9 * HOUR, start, 10),
+      await query.raw(7, start, start + 7 * HOUR, 10),
+      (await query.states([0], start + 6 * HOUR, start + 7 * HOUR, 10))[0],
+      (await query.states([7], start, start + 7 * HOUR, 10))[0],
+      ...[
+        await limit(60),
+        await cells('hour'),
+        await cells('day', 'Europe/Berlin'),
+        await kpis(start, start + 8 * HOUR),
+      ],
+      (await query.buckets([0], start, start + 8 * HOUR, 2 * HOUR))[0],
+    ];
+    expect(whole.map((one) => one?.incomplete)).toEqual(whole.map(() => undefined));
   });
 });
 

@@ -40,6 +40,7 @@ export class Retention {
   readonly #remove: Record<Job['table'], StatementSync>;
   readonly #setFloor: StatementSync;
   readonly #lowerFloor: StatementSync;
+  readonly #thin: StatementSync;
   #jobs: Job[] = [];
   #rollupsBefore = 0;
   /** Pages are given back to the disk until none is free. */
@@ -60,6 +61,9 @@ export class Retention {
     this.#remove = both((table) => `DELETE FROM ${table} WHERE id >= ? AND id < ?`);
     this.#setFloor = db.prepare('UPDATE account SET floor = max(floor, ?)');
     this.#lowerFloor = db.prepare('UPDATE account SET floor = ?');
+    this.#thin = db.prepare(
+      'INSERT INTO thinned VALUES(1, ?) ON CONFLICT(id) DO UPDATE SET hours = max(hours, excluded.hours)',
+    );
   }
 
   /** Bytes of pages in use. */
@@ -106,6 +110,7 @@ export class Retention {
     try {
       if (job.table === 'chunk') this.#setFloor.run(job.before);
       [next, removed] = this.#work(job);
+      if (job.table === 'hour' && removed > 0) this.#thin.run(job.before);
       this.#db.exec('COMMIT');
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');

@@ -4,7 +4,7 @@
 import type { Micros, Value } from '../../model.ts';
 import { HOUR, hourOf } from './chunks.ts';
 import type { Minutes } from './minutes.ts';
-import type { Hole } from './holes.ts';
+import type { Missing } from './holes.ts';
 import type { Pace } from './pace.ts';
 import type { ChunkRow, Past } from './past.ts';
 import { indexOf, merged, part } from './series.ts';
@@ -60,20 +60,28 @@ export class Walk implements Way {
   readonly #sink: Sink;
   /** What is in memory, and the first of it not handed on. */
   readonly #open: Series | undefined;
-  readonly #holes: Hole[];
+  readonly #missing: Missing;
   #next: number;
   #at: Micros | undefined;
   #width = DAY;
 
-  /** @param holes gets what is damaged on the way */
-  constructor(past: Past, tag: number, from: Micros, to: Micros, sink: Sink, open: Series | undefined, holes: Hole[]) {
+  /** @param missing gets what is damaged on the way, or removed and not said by its hour */
+  constructor(
+    past: Past,
+    tag: number,
+    from: Micros,
+    to: Micros,
+    sink: Sink,
+    open: Series | undefined,
+    missing: Missing,
+  ) {
     this.#past = past;
     this.#tag = tag;
     this.#from = from;
     this.#to = to;
     this.#sink = sink;
     this.#open = open;
-    this.#holes = holes;
+    this.#missing = missing;
     this.#next = open ? indexOf(open, from) : 0;
   }
 
@@ -130,7 +138,7 @@ export class Walk implements Way {
     const floor = this.#past.floor();
     const { rows, sums } = this.#past.hoursInOne(this.#tag, first, end);
     if (rows * HOUR < end - first && end > floor) return at;
-    this.#chunks(Math.max(at, floor), first);
+    this.#hours(at, first);
     this.#sink.wholeHours?.(first, sums);
     return end;
   }
@@ -140,14 +148,22 @@ export class Walk implements Way {
     let at = a;
     for (const hour of this.#sink.hours || a < floor ? this.#past.hours(this.#tag, hourOf(a), b) : []) {
       const start = hourOf(hour.t0);
-      const taken = start < floor ? hour.t0 < this.#to : this.#asOne(hour, start);
-      if (!taken || start < a || this.#done) continue;
+      const taken = start < floor ? this.#left(hour, floor) : start >= a && this.#asOne(hour, start);
+      if (!taken || this.#done) continue;
       this.#chunks(Math.max(at, floor), start);
       this.#opened(start);
       this.#sink.figures?.(hour);
       at = start + HOUR;
     }
     this.#chunks(Math.max(at, floor), b);
+  }
+  /** Whether an hour whose samples are gone is taken; notes what it does not say. */
+  #left(hour: Summary, floor: Micros): boolean {
+    if (hour.t1 < this.#from || hour.t0 >= this.#to) return false;
+    const cut = hour.t0 < this.#from;
+    if (cut || this.#sink.grain(hour) !== 'figures')
+      this.#missing.samples = { before: floor, to: Math.min(this.#to, hourOf(hour.t0) + HOUR) };
+    return !cut;
   }
   /** Whether an hour whose samples are there may be taken by its figures. */
   #asOne(hour: Summary, start: Micros): boolean {
@@ -178,7 +194,7 @@ export class Walk implements Way {
     }
   }
   #read(chunk: ChunkRow): Series | undefined {
-    const series = this.#past.samples(chunk, this.#holes);
+    const series = this.#past.samples(chunk, this.#missing);
     if (!series) this.#sink.lost?.(Math.max(chunk.t0, this.#from));
     return series;
   }
@@ -203,7 +219,7 @@ const TAGS = 32;
 
 /**
  * Goes through the past of each tag: `begin` gives the sink that takes it, `end` makes an answer of that. Tags share a state
- * of the file as long as a slice of time lasts. `holes`: what of the tag is damaged, as far as it was met. `way`: how, when it is not through what is here alone. Takes breaks, in which the signal is heard; rejects when it is late.
+ * of the file as long as a slice of time lasts. `missing`: what of the tag is damaged or removed, as far as it was met. `way`: how, when it is not through what is here alone. Takes breaks, in which the signal is heard; rejects when it is late.
  */
 export async function through<S extends Sink, T>(
   past: Past,
@@ -211,26 +227,26 @@ export async function through<S extends Sink, T>(
   from: Micros,
   to: Micros,
   pace: Pace,
-  begin: (tag: number, open: Series | undefined, holes: Hole[]) => S,
-  end: (tag: number, sink: S, open: Series | undefined, holes: Hole[]) => T,
-  way = (tag: number, sink: S, open: Series | undefined, holes: Hole[]): Way =>
-    new Walk(past, tag, from, to, sink, open, holes),
+  begin: (tag: number, open: Series | undefined, missing: Missing) => S,
+  end: (tag: number, sink: S, open: Series | undefined, missing: Missing) => T,
+  way = (tag: number, sink: S, open: Series | undefined, missing: Missing): Way =>
+    new Walk(past, tag, from, to, sink, open, missing),
 ): Promise<T[]> {
   const answers: T[] = [];
   for (let i = 0; i < tags.length; i += TAGS) {
     const left = tags.slice(i, i + TAGS).map((tag) => ({ tag, open: past.open(tag) }));
-    let under: { sink: S; walk: Way; holes: Hole[] } | undefined;
+    let under: { sink: S; walk: Way; missing: Missing } | undefined;
     while (left.length > 0) {
       past.snapshot(() => {
         for (let each = left[0]; each && !pace.due; each = left[0]) {
           const { tag, open } = each;
           if (!under) {
-            const holes: Hole[] = [];
-            const sink = begin(tag, open, holes);
-            under = { sink, walk: way(tag, sink, open, holes), holes };
+            const missing: Missing = { holes: [] };
+            const sink = begin(tag, open, missing);
+            under = { sink, walk: way(tag, sink, open, missing), missing };
           }
           if (under.walk.step(pace)) continue;
-          answers.push(end(tag, under.sink, open, under.holes));
+          answers.push(end(tag, under.sink, open, under.missing));
           under = undefined;
           left.shift();
         }
