@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { fill, flow, gatewayStatus, live, open, parsed, reader, sample } from './bed.ts';
+import { catalogOf, fill, flow, gatewayStatus, live, open, parsed, reader, sample } from './bed.ts';
 import { Broker, isLoopback, maxPacket } from './broker.ts';
 
 describe('the broker', () => {
@@ -85,6 +85,31 @@ describe('the broker', () => {
       Array.from({ length: 50 }, (_, i) => `s${i}`),
     );
     expect(parsed(seen.last.get('penstock/demo/north/pump-1/_state'))['since']).toBe('1970-01-01T00:00:00.049Z');
+  });
+
+  test('a newcomer never hears an older retained message after a newer one', async () => {
+    const metrics = Array.from({ length: 100 }, (_, i) => `m${i}`);
+    const { room, port, present } = await open({ 'north/pump-1': metrics });
+    room.offer(live(metrics.map((_, tag) => sample(tag, 1))));
+    const before = await reader(port, 'penstock/demo/north/pump-1/_data/#');
+    await before.until(() => before.last.size === 100);
+
+    const late = await reader(port, '');
+    // At the first one told, the first half changes and the other half goes.
+    late.client.once('message', () => {
+      present.samples.clear();
+      room.offer(live(metrics.slice(0, 50).map((_, tag) => sample(tag, 2))));
+      room.use(catalogOf({ 'north/pump-1': metrics.slice(0, 50) }, 2));
+    });
+    await late.client.subscribeAsync('penstock/demo/north/pump-1/_data/#');
+    await before.until(() => [...before.last.values()].filter((text) => text === '').length === 50);
+    const gone = 'penstock/demo/north/pump-1/_data/m99';
+    await late.until(() => late.heard.some(({ topic, retain }) => topic === gone && !retain));
+    // One more round trip, in which what was read ahead would still come.
+    await late.client.subscribeAsync('elsewhere');
+    const ends = metrics.map((metric) => late.last.get(`penstock/demo/north/pump-1/_data/${metric}`) ?? 'nothing');
+    expect(ends.slice(0, 50).map((text) => parsed(text)['value'])).toEqual(Array.from({ length: 50 }, () => 2));
+    expect(ends.slice(50)).toEqual(Array.from({ length: 50 }, () => ''));
   });
 
   test('binds to loopback only, and says which port is busy', async () => {

@@ -9,6 +9,7 @@ import type { Client } from 'aedes';
 import type { Status } from '../status.ts';
 import { unbound } from '../words.ts';
 import { limitPackets } from './limit.ts';
+import { followRetained } from './retained.ts';
 import { segment } from './topics.ts';
 
 export interface BrokerSettings {
@@ -185,8 +186,10 @@ export class Broker {
           const filters = Object.keys((client as Inner).subscriptions);
           if (packet.topic.startsWith(ignored) || !filters.some((filter) => filter.startsWith('$'))) return null;
         }
+        // Only the repetition of retained messages to a new subscriber says `retain`; it waits for that subscriber alone,
+        // and one that has been replaced since came by the subscription already.
+        if (packet.retain && !stands(packet)) return null;
         if (this.#again(client as Inner, packet.brokerCounter)) return null;
-        // Only the replay of retained messages to a new subscriber says `retain`; it waits for that subscriber alone.
         if (packet.qos === 0 && !packet.retain && client.conn.writableNeedDrain) {
           // Waiting for this one would hold up the delivery to everybody.
           this.#status.count(
@@ -200,6 +203,7 @@ export class Broker {
         return packet;
       },
     });
+    const stands = followRetained(aedes);
     aedes.on('clientError', () => this.#status.count('penstock_mqtt_client_errors_total'));
     aedes.on('connectionError', () => this.#status.count('penstock_mqtt_client_errors_total'));
     (aedes as NodeJS.EventEmitter).on('error', (error: Error) =>
