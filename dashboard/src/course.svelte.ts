@@ -7,8 +7,8 @@ import { api, type Curve } from './api.ts';
 import { around, overlap, shows, type Frame } from './frame.ts';
 import type { Plant } from './plant.svelte.ts';
 import { closeUp, mostSamples, samplesOf } from './samples.ts';
-import type { Course } from './series.ts';
-import { after, drawable, extend, liveEvery, noTail, type Tail } from './tail.ts';
+import type { Course, Point } from './series.ts';
+import { after, drawable, extend, filed, liveEvery, noTail, type Tail } from './tail.ts';
 
 export interface Wanted {
   facility: string;
@@ -196,10 +196,16 @@ export class Courses {
   #live(): void {
     const { whole } = this;
     if (!whole || document.hidden || this.#plant.link !== 'live') return;
-    const values = new Map<string, number | null>();
-    for (const { tag, reading } of this.#plant.cells.values())
-      if (tag.metric === whole.course.metric) values.set(tag.asset, drawable(reading));
-    this.tail = extend(this.tail, Math.round(this.#plant.now), values, liveEvery(whole.course.bucketMinutes));
+    const { metric, series, bucketMinutes } = whole.course;
+    const ends = new Map(series.map(({ asset, avg }) => [asset, avg.at(-1)]));
+    const values = new Map<string, Point>();
+    for (const { tag, reading } of this.#plant.cells.values()) {
+      const { asset } = tag;
+      if (tag.metric !== metric) continue;
+      const told = !filed(reading, ends.get(asset), this.tail.values.get(asset));
+      values.set(asset, told ? drawable(reading) : undefined);
+    }
+    this.tail = extend(this.tail, Math.round(this.#plant.now), values, liveEvery(bucketMinutes));
   }
 }
 

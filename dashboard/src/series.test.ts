@@ -6,7 +6,7 @@ import type { Reading } from './frames.ts';
 import { around, overlap, pan, shows, within, zoom } from './frame.ts';
 import { samplesOf, type RawAnswer } from './samples.ts';
 import { chooseAssets, crop, listMetrics, pointsFor, sayBucket, shape, valueAt } from './series.ts';
-import { after, drawable, extend, liveEvery, noTail, reach, type Tail } from './tail.ts';
+import { after, drawable, extend, filed, liveEvery, noTail, reach, type Tail } from './tail.ts';
 
 const minute = 60_000;
 const series: Timeseries = {
@@ -94,6 +94,22 @@ test.each<[Reading, number | null, string]>([
   [{ v: 5, at: 0, q: 1, stale: false }, null, 'kept over a start, and not heard since'],
   [{ v: 'x', at: 0, q: 0, stale: false }, null, 'no number'],
 ])('a live point of %o is %s: %s', (reading, value, _why) => expect(drawable(reading)).toBe(value));
+
+test('a value filed into history leaves no gap behind it and no line; one that is lost does', () => {
+  const stale = { v: 5, at: 0, stale: true };
+  expect(filed({ ...stale, q: 1 }, 5)).toBe(true);
+  expect(filed({ ...stale, q: 1 }, null)).toBe(false);
+  expect(filed({ ...stale, q: 1 }, 5, [4, null])).toBe(false);
+  expect(filed({ ...stale, q: 2 }, 5)).toBe(false);
+  const t = 4 * minute + 100;
+  const drawn = (value: null | undefined) => {
+    const tail = extend(extend(noTail, t, new Map([['n/a', value]]), 1000), t + 1000, new Map([['n/a', value]]), 1000);
+    const { lines, gaps } = shape(series, ['n/a'], { tail });
+    return [lines[0]?.avg.slice(-2), lines[0] && valueAt(lines[0], lines[0].avg.length - 1), gaps.slice(1)];
+  };
+  expect(drawn(undefined)).toEqual([[undefined, undefined], 2, []]);
+  expect(drawn(null)).toEqual([[null, null], null, [[t, t + 1000]]]);
+});
 
 test('samples: each holds until the next, a bad one ends it, what held before the range leads', () => {
   const buckets: Timeseries = {

@@ -1,11 +1,12 @@
 // Live values behind a fetched curve: one point a second or rarer, from the stream. Pure; course.svelte.ts keeps a tail,
 // series.ts draws it. Nothing is drawn across a time in which the page heard nothing.
 import type { Reading } from './frames.ts';
+import type { Point } from './series.ts';
 
-/** Points since the last fetch: one time axis, per asset a value or null. */
+/** Points since the last fetch: one time axis, per asset a value, null, or undefined where the stream cannot tell. */
 export interface Tail {
   readonly t: readonly number[];
-  readonly values: ReadonlyMap<string, readonly (number | null)[]>;
+  readonly values: ReadonlyMap<string, readonly Point[]>;
 }
 export const noTail: Tail = { t: [], values: new Map() };
 
@@ -26,16 +27,26 @@ export function drawable({ v, q, stale }: Reading): number | null {
 }
 
 /**
+ * Whether it stands in history by another way than from its device, as an import or an ingest does, and holds there: the
+ * stream has no course of it, but that is no gap. A value that fell silent before the eyes of the page is none of those.
+ * @param last what history knew at its end; @param seen the live points behind that
+ */
+export function filed({ q, stale }: Reading, last: Point, seen: readonly Point[] = []): boolean {
+  return stale && q === 1 && typeof last === 'number' && !seen.some((value) => typeof value === 'number');
+}
+
+/**
  * Adds a live point if the last is at least `everyMs` old; the same tail when it is too soon, and a new one when the page
  * has heard nothing for longer than a point reaches.
  */
-export function extend(tail: Tail, t: number, values: ReadonlyMap<string, number | null>, everyMs: number): Tail {
+export function extend(tail: Tail, t: number, values: ReadonlyMap<string, Point>, everyMs: number): Tail {
   const last = tail.t[tail.t.length - 1];
   if (!Number.isFinite(t) || (last !== undefined && t - last < everyMs && t >= last)) return tail;
   const from = last !== undefined && t > last && t - last <= reach(everyMs) ? tail : noTail;
-  const next = new Map<string, (number | null)[]>();
+  const next = new Map<string, Point[]>();
   for (const asset of new Set([...from.values.keys(), ...values.keys()])) {
-    next.set(asset, [...(from.values.get(asset) ?? from.t.map(() => null)), values.get(asset) ?? null]);
+    const now = values.has(asset) ? values.get(asset) : null;
+    next.set(asset, [...(from.values.get(asset) ?? from.t.map(() => null)), now]);
   }
   return { t: [...from.t, t], values: next };
 }
