@@ -62,7 +62,7 @@ test('the cap holds, and each letter is either kept or counted as dropped', asyn
 
 test('a line cut by a crash is left out, and what comes behind it is read', async () => {
   await deadLetters(dir, 'postgres').append([letter(1)]);
-  appendFileSync(join(dir, 'dead-letters', 'postgres.ndjson'), '{"reason":"half\n');
+  appendFileSync(join(dir, 'dead-letters', 'postgres.ndjson'), '{"reason":"half');
   await deadLetters(dir, 'postgres').append([letter(2)]);
   expect((await all(readDeadLetters(dir, 'postgres'))).map(({ at }) => at)).toEqual([1, 2]);
 });

@@ -111,9 +111,12 @@ export function takeDeadLetters(
 }
 
 async function write(file: string, text: string): Promise<void> {
-  const handle = await open(file, 'a', 0o600);
+  const handle = await open(file, 'a+', 0o600);
   try {
-    await handle.appendFile(text);
+    const { size } = await handle.stat();
+    const { buffer: last } = await handle.read({ buffer: Buffer.from('\n'), position: Math.max(0, size - 1) });
+    // Behind half a line, of a crash or a full disk, the first letter would be lost with it.
+    await handle.appendFile(last.toString() === '\n' ? text : `\n${text}`);
     await handle.datasync();
   } finally {
     await handle.close();
