@@ -182,7 +182,11 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       ledger,
       backlogs() {
         const forwards = forwarding?.health().forwards ?? {};
-        return backlogs(writer.latest()).map((backlog) => ({ ...backlog, ...forwardFigures(forwards[backlog.name]) }));
+        const stats = writer.latest();
+        return backlogs(stats).map((backlog) => {
+          const { name } = backlog;
+          return { ...backlog, ...forwardFigures(forwards[name], stats?.accounts[name]) };
+        });
       },
       ready: () => ({ ready: true, reasons: [] }),
       settings: { ...settings.web, assets, version, gatewayId: settings.gateway.id },

@@ -13,31 +13,48 @@ const account: Account = {
   ...{ owed: [], journalled: 90, delivered: 80, filtered: 0, deadLettered: 0, dropped: 0 },
   backlog: { frames: 1, samples: 10, bytes: 100 },
 };
+const first: Account = { ...account, delivered: 0, journalled: 10 };
+const earlier: Account = { ...account, settledAt: noon - 3600e3 };
 const lossy: Account = { ...account, dropped: 7, lost: { from: noon * 1000, to: noon * 1000 + 1e6 } };
 
 const cases: [string, ForwardHealth, Account | undefined, string, 'starting' | 'ok' | 'degraded', string][] = [
-  ['before the first write', fresh, account, '', 'starting', 'nothing stored yet'],
+  ['before the first write', fresh, first, '', 'starting', 'nothing stored yet'],
   [
     'the first write on its way, of samples of an hour ago',
-    ...([{ ...fresh, begun: noon + 10_000, oldest: (noon - 3600e3) * 1000 }, account, '', 'starting'] as const),
+    ...([{ ...fresh, begun: noon + 10_000, oldest: (noon - 3600e3) * 1000 }, first, '', 'starting'] as const),
     'nothing stored yet',
   ],
   [
     'a first write without an answer',
-    ...([{ ...fresh, begun: noon, oldest: noon * 1000 }, account, '', 'degraded'] as const),
+    ...([{ ...fresh, begun: noon, oldest: noon * 1000 }, first, '', 'degraded'] as const),
     'nothing stored yet, tried since 2026-06-01T12:00:00.000Z: it does not answer; samples wait in the journal',
   ],
   [
     'a first write that failed once, long ago',
-    ...([{ ...failing, tries: 1, begun: noon, oldest: noon * 1000 }, account, '', 'degraded'] as const),
+    ...([{ ...failing, tries: 1, begun: noon, oldest: noon * 1000 }, first, '', 'degraded'] as const),
     'nothing stored yet, tried since 2026-06-01T12:00:00.000Z: connection refused; samples wait in the journal',
+  ],
+  [
+    'never a success in this run, and one in an earlier, at a time nobody noted',
+    ...([failing, account, '', 'degraded'] as const),
+    "nothing stored since the gateway's start, tried since 2026-06-01T12:00:00.000Z: connection refused; samples wait in the journal",
+  ],
+  [
+    'never a success in this run, and one in an earlier',
+    ...([failing, earlier, '', 'degraded'] as const),
+    'nothing stored since 2026-06-01T11:00:00.000Z: connection refused; samples wait in the journal',
+  ],
+  [
+    'the first write of this run on its way',
+    ...([{ ...fresh, begun: noon + 10_000, oldest: noon * 1000 }, earlier, '', 'starting'] as const),
+    'nothing stored since 2026-06-01T11:00:00.000Z',
   ],
   ['all well', well, account, '', 'ok', ''],
   ['before the writer has said anything', well, undefined, '', 'ok', ''],
   ['one failure is made up for', { ...failing, ...well, tries: 1 }, account, '', 'ok', ''],
   [
     'never a success',
-    ...([failing, account, '', 'degraded'] as const),
+    ...([failing, first, '', 'degraded'] as const),
     'nothing stored yet, tried since 2026-06-01T12:00:00.000Z: connection refused; samples wait in the journal',
   ],
   [
@@ -93,4 +110,5 @@ test('in figures, by store', () => {
   const at = '2026-06-01T12:00:00.000Z';
   expect(forwardFigures(health)).toEqual({ tries: 2, oldest: at, lastSuccess: at, lastError: 'connection refused' });
   expect([forwardFigures(fresh), forwardFigures(undefined)]).toEqual([{ tries: 0 }, {}]);
+  expect(forwardFigures(fresh, earlier)).toEqual({ tries: 0, lastSuccess: '2026-06-01T11:00:00.000Z' });
 });

@@ -22,7 +22,7 @@ export function reportForwards(
     const { state, reason } = inWords(health, accounts[name], down, now);
     status.set(`forward.${name}`, state, reason);
     const to = { consumer: name };
-    const { failures, tries, damaged, lastSuccess, oldest, hangingSince } = health;
+    const { failures, tries, damaged, lastSuccess = accounts[name]?.settledAt, oldest, hangingSince } = health;
     status.counter('penstock_forward_failures_total', failures, to, 'Writes that failed');
     status.counter('penstock_forward_damaged_total', damaged, to, 'Frames that could not be decoded');
     status.gauge('penstock_forward_tries', tries, to, 'Failed writes since the last that succeeded');
@@ -40,14 +40,17 @@ export function reportForwards(
 }
 
 /** The same for a page: of the stores elsewhere, what the figures of the journal do not say. */
-export function forwardFigures(health: ForwardHealth | undefined): {
+export function forwardFigures(
+  health: ForwardHealth | undefined,
+  account?: Account,
+): {
   oldest?: string;
   tries?: number;
   lastSuccess?: string;
   lastError?: string;
 } {
   if (!health) return {};
-  const { oldest, tries, lastSuccess, lastError } = health;
+  const { oldest, tries, lastSuccess = account?.settledAt, lastError } = health;
   return {
     tries,
     ...(oldest === undefined ? {} : { oldest: iso(oldest / 1000) }),
@@ -73,9 +76,12 @@ export function inWords(
     behind,
     trouble,
   } = health;
-  const { dropped = 0, deadLettered = 0, lost } = account ?? {};
+  const { delivered = 0, dropped = 0, deadLettered = 0, lost, settledAt } = account ?? {};
   const failing = tries >= TROUBLED || silentFor(health, now);
-  const since = lastSuccess === undefined ? `yet, tried since ${iso(begun)}` : `since ${iso(lastSuccess)}`;
+  const last = lastSuccess ?? settledAt;
+  // In an earlier run of the gateway, it may have been, at a time that nobody has noted.
+  const never = delivered > 0 ? "since the gateway's start" : 'yet';
+  const since = last === undefined ? `${never}, tried since ${iso(begun)}` : `since ${iso(last)}`;
   const wrong = [
     down && `the forwarding thread died and was started again: ${down}`,
     hangingSince !== undefined &&
@@ -88,7 +94,7 @@ export function inWords(
   ].filter(Boolean);
   if (wrong.length > 0) return { state: 'degraded', reason: wrong.join('; ') };
   const notes = [
-    lastSuccess === undefined && 'nothing stored yet',
+    lastSuccess === undefined && `nothing stored ${last === undefined ? never : `since ${iso(last)}`}`,
     behind && 'sends what waited behind what is live',
     lost &&
       `lost for this store: ${counted(dropped, 'sample')} between ${iso(lost.from / 1000)} and ${iso(lost.to / 1000)}`,

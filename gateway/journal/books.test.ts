@@ -10,8 +10,8 @@ test('a write that is not durable as a whole is stored as owed as a whole, with 
   const it = books();
   const metas = [1, 2, 3, 4].map((seq) => numbered(seq).meta);
   for (const { samples, size } of metas) it.add(samples, size);
-  it.deliver(metas.slice(0, 1), 3);
-  it.deliver(metas.slice(1, 3), 3, { delivered: 2, filtered: 1, deadLettered: 1 });
+  it.deliver(metas.slice(0, 1), 3, 1000);
+  it.deliver(metas.slice(1, 3), 3, 2000, { delivered: 2, filtered: 1, deadLettered: 1 });
   expect(it.account(8)).toMatchObject({
     delivered: 4,
     filtered: 1,

@@ -24,6 +24,7 @@ export class Books {
   readonly counts: Stored;
   dropped: number;
   lost: Account['lost'];
+  settledAt: Account['settledAt'];
   backlog: Held = nothing();
   readonly since: number;
   readonly before: Stored;
@@ -39,11 +40,12 @@ export class Books {
   #ahead: { top: number; ranges: Range[]; counts: Stored }[] = [];
 
   constructor(position: Position, own: boolean) {
-    const { owed, delivered, filtered, deadLettered, dropped, lost, since, before } = position;
+    const { owed, delivered, filtered, deadLettered, dropped, lost, settledAt, since, before } = position;
     this.owed = [...owed];
     this.counts = { delivered, filtered, deadLettered };
     this.dropped = dropped;
     this.lost = lost;
+    this.settledAt = settledAt;
     this.since = since;
     this.before = before;
     this.own = own;
@@ -61,8 +63,8 @@ export class Books {
     this.backlog.samples += samples;
     this.backlog.bytes += bytes;
   }
-  /** The frames of one write are settled. @returns false when none of them was owed */
-  deliver(frames: readonly Settled[], durable: number, stored?: Stored | void): boolean {
+  /** The frames of one write are settled, at `now` (ms since the epoch). @returns false when none of them was owed */
+  deliver(frames: readonly Settled[], durable: number, now: number, stored?: Stored | void): boolean {
     let ranges: Range[] = [];
     let samples = 0;
     let dropped = 0;
@@ -80,6 +82,7 @@ export class Books {
     }
     if (ranges.length === 0) return false;
     this.owed = without(this.owed, ranges);
+    this.settledAt = now;
     const counts = stored ? { ...stored } : { delivered: samples, filtered: 0, deadLettered: 0 };
     // Frames that were dropped while they were on their way stay dropped: each sample counts once.
     if (stored)
@@ -117,10 +120,11 @@ export class Books {
   /** As it may be stored: what is not durable counts as owed. */
   position(durable: number): Position {
     this.#ahead = this.#ahead.filter(({ top }) => top >= durable);
-    const { dropped, lost, since, before, word } = this;
+    const { dropped, lost, settledAt, since, before, word } = this;
+    const rest = { dropped, lost, settledAt, since, before };
     if (word) {
       const owed = [{ from: Math.min(word.position, durable), to: Infinity }];
-      return { owed, ...after(word, before), dropped, lost, since, before };
+      return { owed, ...after(word, before), ...rest };
     }
     const counts = { ...this.counts };
     let owed = [...minus(this.owed, { from: durable, to: Infinity }), { from: durable, to: Infinity }];
@@ -128,16 +132,17 @@ export class Books {
       for (const range of write.ranges) owed = plus(owed, range);
       for (const term of terms) counts[term] -= write.counts[term];
     }
-    return { owed, ...counts, dropped, lost, since, before };
+    return { owed, ...counts, ...rest };
   }
   account(journalled: number): Account {
-    const { counts, dropped, lost, owed, backlog, since } = this;
+    const { counts, dropped, lost, settledAt, owed, backlog, since } = this;
     return {
       owed: [...owed],
       journalled: journalled - since,
       ...counts,
       dropped,
       ...(lost ? { lost } : {}),
+      ...(settledAt === undefined ? {} : { settledAt }),
       backlog: { ...backlog },
     };
   }

@@ -67,6 +67,19 @@ test('everything written is there after the process was killed, for each consume
   expect(third.start).toBe(second.start + 2 + 2 ** 24);
 });
 
+test('when a consumer settled a write last is known after a restart', async () => {
+  const clock = new ManualClock(5000);
+  const first = open({ clock });
+  first.add('a', 1);
+  first.deliver('a', fill(first, 1, 3));
+  await first.sync();
+  leave(first);
+  clock.advance(60_000);
+  const second = open({ clock });
+  second.add('a', second.start);
+  expect(second.account('a').settledAt).toBe(5000);
+});
+
 test('a position is stored only as far as frames are durable', async () => {
   const first = open();
   first.add('a', 1);

@@ -199,7 +199,7 @@ export function openSegments(options: SegmentsOptions): DiskLog {
     deliver(consumer, frames, stored) {
       const books = consumers.of(consumer);
       const known = frames.filter(({ seq }) => seq < appender.next);
-      if (books.deliver(known, appender.durable, stored)) saving.changed(!books.own);
+      if (books.deliver(known, appender.durable, clock.now(), stored)) saving.changed(!books.own);
     },
     lose(consumer, frames) {
       shelf.damaged += frames.length;

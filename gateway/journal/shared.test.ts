@@ -30,7 +30,8 @@ test('another thread never sees ends of two moments', async () => {
     before = written;
   }
   Atomics.store(new Int32Array(stop), 0, 1);
-  expect(readEnds(buffer).written).toBe(await last);
+  const ended = await last;
+  expect(readEnds(buffer).written).toBe(ended);
   await worker.terminate();
 });
 
