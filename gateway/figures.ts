@@ -34,9 +34,8 @@ export function reportJournal(status: Status, stats: WriterStats | undefined): v
   status.counter('penstock_history_commits_total', historian.commits, {}, 'Transactions');
   status.counter('penstock_history_chunks_removed_total', historian.removed, {}, 'Chunks removed by retention');
   status.counter('penstock_history_damaged_total', historian.damaged, {}, 'Chunks set aside as unreadable');
-  for (const [consumer, { journalled, delivered, filtered, deadLettered, dropped, backlog }] of Object.entries(
-    accounts,
-  )) {
+  for (const [consumer, books] of Object.entries(accounts)) {
+    const { journalled, delivered, filtered, deadLettered, dropped, droppedEvents = 0, backlog } = books;
     const to = { consumer };
     status.counter('penstock_journal_journalled_total', journalled, to, 'Samples owed to a consumer in all');
     status.counter('penstock_journal_delivered_total', delivered, to, 'Samples a consumer has stored');
@@ -48,6 +47,7 @@ export function reportJournal(status: Status, stats: WriterStats | undefined): v
       'Samples refused for good, and kept aside',
     );
     status.counter('penstock_journal_dropped_total', dropped, to, 'Samples lost for a consumer');
+    status.counter('penstock_journal_dropped_events_total', droppedEvents, to, 'Events lost for a consumer');
     status.gauge('penstock_journal_backlog_samples', backlog.samples, to, 'Samples a consumer is still owed');
     status.gauge('penstock_journal_backlog_bytes', backlog.bytes, to, 'Bytes of frames a consumer is still owed');
   }

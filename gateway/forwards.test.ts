@@ -92,6 +92,16 @@ const cases: [string, ForwardHealth, Account | undefined, string, 'starting' | '
     ...([well, { ...lossy, deadLettered: 3 }, '', 'ok'] as const),
     'lost for this store: 7 samples between 2026-06-01T12:00:00.000Z and 2026-06-01T12:00:01.000Z; the store has refused samples for good: penstock dead-letters list',
   ],
+  [
+    'after a loss of events too',
+    ...([well, { ...lossy, droppedEvents: 1 }, '', 'ok'] as const),
+    'lost for this store: 7 samples and 1 event between 2026-06-01T12:00:00.000Z and 2026-06-01T12:00:01.000Z',
+  ],
+  [
+    'after a loss of events alone',
+    ...([well, { ...account, droppedEvents: 2 }, '', 'ok'] as const),
+    'lost for this store: 2 events',
+  ],
 ];
 test.each(cases)('%s', (_case, health, books, down, state, reason) => {
   expect(inWords(health, books, down, noon + 15_001)).toEqual({ state, reason });

@@ -4,7 +4,7 @@ import type { Egress } from './egress.ts';
 import type { ForwardHealth } from './forwarders.ts';
 import type { Account } from './journal/log.ts';
 import type { Status } from './status.ts';
-import { counted } from './words.ts';
+import { lossInWords } from './words.ts';
 
 /** Failed writes in a row from which on a forwarder is degraded: one is made up for within a second. */
 export const TROUBLED = 2;
@@ -76,7 +76,7 @@ export function inWords(
     behind,
     trouble,
   } = health;
-  const { delivered = 0, dropped = 0, deadLettered = 0, lost, settledAt } = account ?? {};
+  const { delivered = 0, dropped = 0, droppedEvents = 0, deadLettered = 0, lost, settledAt } = account ?? {};
   const failing = tries >= TROUBLED || silentFor(health, now);
   const last = lastSuccess ?? settledAt;
   // In an earlier run of the gateway, it may have been, at a time that nobody has noted.
@@ -96,8 +96,7 @@ export function inWords(
   const notes = [
     lastSuccess === undefined && `nothing stored ${last === undefined ? never : `since ${iso(last)}`}`,
     behind && 'sends what waited behind what is live',
-    lost &&
-      `lost for this store: ${counted(dropped, 'sample')} between ${iso(lost.from / 1000)} and ${iso(lost.to / 1000)}`,
+    dropped + droppedEvents > 0 && `lost for this store: ${lossInWords(dropped, droppedEvents)}${between(lost)}`,
     deadLettered > 0 && 'the store has refused samples for good: penstock dead-letters list',
   ].filter(Boolean);
   return { state: lastSuccess === undefined ? 'starting' : 'ok', reason: notes.join('; ') };
@@ -108,4 +107,6 @@ export function silentFor({ begun, lastSuccess = begun, oldest }: ForwardHealth,
   return lastSuccess !== undefined && oldest !== undefined && now - lastSuccess > SILENT;
 }
 
+const between = (lost: Account['lost']): string =>
+  lost ? ` between ${iso(lost.from / 1000)} and ${iso(lost.to / 1000)}` : '';
 const iso = (ms: number): string => new Date(Math.floor(ms)).toISOString();

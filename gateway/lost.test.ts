@@ -26,5 +26,7 @@ test('a loss is an error at once, what follows is one line every ten minutes, an
   await clock.advance(60 * minute);
   expect(said).toEqual([]);
   drop('store', 4);
-  expect(said).toEqual([words('store', '4 samples', 4, 4)]);
+  expect(said.splice(0)).toEqual([words('store', '4 samples', 4, 4)]);
+  lost({ consumer: 'other', samples: 0, events: 1, from: 1e6, to: 1_999_000, reason: 'the journal was full' });
+  expect(said.splice(0)).toEqual([words('other', '1 event', 1, 1)]);
 });

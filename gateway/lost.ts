@@ -4,7 +4,7 @@ import type { Drop } from './journal/consumers.ts';
 import { Losses } from './journal/losses.ts';
 import type { Clock } from './model.ts';
 import type { Log } from './status.ts';
-import { counted } from './words.ts';
+import { lossInWords } from './words.ts';
 
 const QUIET = 10 * 60_000;
 
@@ -17,9 +17,9 @@ export function sayLosses(clock: Clock, log: Log): (drop: Drop) => void {
       unsaid.delete(consumer);
       return;
     }
-    const { samples, from, to, reason } = drop;
-    const what = `${consumer}: ${counted(samples, 'sample')} between ${iso(from)} and ${iso(to)} will never get there: ${reason}`;
-    log.error({ consumer, samples }, what);
+    const { samples, events, from, to, reason } = drop;
+    const what = `${consumer}: ${lossInWords(samples, events)} between ${iso(from)} and ${iso(to)} will never get there: ${reason}`;
+    log.error({ consumer, samples, events }, what);
     clock.after(QUIET, () => say(consumer, losses));
   };
   return (drop) => {

@@ -145,6 +145,7 @@ export type GatewayEvent =
       time: number;
       consumer: string;
       samples: number;
+      events?: number;
       from: Micros;
       to: Micros;
       reason: string;

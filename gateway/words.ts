@@ -3,6 +3,12 @@
 /** "1 error", "2 errors". @param many when it is not just an s */
 export const counted = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
 
+/** "3 samples and 1 event": what a store has lost; events only when there are any. */
+export const lossInWords = (samples: number, events = 0): string =>
+  [(samples > 0 || events === 0) && counted(samples, 'sample'), events > 0 && counted(events, 'event')]
+    .filter(Boolean)
+    .join(' and ');
+
 /**
  * The error of a listener in words, its code kept; one that no setting mends comes back as it is.
  * @param settings the group of its settings in penstock.yaml: `host` and `port` stand in it

@@ -52,6 +52,19 @@ test.each<[GatewayEvent, Partial<ReturnType<typeof eventRow>>]>([
     { message: '3 samples never reached questdb: the journal is full' },
   ],
   [
+    {
+      ...base,
+      kind: 'loss',
+      consumer: 'questdb',
+      samples: 3,
+      events: 2,
+      from: 1,
+      to: 2,
+      reason: 'the journal is full',
+    },
+    { message: '3 samples and 2 events never reached questdb: the journal is full' },
+  ],
+  [
     { ...base, kind: 'state', asset: 'n/pump', state: { status: 'down', comm: 'ok', since: 1 } },
     { transition: 'down', site: 'n', asset: 'n/pump' },
   ],

@@ -68,8 +68,11 @@ export function eventRow(event: GatewayEvent): EventRow {
       return { ...row, site: siteOf(tag), tag, device, message };
     }
     case 'loss':
-      return { ...row, message: `${event.samples} samples never reached ${event.consumer}: ${event.reason}` };
+      return { ...row, message: `${lossOf(event)} never reached ${event.consumer}: ${event.reason}` };
     case 'state':
       return { ...row, transition: event.state.status, site: siteOf(event.asset), asset: event.asset };
   }
 }
+
+const lossOf = ({ samples, events = 0 }: { samples: number; events?: number }): string =>
+  [`${samples} samples`, events > 0 && `${events} events`].filter(Boolean).join(' and ');

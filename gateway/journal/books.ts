@@ -24,6 +24,7 @@ export class Books {
   readonly counts: Stored;
   dropped: number;
   lost: Account['lost'];
+  droppedEvents: number;
   settledAt: Account['settledAt'];
   backlog: Held = nothing();
   readonly since: number;
@@ -45,6 +46,7 @@ export class Books {
     this.counts = { delivered, filtered, deadLettered };
     this.dropped = dropped;
     this.lost = lost;
+    this.droppedEvents = position.droppedEvents ?? 0;
     this.settledAt = settledAt;
     this.since = since;
     this.before = before;
@@ -120,8 +122,8 @@ export class Books {
   /** As it may be stored: what is not durable counts as owed. */
   position(durable: number): Position {
     this.#ahead = this.#ahead.filter(({ top }) => top >= durable);
-    const { dropped, lost, settledAt, since, before, word } = this;
-    const rest = { dropped, lost, settledAt, since, before };
+    const { dropped, droppedEvents, lost, settledAt, since, before, word } = this;
+    const rest = { dropped, droppedEvents, lost, settledAt, since, before };
     if (word) {
       const owed = [{ from: Math.min(word.position, durable), to: Infinity }];
       return { owed, ...after(word, before), ...rest };
@@ -135,13 +137,14 @@ export class Books {
     return { owed, ...counts, ...rest };
   }
   account(journalled: number): Account {
-    const { counts, dropped, lost, settledAt, owed, backlog, since } = this;
+    const { counts, dropped, droppedEvents, lost, settledAt, owed, backlog, since } = this;
     return {
       owed: [...owed],
       journalled: journalled - since,
       ...counts,
       dropped,
       ...(lost ? { lost } : {}),
+      ...(droppedEvents > 0 ? { droppedEvents } : {}),
       ...(settledAt === undefined ? {} : { settledAt }),
       backlog: { ...backlog },
     };

@@ -1,6 +1,6 @@
 // The consumers of the log on disk: each one's books, how it joins (new, or where it stood in an earlier run), and what it
 // loses when frames go. Owned by segments.ts, which knows when frames come and go.
-import type { Micros } from '../model.ts';
+import type { GatewayEvent, Micros } from '../model.ts';
 import type { Stored } from '../consumer.ts';
 import { Books, after, noneStored } from './books.ts';
 import type { Joining, Own, Settled } from './log.ts';
@@ -11,11 +11,13 @@ import type { Segment } from './segment.ts';
 import { spared } from './shelf.ts';
 import type { Shelf } from './shelf.ts';
 
-/** Samples that a consumer will never get. */
+/** Samples, and events, that a consumer will never get. */
 export interface Drop {
   consumer: string;
   samples: number;
-  /** Sample times. */
+  /** As far as they could be counted; undefined when there are none. */
+  events?: number;
+  /** Times of samples and events. */
   from: Micros;
   to: Micros;
   /** In words, the end of a sentence. */
@@ -89,15 +91,16 @@ export class Consumers {
   }
 
   /** A frame is no more. @returns whether anybody was owed it */
-  lose(frame: Settled, reason: string): boolean {
+  lose(frame: Settled, reason: string, events: readonly GatewayEvent[]): boolean {
     let owed = false;
-    for (const name of this.#books.keys()) owed = this.loseFor(name, frame, reason) || owed;
+    for (const name of this.#books.keys()) owed = this.loseFor(name, frame, reason, events) || owed;
     return owed;
   }
-  loseFor(consumer: string, frame: Settled, reason: string): boolean {
-    if (!this.of(consumer).lose(frame)) return false;
+  loseFor(consumer: string, frame: Settled, reason: string, events: readonly GatewayEvent[] = []): boolean {
+    const books = this.of(consumer);
+    if (!books.lose(frame)) return false;
     const { samples, from, to } = frame;
-    this.#drop({ consumer, samples, from, to, reason });
+    this.#drop(books, { consumer, samples, ...(samples > 0 ? { from, to } : noTime), reason }, events);
     return true;
   }
   /** Sequences that are no more are owed to nobody. @returns whether anybody was owed them */
@@ -119,26 +122,40 @@ export class Consumers {
       const holes = its.flatMap((each) => each.ranges);
       const left = this.#options.shelf.held(holes.reduce(minus, books.owed));
       const times = { from: Math.min(...its.map((each) => each.from)), to: Math.max(...its.map((each) => each.to)) };
-      this.#drop({ consumer, samples: books.drop(holes, left, times), ...times, reason });
+      this.#drop(books, { consumer, samples: books.drop(holes, left, times), ...times, reason });
     }
     return lost;
   }
   /** A segment is about to be removed. */
   removing(segment: Segment, reason: string): void {
     const { from, to } = segment;
+    const { shelf } = this.#options;
     const range = { from: segment.base, to: segment.end };
     for (const [consumer, books] of this.#books) {
       if (!overlaps(books.owed, range)) continue;
       // First, because it may find damage, which makes the backlog smaller.
-      const share = this.#options.shelf.shareOf(segment, books.owed, books.backlog);
+      const share = shelf.shareOf(segment, books.owed, books.backlog);
       const { frames, samples, bytes } = books.backlog;
       const left = { frames: frames - share.frames, samples: samples - share.samples, bytes: bytes - share.bytes };
-      this.#drop({ consumer, samples: books.drop([range], left, segment), from, to, reason });
+      const events = books.own ? [] : shelf.eventsIn(segment, books.owed);
+      this.#drop(books, { consumer, samples: books.drop([range], left, segment), from, to, reason }, events);
     }
   }
 
-  #drop(drop: Drop): void {
-    if (drop.samples > 0) this.#options.dropped(drop);
+  #drop(books: Books, drop: Drop, events: readonly GatewayEvent[] = []): void {
+    const { dropped } = this.#options;
+    // The store that keeps its own position takes no events.
+    if (events.length === 0 || books.own) {
+      if (drop.samples > 0) dropped(drop);
+      return;
+    }
+    books.droppedEvents += events.length;
+    const times = events.map(({ time }) => time * 1000);
+    const [from, to] = [
+      times.reduce((a, b) => Math.min(a, b), drop.from),
+      times.reduce((a, b) => Math.max(a, b), drop.to),
+    ];
+    dropped({ ...drop, events: events.length, from, to });
   }
 
   #joined(consumer: string, from: number, own: Own | undefined): Books {
@@ -195,6 +212,7 @@ export class Consumers {
   }
 }
 
+const noTime = { from: Infinity, to: -Infinity };
 /** All samples that a consumer has settled by itself. */
 const all = ({ delivered = 0, filtered = 0, deadLettered = 0 }: Partial<Stored>): number =>
   delivered + filtered + deadLettered;

@@ -132,6 +132,12 @@ export function decodeFrame(bytes: Uint8Array, offset = 0): FrameResult {
   }));
 }
 
+/** A whole frame's events; none when it cannot be read. Costs nothing where there are none: their text ends the frame, else a 0. */
+export function eventsOf(frame: Uint8Array): readonly GatewayEvent[] {
+  const result = frame.at(-1) === 0 ? undefined : decodeFrame(frame);
+  return result?.ok ? result.frame.events : [];
+}
+
 function readBody(from: ByteReader, { meta, revision }: Extract<HeadResult, { ok: true }>): Frame {
   const n = meta.samples;
   const tags = new Float64Array(n);

@@ -13,6 +13,8 @@ export interface Account extends Stored {
   dropped: number;
   /** Sample times of what was dropped; undefined as long as nothing was. */
   lost?: { from: Micros; to: Micros };
+  /** Events in what was dropped, as far as they could be counted; they are in no sum. */
+  droppedEvents?: number;
   /** ms since the epoch: when it settled a write last, also in an earlier run; undefined when that is not known. */
   settledAt?: number;
   backlog: { frames: number; samples: number; bytes: number };

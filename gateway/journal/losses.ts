@@ -12,6 +12,7 @@ export class Losses {
       return;
     }
     before.samples += drop.samples;
+    if (drop.events) before.events = (before.events ?? 0) + drop.events;
     before.from = Math.min(before.from, drop.from);
     before.to = Math.max(before.to, drop.to);
     if (!before.reason.includes(drop.reason)) before.reason += `; ${drop.reason}`;

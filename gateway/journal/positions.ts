@@ -17,6 +17,7 @@ export interface Position extends Stored {
   owed: Range[];
   dropped: number;
   lost?: Account['lost'];
+  droppedEvents?: number;
   settledAt?: Account['settledAt'];
   /** What had been journalled, and what the consumer had stored by its own count, when it was added. */
   since: number;

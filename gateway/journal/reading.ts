@@ -3,7 +3,6 @@
 import { readAt } from './files.ts';
 import type { Files } from './files.ts';
 import { readHead } from './head.ts';
-import type { FrameMeta } from './head.ts';
 import type { Found } from './log.ts';
 import type { Range } from './ranges.ts';
 import { load } from './recovery.ts';
@@ -33,7 +32,7 @@ export interface Reach {
 }
 
 /** Frames of a segment from a sequence on, as far as they can be read. */
-export function* framesOf(files: Files, segment: Segment, from: number): Generator<FrameMeta> {
+export function* framesOf(files: Files, segment: Segment, from: number): Generator<Omit<Found, 'backlog'>> {
   const bytes = load(files, segment.path);
   let { offset } = markFor(segment, from);
   while (offset < segment.size) {
@@ -44,7 +43,7 @@ export function* framesOf(files: Files, segment: Segment, from: number): Generat
       offset = beyond.offset;
       continue;
     }
-    if (head.meta.seq >= from) yield head.meta;
+    if (head.meta.seq >= from) yield { meta: head.meta, bytes: bytes.subarray(offset, head.next) };
     offset = head.next;
   }
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
+import type { Drop } from './consumers.ts';
 import { FRAME, diskLogs, expectSum } from './bed.ts';
 import { noneStored } from './books.ts';
 import { logContract } from './contract.ts';
@@ -12,7 +13,7 @@ import type { FrameMeta } from './head.ts';
 import { HEADER } from './header.ts';
 import { decodePositions } from './positions.ts';
 import { readEnds, sharedEnds } from './shared.ts';
-import { faulty, fill, owedTo, segmentFiles } from './testing.ts';
+import { faulty, fill, numbered, owedTo, segmentFiles } from './testing.ts';
 
 const { place, open, leave } = diskLogs();
 
@@ -78,6 +79,35 @@ test('when a consumer settled a write last is known after a restart', async () =
   const second = open({ clock });
   second.add('a', second.start);
   expect(second.account('a').settledAt).toBe(5000);
+});
+
+test('events in what is dropped at the cap are counted and told, also over a restart', async () => {
+  const drops: Drop[] = [];
+  const options = { cap: (HEADER + FRAME) * 4, segmentBytes: 1, margin: { bytes: 0, ms: 0 } };
+  const log = open({ ...options, dropped: (drop) => drops.push(drop) });
+  log.add('slow', 1);
+  log.add('history', 1, { own: { position: 0, delivered: 0 } });
+  const events = [7, 8].map(
+    (time) => ({ kind: 'device', id: `e${time}`, time, device: 'plc', state: 'online' }) as const,
+  );
+  const first = [numbered(1, 0, { events }), numbered(2, 2, { events })];
+  for (const { bytes, meta } of first) log.append(bytes, meta);
+  log.deliver(
+    'history',
+    first.map(({ meta }) => meta),
+  );
+  log.deliver('history', fill(log, 3, 8));
+  await log.sync();
+  const lost = { consumer: 'slow', events: 2, reason: 'the journal was full' };
+  expect(drops.filter(({ consumer }) => consumer === 'slow').slice(0, 2)).toEqual([
+    { ...lost, samples: 0, from: 7000, to: 8000 },
+    { ...lost, samples: 2, from: 2000, to: 8000 },
+  ]);
+  expect(drops.filter(({ consumer, events }) => consumer === 'history' && events)).toEqual([]);
+  expect(log.account('slow').droppedEvents).toBe(4);
+  await log.close();
+  leave(log);
+  expect(open(options).account('slow').droppedEvents).toBe(4);
 });
 
 test('a position is stored only as far as frames are durable', async () => {

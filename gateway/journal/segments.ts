@@ -9,6 +9,7 @@ import type { Bounds } from './bounds.ts';
 import { Consumers } from './consumers.ts';
 import type { DiskLog, SegmentsOptions } from './disk-log.ts';
 import { diskFiles } from './files.ts';
+import { eventsOf } from './frame.ts';
 import type { Account, Found } from './log.ts';
 import { inOrder } from './order.ts';
 import { loadPositions } from './positions.ts';
@@ -65,7 +66,8 @@ export function openSegments(options: SegmentsOptions): DiskLog {
     totals,
     sources,
     start,
-    forgotten: (meta) => saving.changed(consumers.lose(meta, 'the disk took nothing for too long')),
+    forgotten: ({ meta, bytes }) =>
+      saving.changed(consumers.lose(meta, 'the disk took nothing for too long', eventsOf(bytes))),
   });
   const shelf = new Shelf(
     {

@@ -1,6 +1,8 @@
 // The segments of a log, oldest first: what they hold of owed ranges, the damage found in them, and reading owed frames.
 // Owned by segments.ts; files are created and grown by the appender alone.
+import type { GatewayEvent } from '../model.ts';
 import type { Files } from './files.ts';
+import { eventsOf } from './frame.ts';
 import type { Found } from './log.ts';
 import { nothing } from './books.ts';
 import type { Held } from './books.ts';
@@ -57,7 +59,8 @@ export class Shelf {
       return { frames: segment.frames, samples: segment.samples, bytes: segment.size - begin };
     this.inspect(segment);
     const held = nothing();
-    for (const { seq, samples, size } of framesOf(this.#options.files, segment, base)) {
+    for (const { meta } of framesOf(this.#options.files, segment, base)) {
+      const { seq, samples, size } = meta;
       if (!owes(owed, seq)) continue;
       held.frames++;
       held.samples += samples;
@@ -76,6 +79,16 @@ export class Shelf {
         samples: Math.min(samples, segment.samples),
         bytes: Math.min(bytes, segment.size),
       };
+    }
+  }
+
+  /** Events that these ranges ask for; none of a segment that cannot be read. */
+  eventsIn(segment: Segment, owed: readonly Range[]): readonly GatewayEvent[] {
+    try {
+      const frames = framesOf(this.#options.files, segment, segment.base);
+      return [...frames.filter(({ meta }) => owes(owed, meta.seq)).flatMap(({ bytes }) => eventsOf(bytes))];
+    } catch {
+      return [];
     }
   }
 

@@ -15,7 +15,7 @@ export interface TailOptions {
   totals: Totals;
   sources: Sources;
   /** A frame that could not be written in time is gone. */
-  forgotten(meta: FrameMeta): void;
+  forgotten(frame: Waiting): void;
 }
 /** What is journalled up to some place, of all sources and of each. */
 class Tally {
@@ -126,12 +126,13 @@ export class Tail {
       this.letGo = true;
       return;
     }
-    const { bytes, meta } = this.head();
+    const frame = this.head();
+    const { bytes, meta } = frame;
     this.#unplaced--;
     this.#unplacedBytes -= bytes.length;
     this.placed.add(meta);
     this.#leave(1);
-    this.#options.forgotten(meta);
+    this.#options.forgotten(frame);
   }
   #leave(count: number): void {
     for (const { bytes, meta } of this.#frames.splice(0, count)) {

@@ -69,9 +69,9 @@ export function eventPayload(event: GatewayEvent): string {
     case 'clock':
       return JSON.stringify({ ...head, tag: event.tag, device: event.device, message: event.message });
     case 'loss': {
-      const { consumer, samples, from, to, reason } = event;
+      const { consumer, samples, events, from, to, reason } = event;
       const [first, last] = [iso(Math.floor(from / 1000)), iso(Math.floor(to / 1000))];
-      return JSON.stringify({ ...head, consumer, samples, from: first, to: last, reason });
+      return JSON.stringify({ ...head, consumer, samples, events, from: first, to: last, reason });
     }
   }
 }
