@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { wrongConfig } from './cli/check.ts';
+import { exposed, wrongConfig } from './cli/check.ts';
 import { startDemo } from './cli/demo.ts';
 import type { Demo } from './cli/demo.ts';
 import { WrongUse } from './cli/wrong-use.ts';
@@ -88,6 +88,8 @@ async function daemonOn(
   const load = () => loadConfig(folder, protocols, { ...process.env, ...env }, args);
   const result = load();
   if (!result.ok) throw wrongConfig(result);
+  const open = exposed(result.config.settings);
+  if (open.length > 0) throw wrongConfig({ ok: false, errors: open });
   const { level } = result.config.settings.log;
   const log = createLog(level, logForm(process.env, process.stderr.isTTY === true));
   const { startDaemon } = await import('./daemon.ts');

@@ -25,7 +25,7 @@ const tls = (doc: string, env: string) => ({
 export const forwardSchema = {
   rate: {
     doc: 'Samples per second sent to each store elsewhere from a backlog of more than five minutes; live ones go first and are not counted; 0: as fast as the store takes them',
-    format: 'nat',
+    format: 'count',
     default: 10_000,
     env: 'PENSTOCK_FORWARD_RATE',
   },

@@ -10,7 +10,7 @@ import { dataFolderOf } from './data-folder.ts';
 import { loadConfig } from './load.ts';
 import { errorText } from './read.ts';
 import { exactScale, siteId } from './spec.ts';
-import { duration } from './settings.ts';
+import { duration } from './formats.ts';
 
 const wire: Protocol = {
   name: 'wire',
@@ -135,7 +135,7 @@ test('every error is said at once, with its place and what to do', () => {
     'devices/plc.yaml': `${device}  - { tag: north/line-1/pump-2/flow, register: 5 }\n  - { tag: north/line-1/PUMP-1/flow, register: 13 }\n`,
   });
   expect(errors).toEqual([
-    expect.stringMatching(/^penstock\.yaml:2: web\.prot: is not a setting; the settings are: enterprise, .*web\.port/),
+    expect.stringMatching(/^penstock\.yaml:2: web\.prot: is not a setting; did you mean web\.port\? \(in web there/),
     expect.stringMatching(/^plant\.yaml:2: sites\[0\]\.timezone: "Oslo" is no time zone/),
     expect.stringMatching(/^plant\.yaml:11: assets\[0\]\.metrics\.flow\.range: is \[80, 10\]; the first must be below/),
     expect.stringMatching(/^plant\.yaml:11: assets\[0\]\.metrics\.flow\.limits: l is 85 and h is 80; they must rise/),
@@ -145,6 +145,69 @@ test('every error is said at once, with its place and what to do', () => {
     expect.stringMatching(
       /^devices.plc\.yaml:8: tags\[2\]\.tag: the tag "north\/line-1\/PUMP-1\/flow" is there already/,
     ),
+  ]);
+});
+
+test('files that cannot be read on hide nothing of the others, and bring no faults of their own making', () => {
+  const bad = 'unit: 1, register: x, colour: red, clamp: low, scale: big, type: real, interval: soon';
+  const errors = errorsOf({
+    'plant.yaml': 'sites: [',
+    'plant/more.yaml': plant.replace('north/line-1/pump-1', 'north/a').replace('[10, 80]', '[80, 10]'),
+    'devices/a.yaml': device.replace('register: 4, scale: 0.1', bad),
+    'devices/b.yaml': device.replace(':-502', '').replace('device: plc', 'device: b'),
+    'devices/c.yaml': device.replace('device: plc', 'device: c').replace('register: 4', 'register: 13'),
+  });
+  expect(errors).toEqual([
+    expect.stringMatching(/^plant\.yaml:1: is not YAML/),
+    expect.stringMatching(/^devices.b\.yaml:3: \$\{PLC_PORT\} has no value/),
+    ...['unit', 'colour', 'type', 'interval', 'scale', 'clamp', 'register'].map((field) =>
+      expect.stringMatching(new RegExp(`^devices.a\\.yaml:6: tags\\[0\\]\\.${field}: `)),
+    ),
+    expect.stringMatching(/^plant.more\.yaml:11: assets\[0\]\.metrics\.flow\.range: is \[80, 10\]/),
+    expect.stringMatching(/^devices.c\.yaml:6: tags\[0\]\.register: is 13/),
+  ]);
+});
+
+test('a status without a tag is said of its own file', () => {
+  const errors = errorsOf({
+    'plant.yaml': plant,
+    'plant/two.yaml': 'assets:\n  - { path: north/oven, status: { metric: phase, map: { 0: offline } } }\n',
+    'devices/plc.yaml': device,
+  });
+  expect(errors).toEqual([expect.stringMatching(/^plant.two\.yaml:2: assets\[0\]\.status: of north\/oven: names/)]);
+});
+
+test.each<[string, RegExp]>([
+  ['history: { bytes: 2 }', /:1: history\.bytes: must be a number of bytes, or such as 256 MiB or 2 GB, at least 1 MB/],
+  ['history: { bytes: 2 mice }', /history\.bytes: must be a number of bytes.*"2 mice"/],
+  ['history: { retention: 30 }', /history\.retention: must be a duration such as 30d or 12h, at least 1h/],
+  ['forward: { rate: 10k }', /forward\.rate: must be a whole number/],
+  ['web: { port: 8080x }', /web\.port: must be a port.*"8080x"/],
+  ['web: { insecure: no }', /web\.insecure: must be true or false.*"no"/],
+  ['web: 8080', /:1: web: is 8080; it is a section: below it there are host, port,/],
+  ['forward: { questdb: { url: "http://a", password: x } }', /questdb\.password: is not a setting \(in forward/],
+])('%s is said, not guessed', (text, said) => {
+  const errors = errorsOf({ 'penstock.yaml': `${text}\n` });
+  expect(errors).toEqual([expect.stringMatching(said)]);
+});
+
+test('sizes have units, a section may be empty, and a wrong variable is said as such', () => {
+  const path = folder({ 'penstock.yaml': 'journal: { cap: 256 MiB }\nhistory: { bytes: 2GB }\nforward:\nweb:\n' });
+  const result = loadConfig(path, protocols, { PENSTOCK_MQTT_INSECURE: 'true' });
+  expect(result).toMatchObject({
+    ok: true,
+    config: { settings: { journal: { cap: 2 ** 28 }, history: { bytes: 2e9 }, mqtt: { insecure: true } } },
+  });
+  expect(errorsOf({ 'penstock.yaml': 'web: { port: 1 }\n' }, { PENSTOCK_WEB_PORT: 'x' })).toEqual([
+    'environment: PENSTOCK_WEB_PORT: must be a port: a whole number from 0 to 65535: value was "x"',
+  ]);
+  expect(errorsOf({ 'penstock.yml': '' })).toEqual(['penstock.yml: is not read; its name must be penstock.yaml']);
+});
+
+test('names that are no whole numbers are said', () => {
+  const names = plant.replace('range: [10, 80],', 'names: { stopped: 0 },');
+  expect(errorsOf({ 'plant.yaml': names, 'devices/plc.yaml': device })).toEqual([
+    expect.stringMatching(/flow\.names\.stopped: is not known here; this is what whole numbers mean: \{ 0: stopped/),
   ]);
 });
 
@@ -173,7 +236,7 @@ test.each<[string, string, RegExp]>([
     device.replace('register: 4', 'register: 13'),
     /tags\[0\]\.register: is 13; this device has none/,
   ],
-  ['interval', device.replace('500ms', '1ms'), /tags\[0\]\.interval: is 1 ms; the shortest is 10 ms/],
+  ['interval', device.replace('500ms', '1ms'), /^devices.plc\.yaml:4: interval: is 1 ms; the shortest is 10 ms/],
   ['duration', device.replace('500ms', 'soon'), /interval: is "soon"; must be a duration/],
 ])('%s', (_name, text, expected) => {
   expect(errorsOf({ 'plant.yaml': plant, 'devices/plc.yaml': text }).some((error) => expected.test(error))).toBe(true);

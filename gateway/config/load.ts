@@ -35,14 +35,16 @@ export function loadConfig(
   }
   const read = (file: string) => readYaml(folder, file, env, errors);
   const settings = settingsOf(folder, env, args, errors);
+  for (const name of ['penstock', 'plant'])
+    if (existsSync(join(folder, `${name}.yml`)))
+      errors.push({ file: `${name}.yml`, path: '', message: `is not read; its name must be ${name}.yaml` });
 
   const plantNames = [...(existsSync(join(folder, 'plant.yaml')) ? ['plant.yaml'] : []), ...yamlFiles(folder, 'plant')];
   const plants = plantNames.map(read).filter((file) => file !== undefined);
   const goodPlants = plants.filter((file) => keep(shapeErrors(PlantFile, file), errors));
 
-  const devices = yamlFiles(folder, 'devices')
-    .map(read)
-    .filter((file) => file !== undefined);
+  const deviceNames = yamlFiles(folder, 'devices');
+  const devices = deviceNames.map(read).filter((file) => file !== undefined);
   const goodDevices = devices.filter((file) => keep(deviceErrors(file, protocols), errors));
 
   const plant = buildSpec(
@@ -50,8 +52,9 @@ export function loadConfig(
     goodPlants as (ConfigFile & { value: PlantFile })[],
     goodDevices as (ConfigFile & { value: DeviceFile })[],
     protocols,
-    // With a file left out for its shape, references into it would all be said as errors too.
-    plants.length === goodPlants.length && devices.length === goodDevices.length ? errors : [],
+    errors,
+    // References into a file that is left out for its own faults would all be said as errors too.
+    goodPlants.length === plantNames.length && goodDevices.length === deviceNames.length,
   );
   return errors.length > 0 ? { ok: false, errors } : { ok: true, config: { settings, plant } };
 }

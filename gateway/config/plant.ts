@@ -27,6 +27,7 @@ const time = (what: string) =>
 const closed = { additionalProperties: false };
 
 const names = Type.Record(Type.String({ pattern: '^-?\\d+$' }), Type.String(), {
+  ...closed,
   description: 'what whole numbers mean: { 0: stopped, 1: running }',
 });
 
@@ -118,7 +119,13 @@ export const PlantFile = Type.Object(
             line: Type.Optional(Type.String()),
             status: Type.Optional(
               Type.Object(
-                { metric: Type.String(), map: Type.Record(Type.String({ pattern: '^-?\\d+$' }), status) },
+                {
+                  metric: Type.String(),
+                  map: Type.Record(Type.String({ pattern: '^-?\\d+$' }), status, {
+                    ...closed,
+                    description: 'whole numbers and what they mean: { 0: offline, 1: operational, 2: down }',
+                  }),
+                },
                 { ...closed, description: 'the machine’s status, from a metric of it: what each of its values means' },
               ),
             ),
@@ -135,7 +142,10 @@ export type PlantFile = Static<typeof PlantFile>;
 
 /** Fields of a tag that do not depend on the protocol. */
 export const tagFields = {
-  tag: Type.String({ pattern: `^${segment}(/${segment}){2,7}$`, description: 'the tag id: site/…/asset/metric' }),
+  tag: Type.String({
+    pattern: `^${segment}(/${segment}){2,7}$`,
+    description: 'the tag id: site/…/asset/metric, three to eight names without + # and not beginning with _ or $',
+  }),
   type: Type.Optional(
     Type.Union([Type.Literal('double'), Type.Literal('boolean'), Type.Literal('integer'), Type.Literal('text')]),
   ),

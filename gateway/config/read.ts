@@ -35,14 +35,15 @@ function substitute(text: string, env: NodeJS.ProcessEnv, missing: (name: string
   let end = 0;
   const quoted: number[] = [];
   for (const found of text.matchAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g)) {
-    const [whole, name = '', fallback] = found;
+    const [reference, name = '', fallback] = found;
     const value = env[name] || fallback;
     if (value === undefined) missing(name);
     made += text.slice(end, found.index);
-    end = found.index + whole.length;
+    end = found.index + reference.length;
     const quote = text[found.index - 1];
     if ((quote === "'" || quote === '"') && text[end] === quote) quoted.push(made.length - 1);
-    made += value ?? whole;
+    // Braces would be YAML of their own, and faults beside the one that is said.
+    made += value ?? name;
   }
   return { text: made + text.slice(end), quoted };
 }
@@ -61,16 +62,15 @@ export function readYaml(
     return undefined;
   }
   let source = '';
+  let whole = true;
   const quoted = new Set<number>();
   for (const [number, row] of text.split('\n').entries()) {
     if (number > 0) source += '\n';
-    const missing = (name: string): void =>
-      void errors.push({
-        file,
-        line: number + 1,
-        path: '',
-        message: `\${${name}} has no value: set the variable or write \${${name}:-default}`,
-      });
+    const missing = (name: string): void => {
+      whole = false;
+      const message = `\${${name}} has no value: set the variable or write \${${name}:-default}`;
+      errors.push({ file, line: number + 1, path: '', message });
+    };
     // Comments are left alone: an example in a comment must not demand a variable.
     const made = row.trimStart().startsWith('#') ? { text: row, quoted: [] } : substitute(row, env, missing);
     for (const at of made.quoted) quoted.add(source.length + at);
@@ -78,10 +78,11 @@ export function readYaml(
   }
   const counter = new LineCounter();
   const document = parseDocument(source, { lineCounter: counter, prettyErrors: false });
-  for (const error of document.errors) {
-    errors.push({ file, line: counter.linePos(error.pos[0]).line, path: '', message: `is not YAML: ${error.message}` });
-  }
-  if (document.errors.length > 0) return undefined;
+  // What comes after the first is mostly what it brought about.
+  const [first] = document.errors;
+  if (first)
+    errors.push({ file, line: counter.linePos(first.pos[0]).line, path: '', message: `is not YAML: ${first.message}` });
+  if (first || !whole) return undefined;
   return {
     file,
     value: document.toJS() ?? {},

@@ -83,7 +83,10 @@ export function jsonSchema(protocols: ReadonlyMap<string, Protocol>): string {
 function settingRows(schema: object, prefix = ''): string[] {
   return Object.entries(schema).flatMap(([key, value]: [string, Setting | object]) => {
     if (!('default' in value)) return settingRows(value, `${prefix}${key}.`);
-    const shown = value.format === 'duration' ? durationText(Number(value.default)) : JSON.stringify(value.default);
+    const shown =
+      value.format === 'duration' || value.format === 'age'
+        ? durationText(Number(value.default))
+        : JSON.stringify(value.default);
     return [
       `| \`${prefix}${key}\` | \`${shown}\` | ${value.env ? `\`${value.env}\`` : ''} | ${value.arg ? `\`--${value.arg}\`` : ''} | ${value.doc} |`,
     ];

@@ -1,57 +1,11 @@
 // The daemon's own settings: one convict schema, filled from penstock.yaml, PENSTOCK_… variables and arguments
 // (the later wins). Read by load, documented by reference; nothing else declares a setting.
 import convict from 'convict';
+import './formats.ts';
 import { forwardSchema } from './forward.ts';
 import type { ForwardSettings } from './forward.ts';
 import type { ConfigError, ConfigFile } from './read.ts';
-
-/** Milliseconds from `500ms`, `5s`, `2m`, `1h`, `30d` or a number of ms; undefined when it is neither. */
-export function duration(value: unknown): number | undefined {
-  if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value : undefined;
-  if (typeof value !== 'string') return undefined;
-  const match = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*$/.exec(value);
-  if (!match) return undefined;
-  const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[match[2] ?? 'ms'];
-  return Number(match[1]) * (unit ?? 1);
-}
-
-convict.addFormat({
-  name: 'duration',
-  validate: (value: unknown) => {
-    if (duration(value) === undefined) throw new Error('must be a duration such as 500ms, 5s, 2m, 1h or 30d');
-  },
-  coerce: (value: unknown) => duration(value) ?? value,
-});
-convict.addFormat({
-  name: 'names',
-  validate: (value: unknown) => {
-    if (!Array.isArray(value) || value.some((v) => typeof v !== 'string')) throw new Error('must be a list of names');
-  },
-  coerce: (value: unknown) =>
-    typeof value === 'string'
-      ? value
-          .split(',')
-          .map((v) => v.trim())
-          .filter(Boolean)
-      : value,
-});
-convict.addFormat({
-  name: 'address',
-  validate: (value: unknown) => {
-    const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
-    if (value !== '' && (!url || url.host === ''))
-      throw new Error('must be an address such as http://host:9000 or postgres://host:5432/database');
-    if (url && (url.username !== '' || url.password !== ''))
-      throw new Error('must be an address without user and password: they have settings of their own');
-  },
-});
-convict.addFormat({
-  name: 'segment',
-  validate: (value: unknown) => {
-    if (typeof value !== 'string' || !/^[^+#/$_\0\s][^+#/\0]*$/.test(value))
-      throw new Error('must be a name without + # / and not beginning with _ or $');
-  },
-});
+import { nearest } from './shape.ts';
 
 export const settingsSchema = {
   enterprise: {
@@ -106,7 +60,7 @@ export const settingsSchema = {
     },
     port: {
       doc: 'Port of the page and the API; 0 takes any free one',
-      format: 'port',
+      format: 'tcp port',
       default: 8080,
       env: 'PENSTOCK_WEB_PORT',
       arg: 'port',
@@ -119,7 +73,7 @@ export const settingsSchema = {
     },
     insecure: {
       doc: 'Allow a wider address although there are no users yet; said on every page',
-      format: Boolean,
+      format: 'switch',
       default: false,
       env: 'PENSTOCK_WEB_INSECURE',
     },
@@ -142,7 +96,7 @@ export const settingsSchema = {
     },
     port: {
       doc: 'Port of the embedded broker; 0 takes any free one',
-      format: 'port',
+      format: 'tcp port',
       default: 1883,
       env: 'PENSTOCK_MQTT_PORT',
       arg: 'mqtt-port',
@@ -161,7 +115,7 @@ export const settingsSchema = {
     },
     insecure: {
       doc: 'Allow the broker on a wider address although it asks nobody who they are',
-      format: Boolean,
+      format: 'switch',
       default: false,
       env: 'PENSTOCK_MQTT_INSECURE',
     },
@@ -169,7 +123,7 @@ export const settingsSchema = {
   journal: {
     cap: {
       doc: 'Most bytes of segment files the journal may hold for consumers that are behind; beyond it the oldest are dropped and counted',
-      format: 'nat',
+      format: 'bytes',
       default: 268_435_456,
       env: 'PENSTOCK_JOURNAL_CAP',
     },
@@ -190,19 +144,19 @@ export const settingsSchema = {
   history: {
     retention: {
       doc: 'Samples older than this are dropped',
-      format: 'duration',
+      format: 'age',
       default: 30 * 86_400_000,
       env: 'PENSTOCK_HISTORY_RETENTION',
     },
     bytes: {
       doc: 'Most bytes of history on disk; beyond it the oldest samples and hourly figures are dropped, both after the same share of their time',
-      format: 'nat',
+      format: 'bytes',
       default: 2_147_483_648,
       env: 'PENSTOCK_HISTORY_BYTES',
     },
     rollups: {
       doc: 'Hourly figures older than this are dropped; they stay when their samples go',
-      format: 'duration',
+      format: 'age',
       default: 730 * 86_400_000,
       env: 'PENSTOCK_HISTORY_ROLLUPS',
     },
@@ -235,23 +189,58 @@ export function readSettings(
     errors.push({ file: name, path: '', message: 'must be a map of settings' });
     return config.getProperties();
   }
+  const fault = (path: readonly string[], message: string): void =>
+    void errors.push({ file: name, line: file?.line(path), path: path.join('.'), message });
   try {
     // A unit's own state folder stands in for the default, and so below whatever the engineer says.
     const state = env.STATE_DIRECTORY?.split(':')[0];
     if (state) config.load({ data: state });
-    config.load((file?.value ?? {}) as Partial<Settings>);
-    config.validate({ allowed: 'strict' });
+    config.load(known((file?.value ?? {}) as Section, settingsSchema, [], fault) as Partial<Settings>);
+    config.validate();
   } catch (error) {
     for (const row of (error as Error).message.split('\n').filter((r) => r.trim())) {
-      const unknown = /configuration param '([^']+)' not declared/.exec(row);
-      const path = unknown?.[1] ?? row.split(':')[0]?.trim() ?? '';
-      const message = unknown
-        ? `is not a setting; the settings are: ${settingNames().join(', ')}`
-        : row.slice(row.indexOf(':') + 1).trim();
-      errors.push({ file: name, line: file?.line(path.split('.')), path, message });
+      const path = (row.split(':')[0] ?? '').trim().split('.');
+      const message = row.slice(row.indexOf(':') + 1).trim();
+      const variable = variableOf(path);
+      if (env[variable] === undefined) fault(path, message);
+      else errors.push({ file: 'environment', path: variable, message });
     }
   }
   return config.getProperties();
+}
+
+type Section = Record<string, unknown>;
+
+function variableOf(path: readonly string[]): string {
+  const setting = path.reduce<unknown>((at, name) => (at as Section | undefined)?.[name], settingsSchema);
+  return (setting as { env?: string } | undefined)?.env ?? '';
+}
+
+/** What of a section is settings. One with all of it commented out is as if it were not there; what has no place is a fault. */
+function known(
+  section: Section,
+  schema: Section,
+  path: readonly string[],
+  fault: (path: readonly string[], message: string) => void,
+): Section {
+  const names = Object.keys(schema);
+  const place = path.length === 0 ? 'here' : `in ${path.join('.')}`;
+  const kept = Object.entries(section).flatMap(([name, value]): [string, unknown][] => {
+    const at = [...path, name];
+    if (!Object.hasOwn(schema, name)) {
+      const near = nearest(name, names);
+      const meant = near === undefined ? '' : `; did you mean ${[...path, near].join('.')}?`;
+      fault(at, `is not a setting${meant} (${place} there are: ${names.join(', ')})`);
+      return [];
+    }
+    const below = schema[name] as Section;
+    if ('default' in below) return [[name, value]];
+    if (value === null) return [];
+    if (typeof value === 'object' && !Array.isArray(value)) return [[name, known(value as Section, below, at, fault)]];
+    fault(at, `is ${JSON.stringify(value)}; it is a section: below it there are ${Object.keys(below).join(', ')}`);
+    return [];
+  });
+  return Object.fromEntries(kept);
 }
 
 /** Dotted names of all settings. */

@@ -1,5 +1,6 @@
 // Turns a schema's complaints into sentences for the engineer who wrote the file: what was found, what is allowed.
 // Called by load for every file; pure.
+import { Settings } from 'typebox/system';
 import { Value } from 'typebox/value';
 import { pathText } from './read.ts';
 import type { ConfigError, ConfigFile } from './read.ts';
@@ -19,6 +20,9 @@ interface SchemaNode {
   const?: unknown;
   description?: string;
 }
+
+// By default it stops after eight, and a union alone brings that many.
+Settings.Set({ maxErrors: 10_000 });
 
 /** Every fault of the file against the schema, each once, at its deepest place. Types quoted references first. */
 export function shapeErrors(schema: object, file: ConfigFile): ConfigError[] {
@@ -63,6 +67,8 @@ function sentences(
     const allowed = Object.keys(node?.properties ?? {});
     return (complaint.params.additionalProperties as string[]).map((name) => {
       const near = nearest(name, allowed);
+      if (node?.patternProperties)
+        return { at: [...path, name], message: `is not known here; this is ${node.description ?? complaint.message}` };
       return {
         at: [...path, name],
         message: `is not known here${near ? `; did you mean ${near}?` : ''} (allowed: ${allowed.join(', ')})`,
@@ -81,6 +87,8 @@ function sentences(
     const allowed = values.length ? `one of ${values.join(', ')}` : (node?.description ?? complaint.message);
     return [{ at: path, message: `is ${shown(found)}; must be ${allowed}` }];
   }
+  if (complaint.keyword === 'pattern' && node?.description)
+    return [{ at: path, message: `is ${shown(found)}; must be ${node.description}` }];
   const hint = node?.description ? ` (${node.description})` : '';
   return [{ at: path, message: `is ${shown(found)}; ${complaint.message}${hint}` }];
 }

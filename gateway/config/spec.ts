@@ -6,7 +6,7 @@ import type { Point, Protocol } from '../driver.ts';
 import { pathText } from './read.ts';
 import type { ConfigError, ConfigFile } from './read.ts';
 import { nearest } from './shape.ts';
-import { duration } from './settings.ts';
+import { duration } from './formats.ts';
 import { tagFields } from './plant.ts';
 import type { DeviceFile, DeviceTag, PlantFile } from './plant.ts';
 
@@ -38,15 +38,18 @@ export function exactScale(scale: number, offset: number): Scale {
   return { multiply: Math.round(scale * divide), divide, offset };
 }
 
+/** @param whole no file was left out: then what refers to nothing is an error */
 export function buildSpec(
   enterprise: string,
   plants: readonly (ConfigFile & { value: PlantFile })[],
   devices: readonly (ConfigFile & { value: DeviceFile })[],
   protocols: ReadonlyMap<string, Protocol>,
   errors: ConfigError[],
+  whole: boolean,
 ): Spec {
   const fault: Fault = (file, path, message) =>
     errors.push({ file: file.file, line: file.line(path), path: pathText(path), message });
+  const dangling: Fault = (...args) => void (whole && fault(...args));
   const spec: Spec = { enterprise, sites: [], assets: [], metrics: [], tags: [], devices: [] };
   const metrics = new Map<string, Metric>();
   const details = new Map<
@@ -88,7 +91,11 @@ export function buildSpec(
           site,
           spec.sites.map((s) => s.id),
         );
-        fault(file, [...at, 'path'], `begins with "${site}", which is no site${near ? `; did you mean ${near}?` : ''}`);
+        dangling(
+          file,
+          [...at, 'path'],
+          `begins with "${site}", which is no site${near ? `; did you mean ${near}?` : ''}`,
+        );
       }
       if (!assets(file, [...at, 'path'], asset.path)) return;
       const status = asset.status && { metric: asset.status.metric, map: numbered<MachineStatus>(asset.status.map) };
@@ -120,18 +127,19 @@ export function buildSpec(
     if (!protocol) continue;
     spec.devices.push({ name: device, protocol: protocolName, enabled, connection });
     const points: Point[] = [];
+    checkInterval(file, ['interval'], duration(file.value.interval) ?? defaultInterval, fault);
     tags.forEach((tag, i) => {
       const at = ['tags', i];
       if (!tagIds(file, [...at, 'tag'], tag.tag)) return;
       const asset = tag.tag.slice(0, tag.tag.lastIndexOf('/'));
       if (!assetPaths.has(asset)) {
         const near = nearest(asset, [...assetPaths]);
-        fault(
+        dangling(
           file,
           [...at, 'tag'],
           `belongs to "${asset}", which is no asset${near ? `; did you mean ${near}?` : ': add it to the assets of plant.yaml'}`,
         );
-        return;
+        if (whole) return;
       }
       const detail = details.get(tag.tag);
       if (detail) detail.used = true;
@@ -139,7 +147,7 @@ export function buildSpec(
         fault(file, [...at, 'clamp'], `is [${tag.clamp.join(', ')}]; the first must be below the second`);
       const address = addressOf(tag);
       const interval = duration(tag.interval ?? file.value.interval) ?? defaultInterval;
-      if (interval < 10) fault(file, [...at, 'interval'], `is ${interval} ms; the shortest is 10 ms`);
+      if (tag.interval !== undefined) checkInterval(file, [...at, 'interval'], interval, fault);
       const type = tag.type ?? protocol.valueType(address);
       points.push({ tag: i, id: tag.tag, type, interval, address });
       spec.tags.push(tagSpec(tag, asset, device, type, interval, address, metrics, detail?.metric));
@@ -149,24 +157,18 @@ export function buildSpec(
         .split(/[.[\]]+/)
         .filter(Boolean)
         .map((part) => (/^\d+$/.test(part) ? Number(part) : part));
-      errors.push({ file: file.file, line: file.line(path), path: complaint.path, message: complaint.message });
+      fault(file, path, complaint.message);
     }
   }
   for (const { file, path, used } of details.values()) {
-    if (!used) fault(file, path, 'has no tag in any device file: add the tag, or take this entry out');
+    if (!used) dangling(file, path, 'has no tag in any device file: add the tag, or take this entry out');
   }
   const tagPaths = new Set(spec.tags.map((tag) => tag.id));
-  for (const [i, asset] of spec.assets.entries()) {
-    if (asset.status && !tagPaths.has(`${asset.path}/${asset.status.metric}`)) {
-      const file = plants.find((p) => p.value.assets?.some((a) => a.path === asset.path)) ?? plants[0];
-      if (file)
-        fault(
-          file,
-          ['assets', i, 'status'],
-          `of ${asset.path}: names the metric "${asset.status.metric}", which has no tag`,
-        );
-    }
-  }
+  for (const file of plants)
+    file.value.assets?.forEach(({ path, status }, i) => {
+      if (status && !tagPaths.has(`${path}/${status.metric}`))
+        dangling(file, ['assets', i, 'status'], `of ${path}: names the metric "${status.metric}", which has no tag`);
+    });
   spec.metrics = [...metrics.values()];
   return spec;
 }
@@ -240,10 +242,14 @@ function checkMetric(file: ConfigFile, path: (string | number)[], metric: AssetM
   }
 }
 
-/** Says a name that stands twice, also when only case or spaces differ: topics of both would be one. */
+function checkInterval(file: ConfigFile, path: (string | number)[], interval: number, fault: Fault): void {
+  if (interval < 10) fault(file, path, `is ${interval} ms; the shortest is 10 ms`);
+}
+
 /** Where samples come from that no device said: in the ledger they stand beside the devices. */
 const ownSources = ['gateway', 'import', 'ingest', 'seed'];
 
+/** Says a name that stands twice, also when only case or spaces differ: topics of both would be one. */
 function once(what: string, fault: Fault): (file: ConfigFile, path: (string | number)[], name: string) => boolean {
   const seen = new Map<string, string>();
   return (file, path, name) => {
