@@ -49,12 +49,13 @@ export class Status {
     this.#now = now;
   }
 
-  /** Sets a component's state; only a change of state or reason is logged. */
-  set(name: string, state: ComponentState, reason = ''): void {
+  /** Sets a component's state; only a change of state or reason is logged. @param quiet the log has this already */
+  set(name: string, state: ComponentState, reason = '', quiet = false): void {
     const before = this.#components.get(name);
     if (before && before.state === state && before.reason === reason) return;
     const since = before?.state === state ? before.since : this.#now();
     this.#components.set(name, { name, state, reason, since });
+    if (quiet) return;
     this.log[states[state]]({ component: name, state }, reason ? `${name}: ${state}: ${reason}` : `${name}: ${state}`);
   }
   remove(name: string): void {

@@ -20,6 +20,8 @@ export interface LoopOptions {
 
 /** Online this long, ms: the next loss is a new one and is retried at once. */
 const stableAfter = 30_000;
+/** Reasons of one outage that the log has; /health has the last. */
+const mostReasons = 10;
 /** A driver that ignores its abort this long, ms, is abandoned. */
 const abortWithin = 2_000;
 
@@ -38,6 +40,8 @@ export class DeviceLoop {
   #lost = false;
   /** mono() of the loss that began the outage. */
   #lostAt = 0;
+  /** Why, as it was told in this outage: a device lost for one reason is often away for another. */
+  readonly #told = new Set<string>();
 
   /** @param after the loop of an earlier device of this name, which must have ended first */
   constructor(name: string, options: LoopOptions, after: Promise<void> = Promise.resolve()) {
@@ -199,8 +203,13 @@ export class DeviceLoop {
   #loss(reason: string, fresh: boolean): void {
     if (this.#lost) {
       this.#state.reason = reason;
+      const quiet = this.#told.has(reason) || this.#told.size >= mostReasons;
+      if (!quiet) this.#told.add(reason);
+      this.#o.status.set(`device/${this.name}`, components[this.#state.state], reason, quiet);
       return;
     }
+    this.#told.clear();
+    this.#told.add(reason);
     this.#lost = true;
     if (fresh || this.#lostAt === 0) this.#lostAt = this.#o.clock.mono();
     this.#set('offline', reason);

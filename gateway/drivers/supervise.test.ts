@@ -130,6 +130,27 @@ describe('a supervised device', () => {
     await devices.close(1000);
   });
 
+  test('the reason is the last try’s, and each is logged once in an outage', async () => {
+    const { clock, devices, said, runs, status, lines, last } = rig();
+    devices.use({ devices: [spec('plc')] });
+    const reason = () => status.components().find(({ name }) => name === 'device/plc')?.reason;
+    let tried = 0;
+    for (const why of ['reset by peer', 'refused', 'timed out', 'refused', 'timed out']) {
+      while (runs.length === tried) await clock.advance(250);
+      tried = runs.length;
+      last().fail(why);
+      await clock.advance(1);
+      expect(reason()).toBe(why);
+    }
+    expect(lines.filter((line) => line.includes('degraded'))).toEqual([
+      expect.stringContaining('reset by peer'),
+      expect.stringContaining('refused'),
+      expect.stringContaining('timed out'),
+    ]);
+    expect(said).toEqual(['plc offline: reset by peer']);
+    await devices.close(1000);
+  });
+
   test('restarts only when protocol, connection or points change', async () => {
     const { clock, devices, runs, mostOpen } = rig();
     devices.use({ devices: [spec('one'), spec('two')] });
