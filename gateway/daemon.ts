@@ -136,6 +136,11 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       return ledgerOf(await writer.ledger(), clock.now(), sources);
     }
 
+    const kept = (): number => {
+      const { historian } = writer.latest() ?? {};
+      return historian ? historian.floor / 1000 : clock.now() - settings.history.retention;
+    };
+
     const mqtt = createMqtt({
       catalog,
       clock,
@@ -176,7 +181,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
         reject: (count) => pipeline.reject('ingest', count),
         room: (signal) => writer.journal.room(signal),
         ahead: settings.gateway.maxSkew,
-        retention: settings.history.retention,
+        kept,
       },
       devices: () => devices.states(),
       ledger,
@@ -204,7 +209,7 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       file: (origin, readings) => pipeline.file(origin, readings, origin),
       reject: (origin, lines) => pipeline.reject(origin, lines),
       ahead: settings.gateway.maxSkew,
-      retention: settings.history.retention,
+      kept,
       room: (signal) => writer.journal.room(signal),
       durable: (seq) => writer.journal.durable(seq),
       act: (act) => pipeline.act(act),

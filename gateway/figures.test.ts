@@ -16,7 +16,7 @@ function stats({ durability = 'interval', trouble = '', historian = account() }:
   return {
     historian: {
       ...{ damaged: 0, failures: 0, tries: 0, lastError: '', trouble: '' },
-      ...{ samples: 0, filtered: 0, removed: 0, open: 0, memory: 0, bytes: 0, commits: 0, commitMs: 0 },
+      ...{ samples: 0, filtered: 0, removed: 0, floor: 0, open: 0, memory: 0, bytes: 0, commits: 0, commitMs: 0 },
     },
     account: historian,
     accounts: { historian, store: account({ delivered: 3, dropped: 2, lost: { from: 1500, to: 60e6 } }) },

@@ -165,7 +165,7 @@ function tell(file: string, report: ImportReport, dry: boolean): void {
     console.error(`${file}: columns that are no tags were left out: ${strange.slice(0, 10).join(', ')}`);
   if (expired > 0)
     console.error(
-      `${file}: ${expired} of the accepted are older than history.retention: this gateway does not keep them`,
+      `${file}: ${expired} of the accepted are older than what this gateway keeps (history.retention, or less where its bytes or a full disk made room): only stores elsewhere have them`,
     );
   if (twice > 0)
     console.error(

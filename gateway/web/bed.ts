@@ -283,7 +283,7 @@ export async function bed(settings: Partial<WebOptions['settings']> = {}): Promi
           ),
         ]),
       ahead: 300_000,
-      retention: 20 * 365 * 86_400_000,
+      kept: () => systemClock.now() - 20 * 365 * 86_400_000,
     },
     devices: () => [{ name: 'line' }],
     ledger: async () => answer.ledger,

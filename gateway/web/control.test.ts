@@ -64,7 +64,7 @@ beforeEach(async () => {
     },
     reject: (_origin, lines) => (unread += lines),
     ahead: 300_000,
-    retention: 30 * 86_400_000,
+    kept: () => now - 30 * 86_400_000,
     historian: past,
     compact: async () => 3,
     room: async () => void rooms++,
@@ -257,7 +257,7 @@ test('only its user may open the socket; a dead daemon’s is replaced; close ta
     ...{ clock: new ManualClock(now), catalog: plant, historian: past, durable: none, room: none, reject: () => {} },
     ...{
       ahead: 0,
-      retention: 0,
+      kept: () => now,
       ledger: async () => ({}),
       compact: async () => 0,
       backup: () => Promise.reject(new Error('none')),

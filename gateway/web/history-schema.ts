@@ -23,7 +23,8 @@ export const IngestBody = Type.Object({ items: Type.Array(ItemSchema, { maxItems
 export const IngestSchema = Type.Object({
   accepted: Type.Integer({ description: 'durable when this is read' }),
   expired: Type.Integer({
-    description: 'of the accepted: older than history.retention, so not kept here; stores elsewhere may take them',
+    description:
+      'of the accepted: not kept here, being older than history.retention, or than what its bytes or a full disk have left; stores elsewhere may take them',
   }),
   rejected: Type.Integer(),
   reasons: Type.Unsafe<Record<string, number>>({

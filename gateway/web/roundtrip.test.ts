@@ -140,7 +140,7 @@ async function takenIn(file: Buffer): Promise<{ readings: Reading[]; rejected: n
     room: () => Promise.resolve(),
     durable: () => Promise.resolve(),
     ahead: 1e13,
-    retention: 1e13,
+    kept: () => 0,
   };
   const ask = { origin: 'import', nulls: 'reject', allowOutOfRange: false, dry: false, before: 0 } as const;
   const { rejected, reasons } = await takeIn(options, parts, ask, signal, () => Promise.resolve());

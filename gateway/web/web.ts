@@ -28,7 +28,7 @@ export interface WebOptions {
   historian: Historian;
   act(act: OperatorAct): ActResult;
   durable(seq: number): Promise<void>;
-  intake: Pick<IngestOptions, 'file' | 'reject' | 'room' | 'ahead' | 'retention'>;
+  intake: Pick<IngestOptions, 'file' | 'reject' | 'room' | 'ahead' | 'kept'>;
   devices?(): unknown;
   ledger(): Promise<WireLedger>;
   ready?(): { ready: boolean; reasons: string[] };

@@ -130,6 +130,7 @@ class ChunkStore implements Store {
 
   write(frames: readonly Frame[]): Promise<Stored> {
     try {
+      this.#retention.reopen(this.#options.clock.micros());
       const floor = this.#floor();
       for (const frame of frames) if (frame.seq > this.#account.taken) this.#take(frame, floor);
       const sum = { delivered: 0, filtered: 0, deadLettered: 0 };
@@ -166,6 +167,7 @@ class ChunkStore implements Store {
     return {
       ...this.#counts,
       ...this.#commits.counts,
+      floor: this.#floor(),
       damaged: this.#chunks.damaged,
       removed: this.#retention.chunksRemoved,
       open: this.#open.samples,
@@ -251,7 +253,6 @@ class ChunkStore implements Store {
     if (minute) {
       this.#minuteAt = clock.mono();
       this.#commits.commit([]);
-      this.#retention.reopen(clock.micros());
       this.#believe.run(this.#sure.known);
     }
     // What is far beyond its bytes goes step after step.

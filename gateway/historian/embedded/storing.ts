@@ -1,5 +1,5 @@
 // What the store of the built-in historian is given, what it does and what it says of itself: the writer's view of it.
-import type { Clock, Frame, ValueType } from '../../model.ts';
+import type { Clock, Frame, Micros, ValueType } from '../../model.ts';
 import type { Consumer, Stored } from '../../consumer.ts';
 import type { Settled } from './account.ts';
 import type { OpenMemory } from './open.ts';
@@ -26,6 +26,8 @@ export interface StoreStats {
   /** Samples taken in since the start, and those of them too old to be kept. */
   samples: number;
   filtered: number;
+  /** Nothing before this is taken in: it is too old, or history had to make room. */
+  floor: Micros;
   /** Chunks that could not be read when more was to go into them: kept aside in the table `damaged`. */
   damaged: number;
   /** Chunks removed by retention. */

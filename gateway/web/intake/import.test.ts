@@ -41,7 +41,7 @@ function intake() {
     room: () => Promise.resolve(),
     durable: () => disk.promise,
     ahead: 0,
-    retention: 1e15,
+    kept: () => -1e15,
   };
   const take = (body: Buffer) => {
     const parts = (async function* () {

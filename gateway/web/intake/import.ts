@@ -22,8 +22,8 @@ export interface IntakeOptions {
   durable(seq: number): Promise<void>;
   /** ms: how far ahead of this machine's clock a time may be. */
   ahead: number;
-  /** ms that samples are kept in this gateway's own history. */
-  retention: number;
+  /** ms since the epoch: what is older is not kept in this gateway's own history. */
+  kept(): number;
 }
 
 /** Everything up to here is durable; faults are those since the last checkpoint. */
@@ -65,7 +65,7 @@ export async function takeIn(
   let since = clock.mono();
   const renew = (): void => {
     const now = clock.now();
-    judge.renew(options.catalog(), now + options.ahead, now - options.retention);
+    judge.renew(options.catalog(), now + options.ahead, options.kept());
     worked = judge.work;
     since = clock.mono();
   };

@@ -13,7 +13,7 @@ import { failures } from '../schema.ts';
 import { utc } from '../zone.ts';
 import { IngestBody, IngestSchema, mostItems } from '../history-schema.ts';
 
-export type IngestOptions = Pick<IntakeOptions, 'clock' | 'catalog' | 'room' | 'durable' | 'ahead' | 'retention'> & {
+export type IngestOptions = Pick<IntakeOptions, 'clock' | 'catalog' | 'room' | 'durable' | 'ahead' | 'kept'> & {
   file(readings: readonly Reading[]): { accepted: number; rejected: number; shed: number; seq?: number };
   reject(count: number): void;
   /** File with the token; empty: the route is closed. */
@@ -119,7 +119,7 @@ async function takeBatch(options: IngestOptions, items: readonly unknown[]) {
   if (shed > 0)
     throw new Refusal(503, 'the disk is full: nothing of this was stored, send it again when there is room');
   if (rejected > 0) reasons.refused = rejected;
-  const kept = (clock.now() - options.retention) * 1000;
+  const kept = options.kept() * 1000;
   const expired = readings.filter(({ at }) => (at ?? 0) < kept).length;
   if (seq !== undefined) await options.durable(seq);
   return { accepted, expired, rejected: refused + rejected, reasons, errors };
