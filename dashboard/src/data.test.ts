@@ -1,7 +1,7 @@
 // The assets table without its pixels: rows in order, and the window over them.
 import { expect, test } from 'vitest';
 import type { Dict, DictTag } from '../../gateway/web/wire.ts';
-import { buildTable, orderRows, windowRows, type RowOrder } from './rows.ts';
+import { buildTable, columnWidths, orderRows, windowRows, type RowOrder } from './rows.ts';
 
 function dict(assets: string[], metrics: (asset: string) => string[]): Dict {
   let i = 0;
@@ -27,6 +27,12 @@ test('a column per metric while assets are alike, else a row per tag', () => {
   });
   const mixed = buildTable(dict(['a', 'b', 'c'], (asset) => [`only-${asset}`]));
   expect([mixed.shape, mixed.rows.length]).toEqual(['tags', 3]);
+  const phone = buildTable(
+    dict(['a', 'b'], () => ['flow', 'level']),
+    true,
+  );
+  expect([phone.shape, phone.rows.length]).toEqual(['tags', 4]);
+  expect(columnWidths(phone, false, true).reduce((sum, { px }) => sum + 12 + px, 12)).toBeLessThan(302);
 });
 
 test('rows: filter by every word, the worst first, ties in plant order', () => {

@@ -21,8 +21,8 @@ export interface Table {
   rows: Row[];
 }
 
-/** Columns per metric while they are few and mostly filled; else a row per tag. */
-export function buildTable(dict: Dict): Table {
+/** Columns per metric while they are few and mostly filled; else, and where there is no room for columns, a row per tag. */
+export function buildTable(dict: Dict, narrow = false): Table {
   const columns = new Map<string, Column>();
   const byAsset = new Map<string, DictTag[]>();
   for (const tag of dict.tags) {
@@ -34,7 +34,7 @@ export function buildTable(dict: Dict): Table {
   const assets = dict.assets.filter((asset) => byAsset.has(asset.path));
   const list = [...columns.values()];
   const filled = dict.tags.length / Math.max(1, list.length * assets.length);
-  if (list.length <= 10 && filled >= 0.5) {
+  if (!narrow && list.length <= 10 && filled >= 0.5) {
     const rows = assets.map((asset) => {
       const tags = new Map(byAsset.get(asset.path)?.map((tag) => [tag.metric, tag]));
       return { key: asset.path, asset, tags: list.map((column) => tags.get(column.metric)) };
@@ -79,11 +79,22 @@ function matches(row: Row, shape: Table['shape'], words: string[]): boolean {
   return words.every((word) => hay.includes(word));
 }
 
-/** Least widths of the table's columns in px, and how each shares what is left. Names in headers wrap to two lines. */
+/**
+ * Least widths of the table's columns in px, and how each shares what is left. Names in headers wrap to two lines. Narrow:
+ * status, names of asset and tag, value, all in sight at 320 px.
+ */
 export function columnWidths(table: Table, hasLines: boolean, narrow: boolean): { px: number; share: number }[] {
+  if (narrow) {
+    const [status, name, value] = [24, 96, 128];
+    return [
+      { px: status, share: 0 },
+      { px: name, share: 1 },
+      { px: value, share: 0 },
+    ];
+  }
   const widths = [
-    { px: narrow ? 24 : 118, share: 0 },
-    { px: narrow ? 120 : 150, share: 1.4 },
+    { px: 118, share: 0 },
+    { px: 150, share: 1.4 },
   ];
   if (hasLines) widths.push({ px: 90, share: 0.8 });
   if (table.shape === 'tags') {

@@ -7,12 +7,20 @@ export type Theme = 'system' | 'light' | 'dark';
 export class View {
   place: Place = $state.raw(readAddress(location.search));
   theme: Theme = $state.raw('system');
+  #printing = $state.raw(false);
+  /** What is painted: paper is light whatever the screen is, and a canvas must be drawn anew for it. */
+  look: Theme = $derived(this.#printing ? 'light' : this.theme);
 
   constructor() {
     const kept = localStorage.getItem('theme');
     if (kept === 'light' || kept === 'dark') this.theme = kept;
     this.#paint();
     addEventListener('popstate', () => (this.place = readAddress(location.search)));
+    for (const event of ['beforeprint', 'afterprint'])
+      addEventListener(event, () => {
+        this.#printing = event === 'beforeprint';
+        this.#paint();
+      });
   }
 
   /** Changes part of the place. Another facility is a step in the browser's history; the rest replaces it. */
@@ -33,7 +41,7 @@ export class View {
   }
 
   #paint(): void {
-    if (this.theme === 'system') delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = this.theme;
+    if (this.look === 'system') delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = this.look;
   }
 }

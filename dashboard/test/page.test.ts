@@ -194,7 +194,7 @@ test('a lost stream resumes behind its last event; a hidden tab lets it go', { t
   await page.close();
 });
 
-test('accessible in both themes, nothing wider than a phone', async () => {
+test('accessible in both themes, nothing wider than a phone, light and without controls on paper', async () => {
   const { page, said } = await open();
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
@@ -209,6 +209,21 @@ test('accessible in both themes, nothing wider than a phone', async () => {
   await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
   const y = async (name: string) => (await page.getByRole('heading', { name }).boundingBox())?.y ?? Number.NaN;
   expect(await y('Operational insights')).toBeLessThan(await y('Trend'));
+  const assets = page.getByRole('table', { name: 'Assets with live values' });
+  await expect.poll(() => assets.evaluate((table) => table.scrollWidth - table.clientWidth)).toBe(0);
+  await assets.getByRole('columnheader', { name: 'Value' }).waitFor();
+
+  await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
+  await page.emulateMedia({ media: 'print' });
+  const text = () => page.evaluate(() => getComputedStyle(document.body).color);
+  await expect.poll(text).toBe('rgb(22, 25, 29)');
+  await page.getByPlaceholder('Filter').waitFor({ state: 'hidden' });
+  await page.getByRole('button', { name: 'Table', exact: true }).waitFor({ state: 'hidden' });
+  const canvas = await page.locator('.trend canvas').boundingBox();
+  expect(canvas?.height).toBeGreaterThan(100);
+  await page.evaluate(() => dispatchEvent(new Event('afterprint')));
+  await page.emulateMedia({ media: 'screen' });
+  await expect.poll(text).toBe('rgb(230, 232, 235)');
   expect(said).toEqual([]);
   await page.close();
 });
