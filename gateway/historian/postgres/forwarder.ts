@@ -1,11 +1,11 @@
-// The consumer that keeps every sample and event in PostgreSQL: one transaction a write, an upsert a table, so that
-// frames sent again change nothing. Run by a pump in the egress worker. A row the database refuses for good goes to the
+// The consumer that keeps every sample and event in PostgreSQL: a write is a transaction (of many days, several), an upsert
+// a table, so that frames sent again change nothing. Run by a pump in the egress worker. A row the database refuses for good goes to the
 // dead letters; whatever else it cannot take is thrown and comes again, on a new connection with credentials read anew.
 import type { ForwardContext, ForwardKind, Forwarder, Stored } from '../../consumer.ts';
 import type { Frame } from '../../model.ts';
 import { credentials } from '../credentials.ts';
 import { deadLetters } from '../dead-letters.ts';
-import { lettersOf, partsOf, upsert } from './parts.ts';
+import { BEGIN, lettersOf, locking, partsOf, upsert } from './parts.ts';
 import type { Part } from './parts.ts';
 import { makeDays, prepare } from './prepare.ts';
 import { Sieve, forGood } from './refused.ts';
@@ -73,13 +73,20 @@ function create(settings: PostgresSettings, { answered, clock, dataDir, log, tag
       if (unseen.length > 0) fresh.push({ table, days: unseen });
     }
     if (fresh.length === 0) return;
-    await makeDays(on, fresh);
+    await makeDays(on, fresh, clock.now());
     for (const { table, days: made } of fresh) for (const day of made) days.add(`${table} ${day}`);
   };
 
   const store = async (on: Session, parts: readonly Part[]): Promise<void> => {
-    await on.query('BEGIN');
-    for (const part of parts) await upsert(on, part);
+    const full = locking();
+    await on.query(BEGIN);
+    for (const part of parts) {
+      if (full(part)) {
+        await on.query('COMMIT');
+        await on.query(BEGIN);
+      }
+      await upsert(on, part);
+    }
     await on.query('COMMIT');
   };
 

@@ -3,11 +3,22 @@
 import type { DeadLetter } from '../dead-letters.ts';
 import { upsertEvents, upsertRows } from './rows.ts';
 import type { EventEntry, Row, rowsOf } from './rows.ts';
-import { sampleTables } from './schema.ts';
+import { dayOf, sampleTables } from './schema.ts';
 import type { Session } from './session.ts';
+import { isoMicros } from './statements.ts';
 
 /** Rows of a statement: a few hundred kB, some 30 ms. */
 const ROWS = 5000;
+/** Days of a statement, and locks of a transaction: the server has some thousand for all, and each partition is a few. */
+const DAYS = 20;
+const LOCKS = 100;
+
+/**
+ * Begins a transaction whose commit waits for the disk, whatever is set for the user: what has been confirmed is never asked
+ * for again. `on` would be less where more is set. Behind a pooler only a transaction is sure to be one session.
+ */
+export const BEGIN = `BEGIN; SELECT set_config('synchronous_commit', 'on', true)
+  WHERE current_setting('synchronous_commit') = 'off'`;
 
 export type Part =
   { table: (typeof sampleTables)[number]; rows: readonly Row[] } | { table: 'events'; rows: readonly EventEntry[] };
@@ -15,10 +26,36 @@ export type Part =
 export function partsOf(rows: ReturnType<typeof rowsOf>): Part[] {
   const parts: Part[] = [];
   for (const table of sampleTables)
-    for (let at = 0; at < rows[table].length; at += ROWS) parts.push({ table, rows: rows[table].slice(at, at + ROWS) });
-  for (let at = 0; at < rows.events.length; at += ROWS)
-    parts.push({ table: 'events', rows: rows.events.slice(at, at + ROWS) });
+    for (const some of slices(rows[table], ({ t }) => t)) parts.push({ table, rows: some });
+  for (const some of slices(rows.events, ({ row }) => row.t)) parts.push({ table: 'events', rows: some });
   return parts;
+}
+
+function* slices<Item>(rows: readonly Item[], time: (row: Item) => number): Generator<Item[]> {
+  let from = 0;
+  let days = new Set<number>();
+  for (const [at, row] of rows.entries()) {
+    const day = dayOf(time(row));
+    if (at - from === ROWS || (days.size === DAYS && !days.has(day))) {
+      yield rows.slice(from, at);
+      from = at;
+      days = new Set();
+    }
+    days.add(day);
+  }
+  if (from < rows.length) yield rows.slice(from);
+}
+
+/** Counts what statements take of a transaction's locks; true when the next one belongs into another. */
+export function locking(): (part: Part) => boolean {
+  let taken = 0;
+  return ({ rows }) => {
+    const days = new Set(rows.map((row) => dayOf('row' in row ? row.row.t : row.t)));
+    const takes = 1 + 4 * days.size;
+    const full = taken > 0 && taken + takes > LOCKS;
+    taken = full ? takes : taken + takes;
+    return full;
+  };
 }
 
 export async function upsert(on: Session, part: Part): Promise<void> {
@@ -65,5 +102,3 @@ export function lettersOf({ table, rows }: Part, reason: string, at: number): De
 }
 
 const jsonNumber = (value: unknown): boolean => typeof value !== 'number' || Number.isFinite(value);
-const isoMicros = (t: number): string =>
-  `${new Date(Math.floor(t / 1000)).toISOString().slice(0, -1)}${String(((t % 1000) + 1000) % 1000).padStart(3, '0')}Z`;

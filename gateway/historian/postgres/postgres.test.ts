@@ -101,8 +101,10 @@ describe('PostgreSQL', { timeout: 30_000 }, () => {
   });
 
   initdb('days are partitions: those to come are there before, a late one is made, a removed one again', async () => {
+    const clock = new ManualClock(T / 1000 + 7 * 86_400_000);
+    forwarder = postgresForwarder.create(settings(), { ...context, clock });
     await forwarder.write([frame(1, [])], never);
-    const ahead = daysAhead(Date.now()).map((day) => partition('readings', day).name);
+    const ahead = daysAhead(clock.now()).map((day) => partition('readings', day).name);
     expect(await partitions()).toEqual(ahead);
     await forwarder.write([frame(2, [sample(0, T - 1, 1), sample(0, T, 2)])], never);
     expect(await partitions()).toEqual(['readings_p20250531', 'readings_p20250601', ...ahead]);
@@ -112,6 +114,55 @@ describe('PostgreSQL', { timeout: 30_000 }, () => {
     await forwarder.write(missing, never);
     expect(await values()).toEqual([1, 3]);
     expect(await letters()).toEqual([]);
+  });
+
+  initdb(
+    'decades of days are stored: years long past are a partition each, and few locks are held at a time',
+    async () => {
+      const clock = new ManualClock(Date.UTC(2026, 5, 1));
+      forwarder = postgresForwarder.create(settings(), { ...context, clock });
+      await forwarder.write([frame(1, [])], never);
+      await server.sql(
+        "CREATE TABLE readings_p20030401 PARTITION OF readings FOR VALUES FROM ('2003-04-01 00:00Z') TO ('2003-04-02 00:00Z')",
+      );
+      const noon = (day: number): number => (day * 86_400 + 43_200) * 1e6;
+      // Twenty years by the tenth day, this winter and a week of a year that has days already.
+      const days = [
+        ...Array.from({ length: 730 }, (_, i) => dayOf(Date.UTC(1990, 0, 1) * 1000) + i * 10),
+        ...Array.from({ length: 60 }, (_, i) => dayOf(Date.UTC(2025, 11, 1) * 1000) + i),
+      ].filter((day) => new Date(day * 86_400_000).getUTCFullYear() !== 2003);
+      const week = Array.from({ length: 7 }, (_, i) => dayOf(Date.UTC(2003, 2, 29) * 1000) + i);
+      const samples = [...days, ...week].map((day, i) => sample(0, noon(day), i));
+      expect(await forwarder.write([frame(2, samples)], never)).toMatchObject({ delivered: samples.length });
+      const [all] = await server.sql('SELECT count(*)::int AS n, sum(value)::int AS sum FROM readings');
+      expect(all).toEqual({ n: samples.length, sum: (samples.length * (samples.length - 1)) / 2 });
+      const made = await partitions();
+      expect(made.filter((name) => name.length === 'readings_p1990'.length)).toHaveLength(19);
+      expect(made.filter((name) => name.startsWith('readings_p2003'))).toHaveLength(7);
+      const history = open();
+      expect(await history.latest([flow, on], noon(days[0] as number) + 1)).toMatchObject([{ id: flow.id, value: 0 }]);
+      expect(await history.latest([flow])).toMatchObject([{ t: noon(dayOf(Date.UTC(2026, 0, 29) * 1000)) }]);
+      await history.close();
+      // All at once they would be too many for this server.
+      for (const name of made) await server.sql(`DROP TABLE ${name}`);
+    },
+  );
+
+  initdb('commits wait for the disk also where the user or a pooler has it otherwise', async () => {
+    await forwarder.write([frame(1, [sample(0, T, 1)])], never);
+    await server.sql(`CREATE TABLE heard (setting text);
+      CREATE FUNCTION hear() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN INSERT INTO heard VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
+      CREATE TRIGGER hear AFTER INSERT ON readings EXECUTE FUNCTION hear();
+      ALTER ROLE penstock SET synchronous_commit = off`);
+    const later = make();
+    await later.write([frame(2, [sample(0, T + 1, 2)])], never);
+    await server.sql('ALTER ROLE penstock SET synchronous_commit = remote_apply');
+    const last = make();
+    await last.write([frame(3, [sample(0, T + 2, 3)])], never);
+    expect(await server.sql('SELECT setting FROM heard')).toEqual([{ setting: 'on' }, { setting: 'remote_apply' }]);
+    await Promise.all([later.close(), last.close()]);
+    await server.sql('ALTER ROLE penstock RESET synchronous_commit; DROP TABLE heard; DROP FUNCTION hear CASCADE');
   });
 
   initdb('gateways that start on one database at once make its tables together', async () => {
@@ -458,7 +509,7 @@ describe('PostgreSQL', { timeout: 30_000 }, () => {
   initdb('a question ends with its signal, and the next one is answered', async () => {
     await forwarder.write([frame(1, [sample(0, T, 1)])], never);
     const history = open();
-    const holding = server.sql('BEGIN; LOCK TABLE readings; SELECT pg_sleep(0.5); COMMIT');
+    const holding = server.sql('BEGIN; LOCK TABLE readings; SELECT pg_sleep(60)').catch(() => 'ended');
     await expect
       .poll(() =>
         server.sql("SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'readings'::regclass"),
@@ -466,9 +517,15 @@ describe('PostgreSQL', { timeout: 30_000 }, () => {
       .toHaveLength(1);
     const stop = new AbortController();
     const asked = history.raw(flow, T, T + 1, 1, stop.signal);
-    setTimeout(() => stop.abort(), 30);
+    const waits = () =>
+      server.sql("SELECT 1 FROM pg_stat_activity WHERE application_name = 'penstock' AND wait_event_type = 'Lock'");
+    await expect.poll(waits).toHaveLength(1);
+    stop.abort();
     await expect(asked).rejects.toThrow(/abort/i);
-    await holding;
+    // The server does not go on with it either.
+    await expect.poll(waits, { timeout: 10_000 }).toEqual([]);
+    await server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)'");
+    expect(await holding).toBe('ended');
     expect((await history.raw(flow, T, T + 1, 1)).value).toEqual([1]);
     expect(dayOf(T)).toBe(20240);
     await history.close();

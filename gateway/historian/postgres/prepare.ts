@@ -1,8 +1,8 @@
 // Makes the tables and the days' partitions in a database, and says in one sentence where what is there does not fit.
 // Called by forwarder.ts at each connection and before rows of a day it has not seen.
-import { columnsOf, creation, drift, partition, tables } from './schema.ts';
-import type { Found, Table } from './schema.ts';
-import { Refused } from './session.ts';
+import { columnsOf, creation, drift, partitionsFor, tables } from './schema.ts';
+import type { Found, Partition, Table } from './schema.ts';
+import { Refused, heedClosing } from './session.ts';
 import type { Session } from './session.ts';
 
 /** Gateways that share a database make tables one after another. */
@@ -30,6 +30,7 @@ export interface Prepared {
 /** Makes what is missing; rejects with a sentence where a table cannot take our rows. */
 export async function prepare(session: Session): Promise<Prepared> {
   await session.query("SET TIME ZONE 'UTC'");
+  await heedClosing(session);
   const weak = await weakness(session);
   let found = await inspect(session);
   const missing = tables.filter((table) => !found.has(table));
@@ -57,37 +58,54 @@ export async function prepare(session: Session): Promise<Prepared> {
  */
 const elsewhere = new Set(['42809', '42P17', '42501', '23514']);
 
-/** Makes the partitions that are not there yet, in one transaction. */
+/** Partitions made in one transaction: each is some ten of the server's locks until its end. */
+const AT_ONCE = 10;
+
+/** Makes the partitions that are not there yet. @param now ms since the epoch */
 export async function makeDays(
   session: Session,
   wanted: readonly { table: Table; days: readonly number[] }[],
+  now: number,
 ): Promise<void> {
-  const parts = wanted.flatMap(({ table, days }) => days.map((day) => partition(table, day)));
-  const there = new Set<string>();
-  const names = parts.map(({ name }) => name);
+  const choices = wanted.flatMap(({ table, days }) => days.map((day) => partitionsFor(table, day, now)));
+  /** There, or found to be impossible. */
+  const done = new Map<string, boolean>();
+  const names = choices.flat().map(({ name }) => name);
   for (const row of await session.query(
     'SELECT c.relname AS name FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid WHERE c.oid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS name)',
     [names],
   ))
-    there.add(String(row.name));
-  const missing = parts.filter(({ name }) => !there.has(name));
-  if (missing.length === 0) return;
+    done.set(String(row.name), true);
+  const missing = choices.filter((each) => !each.some(({ name }) => done.has(name)));
+  for (let i = 0; i < missing.length; i += AT_ONCE) await make(session, missing.slice(i, i + AT_ONCE), done);
+}
+
+async function make(session: Session, missing: readonly Partition[][], done: Map<string, boolean>): Promise<void> {
   await session.query('BEGIN');
   try {
     await session.query(LOCK);
-    for (const { statements } of missing) {
-      await session.query('SAVEPOINT day');
-      try {
-        for (const statement of statements) await session.query(statement);
-      } catch (error) {
-        if (!(error instanceof Refused && elsewhere.has(error.code))) throw error;
-        await session.query('ROLLBACK TO day');
+    for (const each of missing)
+      for (const { name, statements } of each) {
+        if (!done.has(name)) done.set(name, await attach(session, statements));
+        if (done.get(name)) break;
       }
-    }
     await session.query('COMMIT');
   } catch (error) {
     if (session.sound) await session.query('ROLLBACK');
     throw error;
+  }
+}
+
+async function attach(session: Session, statements: readonly string[]): Promise<boolean> {
+  await session.query('SAVEPOINT day');
+  try {
+    for (const statement of statements) await session.query(statement);
+    await session.query('RELEASE SAVEPOINT day');
+    return true;
+  } catch (error) {
+    if (!(error instanceof Refused && elsewhere.has(error.code))) throw error;
+    await session.query('ROLLBACK TO day');
+    return false;
   }
 }
 
@@ -110,11 +128,7 @@ async function inspect(session: Session): Promise<Map<Table, Found>> {
   );
 }
 
-/** What has been confirmed is never asked for again: this session's commits wait for the disk, whatever the others' do. */
 async function weakness(session: Session): Promise<string> {
-  await session.query(
-    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
-  );
   const [row] = await session.query(
     "SELECT current_setting('fsync') AS fsync, current_setting('server_encoding') AS encoding",
   );

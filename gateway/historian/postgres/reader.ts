@@ -9,16 +9,31 @@ import type { PostgresAddress } from './address.ts';
 import { questions } from './questions.ts';
 import { sampleTables } from './schema.ts';
 import type { SampleTable } from './schema.ts';
-import { Refused, connect } from './session.ts';
-import { changesOf, figuresOf, micros, samplesOf, sidesOf, summaryOf, tablesOf, time } from './statements.ts';
+import { Refused, connect, heedClosing } from './session.ts';
+import {
+  changesOf,
+  figuresOf,
+  isoMicros,
+  micros,
+  samplesOf,
+  sidesOf,
+  summaryOf,
+  tablesOf,
+  time,
+} from './statements.ts';
+
+const DAY = 86_400_000_000;
+/** Days looked back for the newest row, one after the other: each partition looked into is a few of the server's locks. */
+const BACK = [2, 60, 400, 1500, 3000, Infinity];
 
 /** SQLSTATE of a table that is not there. */
 const NO_TABLE = '42P01';
 
 export function postgresHistory(address: PostgresAddress, credentials: Credentials): RemoteHistory {
   const { ask: asked, close } = questions(async (signal) => {
+    // Nothing else is set for the session: behind a pooler it is somebody else's a moment later.
     const session = await connect(address, credentials, signal);
-    await session.query('SET default_transaction_read_only = on');
+    await heedClosing(session);
     return session;
   });
   const ask: typeof asked = (text, values, signal) =>
@@ -35,7 +50,7 @@ export function postgresHistory(address: PostgresAddress, credentials: Credentia
     const rows = await ask(
       `SELECT id FROM unnest($1::text[]) AS asked(id) WHERE EXISTS (
          SELECT 1 FROM readings_text WHERE tag = asked.id AND ts >= ${time('$2')} AND ts < ${time('$3')})`,
-      [ids, from, to],
+      [ids, isoMicros(from), isoMicros(to)],
       signal,
     );
     return new Set(rows.map(({ id }) => id));
@@ -57,7 +72,7 @@ export function postgresHistory(address: PostgresAddress, credentials: Credentia
     signal?: AbortSignal,
   ): Promise<RemoteRaw> => {
     within(limit, `limit must be from 1 to ${MOST}, not ${limit}`);
-    const rows = await ask(statement, [tag.id, from, to, limit + 1], signal);
+    const rows = await ask(statement, [tag.id, isoMicros(from), isoMicros(to), limit + 1], signal);
     const series: RemoteRaw = { t: [], value: [], status: [], more: rows.length > limit };
     for (const row of rows.slice(0, limit)) {
       series.t.push(Number(row.t));
@@ -78,12 +93,12 @@ export function postgresHistory(address: PostgresAddress, credentials: Credentia
       beyond: beyondTags,
       figures: (tags, { from, to, t, held }, found, signal) =>
         perTable(tags, async (table, ids) => {
-          const rows = await ask(figuresOf(table, held), [ids, from, to, t], signal);
+          const rows = await ask(figuresOf(table, held), [ids, isoMicros(from), isoMicros(to), t], signal);
           for (const row of rows) found.get(String(row.tag))?.push(summaryOf(row));
         }),
       sides: (tags, { from, to, limit }, found, signal) =>
         perTable(tags, async (table, ids) => {
-          for (const row of await ask(sidesOf(table), [ids, from, to, limit], signal)) {
+          for (const row of await ask(sidesOf(table), [ids, isoMicros(from), isoMicros(to), limit], signal)) {
             const [at, last = NaN] = (row.last ?? []) as number[];
             const [t0, t1] = [Number(row.t0), Number(row.t1)];
             const times = { above: Number(row.above), below: Number(row.below), known: Number(row.known) };
@@ -97,7 +112,7 @@ export function postgresHistory(address: PostgresAddress, credentials: Credentia
         const rows = await ask(
           `SELECT tag, count(*) AS n FROM ${table}
            WHERE tag = ANY($1::text[]) AND ts >= ${time('$2')} AND ts < ${time('$3')} GROUP BY tag`,
-          [ids, from, to],
+          [ids, isoMicros(from), isoMicros(to)],
           signal,
         );
         for (const { tag, n } of rows) found.set(String(tag), Number(n));
@@ -107,23 +122,32 @@ export function postgresHistory(address: PostgresAddress, credentials: Credentia
     async latest(tags, before, signal) {
       const found = new Map<string, RemoteLatest & { seq: number }>();
       const byId = new Map(tags.map((tag) => [tag.id, tag]));
-      for (const table of sampleTables) {
-        const ids = tags.filter((tag) => tablesOf(tag).includes(table)).map(({ id }) => id);
-        if (ids.length === 0) continue;
-        const until = before === undefined ? '' : ` AND ts < ${time('$2')}`;
-        const rows = await ask(
-          `SELECT tag, ${micros('ts')} AS t, value::text AS value, status, seq FROM unnest($1::text[]) AS asked(id)
-             CROSS JOIN LATERAL (SELECT * FROM ${table} WHERE tag = asked.id${until} ORDER BY ts DESC LIMIT 1) AS newest`,
-          before === undefined ? [ids] : [ids, before],
-          signal,
-        );
-        for (const row of rows) {
-          const tag = byId.get(String(row.tag)) as RemoteTag;
-          const [t, seq] = [Number(row.t), Number(row.seq)];
-          const known = found.get(tag.id);
-          if (known && (known.t > t || (known.t === t && known.seq > seq))) continue;
-          found.set(tag.id, { id: tag.id, t, value: valueOf(row.value, tag), status: Number(row.status), seq });
+      const until = before ?? Date.now() * 1000;
+      let to = before;
+      for (const days of BACK) {
+        const sought = tags.filter(({ id }) => !found.has(id));
+        const from = days === Infinity ? undefined : until - days * DAY;
+        const bounds = [from === undefined ? 'true' : `ts >= '${isoMicros(from)}'`];
+        if (to !== undefined) bounds.push(`ts < '${isoMicros(to)}'`);
+        for (const table of sampleTables) {
+          const ids = sought.filter((tag) => tablesOf(tag).includes(table)).map(({ id }) => id);
+          if (ids.length === 0) continue;
+          const rows = await ask(
+            `SELECT tag, ${micros('ts')} AS t, value::text AS value, status, seq FROM unnest($1::text[]) AS asked(id)
+               CROSS JOIN LATERAL (SELECT * FROM ${table} WHERE tag = asked.id AND ${bounds.join(' AND ')}
+                 ORDER BY ts DESC LIMIT 1) AS newest`,
+            [ids],
+            signal,
+          );
+          for (const row of rows) {
+            const tag = byId.get(String(row.tag)) as RemoteTag;
+            const [t, seq] = [Number(row.t), Number(row.seq)];
+            const known = found.get(tag.id);
+            if (known && (known.t > t || (known.t === t && known.seq > seq))) continue;
+            found.set(tag.id, { id: tag.id, t, value: valueOf(row.value, tag), status: Number(row.status), seq });
+          }
         }
+        to = from;
       }
       return tags.flatMap(({ id }) => {
         const one = found.get(id);

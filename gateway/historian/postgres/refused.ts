@@ -1,13 +1,10 @@
 // Stores parts of which some rows may be refused for good: halves what is refused until the bad rows stand alone, and all
 // others get in. Called by forwarder.ts when a write as a whole was refused. What is found is remembered until the write
 // succeeds, so that one which is given up in the middle goes on there, however many bad rows it holds.
-import { keysOf, rowAt, rowsAt, upsert } from './parts.ts';
+import { BEGIN, keysOf, locking, rowAt, rowsAt, upsert } from './parts.ts';
 import type { Part } from './parts.ts';
 import { Refused } from './session.ts';
 import type { Session } from './session.ts';
-
-/** Statements of one transaction: each is one of the server's locks until the end, and it has some thousand. */
-const STEPS = 200;
 
 /** The row's own fault: its data (22…), a constraint (23…) or its size (54000). A missing partition is the table's. */
 export function forGood(error: unknown): error is Refused {
@@ -40,14 +37,13 @@ export class Sieve {
 
   /** Stores every row that the database takes; the others are pushed to `bad`. Rejects with what is no row's own fault. */
   async store(on: Session, parts: readonly Part[], bad: Bad[]): Promise<void> {
-    let steps = 0;
+    const full = locking();
     const rest = parts.toReversed();
-    await on.query('BEGIN');
+    await on.query(BEGIN);
     for (let part = rest.pop(); part; part = rest.pop()) {
-      if (steps++ === STEPS) {
+      if (full(part)) {
         await on.query('COMMIT');
-        await on.query('BEGIN');
-        steps = 1;
+        await on.query(BEGIN);
       }
       await on.query('SAVEPOINT part');
       try {

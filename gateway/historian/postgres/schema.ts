@@ -80,11 +80,31 @@ export function daysAhead(now: number): number[] {
 
 const dateOf = (day: number): string => new Date(day * DAY).toISOString().slice(0, 10);
 
-/** A day's partition, made beside the table and then attached: that locks out neither readers nor writers of other days. */
-export function partition(table: Table, day: number): { name: string; statements: string[] } {
-  const date = dateOf(day);
-  const name = `${table}_p${date.replaceAll('-', '')}`;
-  const bounds = `FROM ('${date} 00:00:00+00') TO ('${dateOf(day + 1)} 00:00:00+00')`;
+export interface Partition {
+  name: string;
+  statements: string[];
+}
+
+/** A day's partition. */
+export const partition = (table: Table, day: number): Partition =>
+  partitionOf(table, dateOf(day).replaceAll('-', ''), day, day + 1);
+
+/**
+ * Where a day's rows may lie, the first choice first: a year that was over before the last one is one partition, because an
+ * import of decades would make thousands, and each is a lock of every statement that looks through all.
+ * @param now ms since the epoch
+ */
+export function partitionsFor(table: Table, day: number, now: number): Partition[] {
+  const year = new Date(day * DAY).getUTCFullYear();
+  if (year >= new Date(now).getUTCFullYear() - 1) return [partition(table, day)];
+  const begin = (of: number): number => dayOf(Date.UTC(of, 0, 1) * 1000);
+  return [partitionOf(table, String(year), begin(year), begin(year + 1)), partition(table, day)];
+}
+
+/** Made beside the table and then attached: that locks out neither readers nor writers of other days. */
+function partitionOf(table: Table, of: string, from: number, to: number): Partition {
+  const name = `${table}_p${of}`;
+  const bounds = `FROM ('${dateOf(from)} 00:00:00+00') TO ('${dateOf(to)} 00:00:00+00')`;
   return {
     name,
     statements: [

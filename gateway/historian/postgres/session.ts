@@ -97,6 +97,16 @@ export async function connect(
   };
 }
 
+/** Has the server end a statement when its connection is closed, which it would else notice only behind it. */
+export async function heedClosing(session: Session): Promise<void> {
+  try {
+    await session.query("SET client_connection_check_interval = '1s'");
+  } catch (error) {
+    // Not on every system it runs on.
+    if (!(error instanceof Refused)) throw error;
+  }
+}
+
 async function tlsOf({ tls, tlsCa }: PostgresAddress): Promise<false | { rejectUnauthorized: boolean; ca?: string }> {
   if (tls === 'off') return false;
   return { rejectUnauthorized: tls === 'verify', ca: await authorityOf(tlsCa) };
@@ -123,6 +133,11 @@ function inWords(error: unknown, at: string, database: string, user: string, cre
       routine,
     );
   if (sqlstate && !ends.test(sqlstate)) return new Refused(`${at}: ${said}`, code, routine);
+  if (said.includes('unsupported startup parameter'))
+    return new Error(
+      `${at} is a pooler that refuses the time limits of statements (${said}): set ignore_startup_parameters = statement_timeout,lock_timeout there`,
+      { cause: code },
+    );
   const certificate = certificateFault(error, 'its setting tlsCa');
   if (certificate) return new Error(`${at} ${certificate}`, { cause: code });
   return new Error(`${at} does not answer: ${said || code}`, { cause: code });

@@ -1,11 +1,13 @@
-// The questions of deep history as PostgreSQL's SQL. Pure; used by reader.ts. Times go and come as µs in bigints.
+// The questions of deep history as PostgreSQL's SQL. Pure; used by reader.ts. Times come as µs in bigints.
 import type { Summary } from '../embedded/summary.ts';
 import type { RemoteTag } from '../remote.ts';
 import type { SampleTable } from './schema.ts';
 
 export const micros = (column: string): string => `(extract(epoch FROM ${column}) * 1000000)::bigint`;
-export const time = (parameter: string): string =>
-  `timestamptz 'epoch' + ${parameter}::bigint * interval '1 microsecond'`;
+/** Of a time written by `isoMicros`: as a constant it tells the planner which partitions to leave out, and unlocked. */
+export const time = (parameter: string): string => `${parameter}::timestamptz`;
+export const isoMicros = (t: number): string =>
+  `${new Date(Math.floor(t / 1000)).toISOString().slice(0, -1)}${String(((t % 1000) + 1000) % 1000).padStart(3, '0')}Z`;
 
 /** Where a tag's values may lie: a whole number beyond 64 bits is in the table of texts. */
 export function tablesOf({ type }: RemoteTag): SampleTable[] {
