@@ -15,7 +15,7 @@ type Given = Partial<Pick<WriterStats, 'durability'>> & { trouble?: string; hist
 function stats({ durability = 'interval', trouble = '', historian = account() }: Given): WriterStats {
   return {
     historian: {
-      ...{ damaged: 0, failures: 0, tries: 0, lastError: '', trouble: '' },
+      ...{ damaged: 0, failures: 0, tries: 0, lastError: '', trouble: '', broken: false },
       ...{ samples: 0, filtered: 0, removed: 0, floor: 0, open: 0, memory: 0, bytes: 0, commits: 0, commitMs: 0 },
     },
     account: historian,

@@ -15,9 +15,13 @@ export function reportJournal(status: Status, stats: WriterStats | undefined): v
   const dropped = account.lost
     ? 'some samples never reached the history: penstock ledger says how many and of when'
     : '';
-  const history = historian.lastError || historian.trouble;
+  const history = historian.broken ? historian.trouble : historian.lastError || historian.trouble;
   const reason = [journal.trouble, history && `history: ${history}`].filter(Boolean).join('; ');
-  status.set('journal', reason ? 'degraded' : 'ok', reason || [dropped, weak].filter(Boolean).join('; '));
+  status.set(
+    'journal',
+    historian.broken ? 'failed' : reason ? 'degraded' : 'ok',
+    reason || [dropped, weak].filter(Boolean).join('; '),
+  );
   const full = [disk.reason, disk.trouble].filter(Boolean).join('; ');
   status.set('disk', disk.step === 'stop' ? 'failed' : full ? 'degraded' : 'ok', full);
   status.gauge('penstock_disk_free_bytes', disk.free, {}, 'Bytes free where the data lies');

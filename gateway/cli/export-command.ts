@@ -22,7 +22,7 @@ export const exportUsage = `penstock export [TAG…] [--data DIR] [options]
   --data DIR              the daemon's data folder
 
   In CSV, text that a spreadsheet would take for a formula gets an apostrophe before it; import takes that off again.
-  A file that lacks a part (a store elsewhere does not answer, samples are damaged) ends with a line that says which and why.
+  A file that lacks a part (a store elsewhere does not answer, samples are removed or damaged) ends with a line that says which and why.
   Exit code 0: all of it is written; 1: it failed, or what is written is not all; 130: stopped by Ctrl-C.
 `;
 

@@ -3,8 +3,8 @@
 // daemon does it, or this process under the data folder's lock.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { openFile } from '../historian/embedded/file.ts';
+import type { DatabaseSync } from 'node:sqlite';
+import { openFile, openToRead } from '../historian/embedded/file.ts';
 import { NAME, unreadable } from '../historian/embedded/unreadable.ts';
 import { compact, stats, verify } from '../historian/embedded/upkeep.ts';
 import { lockDataDir } from '../state/lock.ts';
@@ -60,10 +60,8 @@ export async function historyCommand(args: string[]): Promise<number> {
 
 /** The file as it is at one moment, whatever is written meanwhile. */
 async function look<T>(data: string, see: (db: DatabaseSync) => T | Promise<T>): Promise<T> {
-  const db = new DatabaseSync(join(data, 'history.db'), { readOnly: true, timeout: 5000 });
+  const db = openToRead(data);
   try {
-    if (!db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'chunk'").get())
-      throw new Error(`${join(data, 'history.db')} was written by an older version: start the gateway once`);
     db.exec('BEGIN');
     return await see(db);
   } finally {
@@ -128,6 +126,7 @@ async function joined(data: string, signal: AbortSignal): Promise<number> {
   }
   const lock = lockDataDir(data);
   try {
+    openToRead(data).close();
     const { db } = openFile(data);
     try {
       let fewer = 0;

@@ -4,6 +4,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Micros, Sample } from '../../model.ts';
 import type { Account } from './account.ts';
 import type { Chunks } from './fold.ts';
+import type { InPlace } from './inplace.ts';
 import { Merged } from './merged.ts';
 import type { OpenChunks } from './openchunks.ts';
 import type { Retention } from './retention.ts';
@@ -21,6 +22,7 @@ interface Parts {
   open: OpenChunks;
   account: Account;
   retention: Pick<Retention, 'floor'>;
+  inPlace: InPlace;
 }
 
 export class Commits {
@@ -32,12 +34,13 @@ export class Commits {
   readonly #open: OpenChunks;
   readonly #account: Account;
   readonly #retention: Parts['retention'];
+  readonly #inPlace: InPlace;
   readonly #merged: Merged;
   readonly #putAccount: StatementSync;
 
   constructor(
     db: DatabaseSync,
-    { chunks, open, account, retention }: Parts,
+    { chunks, open, account, retention, inPlace }: Parts,
     options: Pick<StoreOptions, 'clock' | 'durable'>,
   ) {
     this.#options = options;
@@ -46,6 +49,7 @@ export class Commits {
     this.#open = open;
     this.#account = account;
     this.#retention = retention;
+    this.#inPlace = inPlace;
     this.#merged = new Merged(db);
     this.#putAccount = db.prepare('UPDATE account SET position = ?, delivered = ?, filtered = ?');
   }
@@ -132,6 +136,7 @@ export class Commits {
   }
   /** All or nothing; throws when it is nothing. */
   transaction(act: () => void): void {
+    this.#inPlace.check();
     const touched = [...this.#chunks.touched.keys()];
     const { damaged } = this.#chunks;
     this.#db.exec('BEGIN IMMEDIATE');

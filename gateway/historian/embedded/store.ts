@@ -1,6 +1,7 @@
 // The writing side of history.db: a consumer of the journal in the writer thread. Samples wait in shared memory, where the
 // reader sees them at once, until their chunks are written; the position goes into the same transaction, so that a kill
 // costs nothing and stores nothing twice: frames from the position on come again, and what is in chunks is known.
+import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Frame, Micros, Sample, ValueType } from '../../model.ts';
 import type { Stored } from '../../consumer.ts';
@@ -11,12 +12,13 @@ import { Commits, GRACE } from './commits.ts';
 import { openFile } from './file.ts';
 import type { Opened } from './file.ts';
 import { Chunks } from './fold.ts';
+import { Gone, InPlace } from './inplace.ts';
 import { MAX_TAGS } from './open.ts';
 import { OpenChunks } from './openchunks.ts';
 import { Retention } from './retention.ts';
 import type { Store, StoreOptions, StoreStats } from './storing.ts';
 import { SureTime } from './sure.ts';
-import { inWords, makeWay, unreadable } from './unreadable.ts';
+import { NAME, inWords, makeWay, unreadable } from './unreadable.ts';
 import { compact } from './upkeep.ts';
 
 /** ms between two rounds of closing; a round closes a sixtieth of the open tags, but not fewer than so many. */
@@ -46,7 +48,7 @@ export function openStore(options: StoreOptions): Store {
 }
 
 function opened(options: StoreOptions): Store {
-  const file = openFile(options.dataDir);
+  const file = openFile(options.dataDir, options.clock.now());
   try {
     const store = new ChunkStore(options, file);
     // Asked for at each start: a file in which that is damaged cannot be begun with.
@@ -69,9 +71,12 @@ class ChunkStore implements Store {
   readonly #putTag: StatementSync;
   readonly #believe: StatementSync;
   readonly #sure: SureTime;
+  readonly #inPlace: InPlace;
   /** Frames of a write that failed half way: what became of their samples. */
   readonly #partial = new Map<number, Stored>();
-  readonly #counts = { samples: 0, filtered: 0, trouble: '' };
+  readonly #counts = { samples: 0, filtered: 0, trouble: '', broken: false };
+  /** In words, once the file has turned out to be damaged. */
+  #damage = '';
   #newest = -Infinity;
   #roundAt = -Infinity;
   #minuteAt = -Infinity;
@@ -80,7 +85,7 @@ class ChunkStore implements Store {
   #tending: Promise<void> | undefined;
   #closed = false;
 
-  constructor(options: StoreOptions, { db, aside }: Opened) {
+  constructor(options: StoreOptions, { db, aside, orphan }: Opened) {
     this.#options = options;
     const { memory, say = () => {}, retention = 30 * 86_400_000, rollups = 730 * 86_400_000 } = options;
     this.#db = db;
@@ -90,6 +95,10 @@ class ChunkStore implements Store {
     const fresh = account.run(aside?.position ?? 0, aside?.delivered ?? 0).changes > 0;
     db.prepare('INSERT OR IGNORE INTO begun VALUES(1, ?)').run(fresh ? options.clock.micros() : 0);
     if (aside) say(`the history of an earlier version is no longer read; it was moved to ${aside.name}`);
+    if (orphan)
+      say(
+        `history.db is not there: a new one begins with what the journal still holds. The latest commits of the one that is gone were moved to ${orphan}: it belongs beside that file, by the same name with -wal`,
+      );
     const { floor, ...settled } = db.prepare('SELECT position, delivered, filtered, floor FROM account').get() as {
       [name in keyof Settled | 'floor']: number;
     };
@@ -106,7 +115,9 @@ class ChunkStore implements Store {
     this.#sure = new SureTime(clock, options.clock.mono());
     this.#believe = db.prepare('UPDATE believed SET clock = ?1 WHERE clock < ?1 - 3600000000');
     this.#retention.reopen(options.clock.micros());
-    const parts = { chunks: this.#chunks, open: this.#open, account: this.#account, retention: this.#retention };
+    this.#inPlace = new InPlace(join(options.dataDir, NAME));
+    const [chunks, open, settling] = [this.#chunks, this.#open, this.#account];
+    const parts = { chunks, open, account: settling, retention: this.#retention, inPlace: this.#inPlace };
     this.#commits = new Commits(db, parts, options);
     this.#putTag = db.prepare(
       'INSERT INTO tag VALUES(?, ?, ?) ON CONFLICT(idx) DO UPDATE SET id = excluded.id, type = excluded.type WHERE id <> excluded.id OR type <> excluded.type',
@@ -149,8 +160,13 @@ class ChunkStore implements Store {
   tend(): Promise<void> {
     return (this.#tending ??= this.#tend()
       .then(
-        () => (this.#counts.trouble = ''),
-        (error: unknown) => (this.#counts.trouble = inWords(error).message),
+        () => Object.assign(this.#counts, { trouble: this.#damage, broken: this.#damage !== '' }),
+        (error: unknown) => {
+          // What is damaged may do for a while, as long as nothing needs that part.
+          if (unreadable(error)) this.#damage = inWords(error).message;
+          const trouble = this.#damage || inWords(error).message;
+          Object.assign(this.#counts, { trouble, broken: this.#damage !== '' || error instanceof Gone });
+        },
       )
       .then(() => {
         this.#tending = undefined;
@@ -184,7 +200,7 @@ class ChunkStore implements Store {
       while (performance.now() < until && this.#commits.closeOldest()) await yielded();
       this.#commits.commit([]);
     } catch {
-      // A disk that takes nothing: the journal has it all.
+      // A disk that takes nothing, or a file that is gone: the journal has it all.
     }
     this.#closed = true;
     this.#db.close();
@@ -237,6 +253,7 @@ class ChunkStore implements Store {
   }
   async #tend(): Promise<void> {
     if (this.#closed) return;
+    this.#inPlace.check();
     const { clock, pinned = () => 0 } = this.#options;
     if (this.#open.fullness > FULL.from)
       while (this.#open.fullness > FULL.to && this.#commits.closeOldest()) await yielded();

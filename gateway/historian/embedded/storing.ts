@@ -42,6 +42,8 @@ export interface StoreStats {
   commitMs: number;
   /** Why chunks cannot be written or removed; empty when they can. */
   trouble: string;
+  /** That lasts until somebody does something about the file. */
+  broken: boolean;
 }
 export interface Store extends Consumer {
   /** What is stored for good: frames from its position on must stay in the journal. */
