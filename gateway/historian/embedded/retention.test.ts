@@ -113,6 +113,30 @@ test('a history whose clock was years ahead when it began takes in what comes on
   await life.store.close();
 });
 
+test('a history that began before its clock was set removes what is old, and says since when it has everything, once it is', async () => {
+  const life = new Life({ retention: 3_600_000 });
+  const now = life.clock.now();
+  await life.store.close();
+  rmSync(join(life.dataDir, 'history.db'));
+  life.clock.stepWall(40_000 - now);
+  life.store = life.open();
+  await live(life, 10);
+  const since = (): number => {
+    const query = openQuery(life.dataDir, life.clock, life.memory);
+    const found = query.since();
+    query.close();
+    return found;
+  };
+  expect(since()).toBe(40e6);
+  life.clock.stepWall(now);
+  await life.kill();
+  await live(life, 150);
+  expect(since()).toBeGreaterThan(now * 1000);
+  expect(since()).toBeLessThan(now * 1000 + 20 * 60e6);
+  expect(life.store.stats().removed).toBeGreaterThan(0);
+  await life.store.close();
+});
+
 test('hourly figures never fill the file alone: beyond its bytes they are shortened as samples are', async () => {
   const day = 86_400_000;
   const life = new Life({ retention: 2 * day, rollups: 20 * day, bytes: 150_000 });

@@ -17,7 +17,7 @@ import { MAX_TAGS } from './open.ts';
 import { OpenChunks } from './openchunks.ts';
 import { Retention } from './retention.ts';
 import type { Store, StoreOptions, StoreStats } from './storing.ts';
-import { SureTime } from './sure.ts';
+import { SET, SureTime } from './sure.ts';
 import { NAME, inWords, makeWay, unreadable } from './unreadable.ts';
 import { compact } from './upkeep.ts';
 
@@ -70,6 +70,7 @@ class ChunkStore implements Store {
   readonly #commits: Commits;
   readonly #putTag: StatementSync;
   readonly #believe: StatementSync;
+  readonly #begin: StatementSync;
   readonly #sure: SureTime;
   readonly #inPlace: InPlace;
   /** Frames of a write that failed half way: what became of their samples. */
@@ -114,6 +115,7 @@ class ChunkStore implements Store {
     const { clock } = db.prepare('SELECT clock FROM believed').get() as { clock: Micros };
     this.#sure = new SureTime(clock, options.clock.mono());
     this.#believe = db.prepare('UPDATE believed SET clock = ?1 WHERE clock < ?1 - 3600000000');
+    this.#begin = db.prepare('UPDATE begun SET since = ?1 WHERE since > 0 AND since < ?2 AND ?1 >= ?2');
     this.#retention.reopen(options.clock.micros());
     this.#inPlace = new InPlace(join(options.dataDir, NAME));
     const [chunks, open, settling] = [this.#chunks, this.#open, this.#account];
@@ -271,6 +273,7 @@ class ChunkStore implements Store {
       this.#minuteAt = clock.mono();
       this.#commits.commit([]);
       this.#believe.run(this.#sure.known);
+      this.#begin.run(clock.micros(), SET);
     }
     // What is far beyond its bytes goes step after step.
     if ((minute || this.#removing) && Number.isFinite(this.#now())) this.#removing = this.#retention.look(this.#now());

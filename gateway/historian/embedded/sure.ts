@@ -3,6 +3,8 @@
 // Pure; asked by the store, which keeps what was believed last in the file.
 import type { Micros } from '../../model.ts';
 
+/** A clock that says less was never set: a box without a battery for it begins in 1970. */
+export const SET: Micros = Date.UTC(2020, 0, 1) * 1000;
 /** A clock may run ahead of what time has passed by so much: a machine may be off over a weekend. */
 const SLACK = 3 * 86_400e6;
 /** ms for which a clock that jumped further has to stand. */
@@ -26,7 +28,7 @@ export class SureTime {
   /** The wall clock's time, or less while it is not believed. */
   now(wall: Micros, mono: number): Micros {
     const sure = this.#known + (mono - this.#at) * 1000;
-    if (wall <= sure + SLACK) this.#jump = undefined;
+    if (wall <= sure + SLACK || this.#known < SET) this.#jump = undefined;
     else if (!this.#stands(wall - mono * 1000, mono)) return sure;
     if (wall > this.#known) {
       this.#known = wall;
