@@ -64,10 +64,11 @@ async function list(data: string, json: boolean): Promise<number> {
   if (json) console.log(JSON.stringify(found, null, 2));
   else if (found.length === 0) console.log(`no dead letters in ${data}`);
   else
-    for (const { consumer, letters, dropped, oldest, newest, reasons } of found) {
+    for (const { consumer, letters, dropped, unreadable, oldest, newest, reasons } of found) {
       const between = oldest === undefined ? '' : ` from ${iso(oldest)} to ${iso(newest ?? oldest)}`;
       const lost = dropped > 0 ? `; ${counted(dropped, 'older one')} had to make room` : '';
-      console.log(`${consumer}: ${counted(letters, 'row')}${between}${lost}`);
+      const strange = unreadable > 0 ? `; ${counted(unreadable, 'line')} cannot be read: cut off or edited` : '';
+      console.log(`${consumer}: ${counted(letters, 'row')}${between}${lost}${strange}`);
       for (const [reason, count] of Object.entries(reasons)) console.log(`  ${count} × ${reason}`);
     }
   return 0;
@@ -113,7 +114,7 @@ async function replay(data: string, store: string): Promise<number> {
     }
   }
   await deadLetters(data, store).append(kept);
-  taken.done();
+  await taken.done();
   const refused = kept.length - events;
   const filed = `${counted(rows.length - refused, 'row')} of ${store} filed once more`;
   const stay = [

@@ -67,6 +67,27 @@ test('a command that hangs ends with the signal, and so does what it started', a
   await expect.poll(() => !existsSync(stat) || / Z /.test(readFileSync(stat, 'utf8'))).toBe(true);
 });
 
+test('a command that leaves a service behind, which holds its output open, is given up too', async () => {
+  const stop = new AbortController();
+  const pid = join(dir, 'pid');
+  const read = credentials({ ...none, passwordCommand: `setsid sleep 100 & echo $! >${pid}; echo secret` }).read(
+    stop.signal,
+  );
+  const left = () => (existsSync(pid) ? Number(readFileSync(pid, 'utf8')) : 0);
+  // By then it is in a group of its own.
+  await expect.poll(() => (left() ? readFileSync(`/proc/${left()}/comm`, 'utf8') : '')).toBe('sleep\n');
+  stop.abort();
+  try {
+    await expect(read).rejects.toThrow(/called off/);
+  } finally {
+    process.kill(left(), 'SIGKILL');
+  }
+});
+
+test('a mark that an editor puts before the text is no part of the secret', async () => {
+  expect((await credentials({ ...none, passwordFile: kept('\uFEFFsecret\r\n') }).read()).password).toBe('secret');
+});
+
 test('each reading sees the file as it is then', async () => {
   const who = credentials({ ...none, passwordFile: kept('old') });
   expect((await who.read()).password).toBe('old');

@@ -111,6 +111,8 @@ async function fromCommand(
     } catch {
       // It has ended by itself.
     }
+    // What it has left behind may hold it open.
+    child.stdout.destroy();
   };
   const aborted = (): void => end('was called off');
   signal?.addEventListener('abort', aborted, { once: true });
@@ -133,7 +135,8 @@ async function fromCommand(
 }
 
 function parse(text: string, user: string, kind: 'password' | 'token', from: string): Credential {
-  const line = text.replace(/\r?\n$/, '');
+  // Editors put a mark before it.
+  const line = text.replace(/^\uFEFF/, '').replace(/\r?\n$/, '');
   const given = line.trimStart().startsWith('{') ? object(line) : undefined;
   if (given) {
     const name = typeof given.user === 'string' ? given.user : user;

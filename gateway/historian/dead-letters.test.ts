@@ -1,5 +1,5 @@
 // Rows that a store refused, in their file: kept with the reason, bounded, listed, and taken out once they are stored.
-import { appendFileSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -47,14 +47,17 @@ test('letters come back as they were kept, per consumer, oldest first, with thei
 
 test('the cap holds, and each letter is either kept or counted as dropped', async () => {
   const cap = 4000;
+  let said = 0;
   for (let n = 0; n < 20; n++) {
-    await deadLetters(dir, 'postgres', cap).append(Array.from({ length: n }, (_, i) => letter(n * 100 + i)));
+    const some = Array.from({ length: n }, (_, i) => letter(n * 100 + i));
+    said += await deadLetters(dir, 'postgres', cap).append(some);
     const [summary] = await listDeadLetters(dir);
     expect(summary?.bytes ?? 0).toBeLessThanOrEqual(cap);
   }
   const kept = await all(readDeadLetters(dir, 'postgres'));
   const [summary] = await listDeadLetters(dir);
   expect(summary?.dropped).toBeGreaterThan(0);
+  expect(said).toBe(summary?.dropped);
   expect((summary?.dropped ?? 0) + kept.length).toBe(190);
   expect(kept.at(-1)).toEqual(letter(1918));
   expect(kept.map(({ at }) => at)).toEqual(kept.map(({ at }) => at).sort((a, b) => a - b));
@@ -76,8 +79,25 @@ test('taken to be sent again: all once, and what is refused meanwhile is kept', 
   const whole = takeDeadLetters(dir, 'postgres');
   expect((await all(whole.letters)).map(({ at }) => at)).toEqual([1, 2, 3, 4]);
   await letters.append([letter(5)]);
-  whole.done();
+  await whole.done();
   expect((await all(readDeadLetters(dir, 'postgres'))).map(({ at }) => at)).toEqual([5]);
+});
+
+test('what people edit is read as far as it can be, and what cannot is neither taken for nothing nor thrown away', async () => {
+  await deadLetters(dir, 'postgres').append([letter(1)]);
+  const file = join(dir, 'dead-letters', 'postgres.ndjson');
+  const row = { tag: 'n/pump/flow', value: 7 };
+  appendFileSync(
+    file,
+    `\uFEFF{"row":{"tag":"n/pump/flow","value":7}}\r\n\r\n{"row":"7"}\n{"at":1e300,"row":{}}\n{"half\n`,
+  );
+  const [summary] = await listDeadLetters(dir);
+  expect(summary).toMatchObject({ letters: 3, unreadable: 2, oldest: 0, newest: 1, dropped: 0 });
+  expect(summary?.reasons).toEqual({ refused: 1, 'no reason is given': 2 });
+  const taken = takeDeadLetters(dir, 'postgres');
+  expect((await all(taken.letters)).map((each) => each.row)).toEqual([letter(1).row, row, {}]);
+  await taken.done();
+  expect(readFileSync(file, 'utf8')).toBe('{"row":"7"}\n{"half\n');
 });
 
 test('only their owner may read the letters', async () => {

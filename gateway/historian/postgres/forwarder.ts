@@ -4,7 +4,7 @@
 import type { ForwardContext, ForwardKind, Forwarder, Stored } from '../../consumer.ts';
 import type { Frame } from '../../model.ts';
 import { credentials } from '../credentials.ts';
-import { deadLetters } from '../dead-letters.ts';
+import { deadLetters, madeRoom } from '../dead-letters.ts';
 import { BEGIN, lettersOf, locking, partsOf, upsert } from './parts.ts';
 import type { Part } from './parts.ts';
 import { makeDays, prepare } from './prepare.ts';
@@ -121,7 +121,8 @@ function create(settings: PostgresSettings, { answered, clock, dataDir, log, tag
         signal.removeEventListener('abort', abort);
       }
       took = clock.mono() - began;
-      await letters.append(bad.flatMap((each) => lettersOf(each.part, each.reason, clock.now())));
+      const dropped = await letters.append(bad.flatMap((each) => lettersOf(each.part, each.reason, clock.now())));
+      if (dropped > 0) log('warn', madeRoom(dropped));
       sieve.forget();
       if (bad[0]) log('warn', `rows are refused for good, they are kept as dead letters: ${bad[0].reason}`);
       if (rows.replaced > 0 && !replaced) log('warn', 'a text holds a NUL, which PostgreSQL cannot: it is stored as ␀');

@@ -6,7 +6,7 @@ import type { ForwardContext, ForwardKind, Forwarder, Stored } from '../../consu
 import type { Frame } from '../../model.ts';
 import { credentialFaults, credentials } from '../credentials.ts';
 import type { CredentialSettings } from '../credentials.ts';
-import { deadLetters } from '../dead-letters.ts';
+import { deadLetters, madeRoom } from '../dead-letters.ts';
 import type { PostgresSettings } from '../postgres/address.ts';
 import { connection, jsonOf, refusal } from './http.ts';
 import { Encoder } from './lines.ts';
@@ -95,7 +95,10 @@ function create(settings: QuestdbSettings, context: ForwardContext): Forwarder {
   };
   const giveUp = async (rows: readonly (Refused<Of> & { table: Table })[]): Promise<void> => {
     const at = clock.now();
-    await letters.append(rows.map(({ of, table, reason }) => ({ reason, table, at, row: deadRow(of, tag) })));
+    const dropped = await letters.append(
+      rows.map(({ of, table, reason }) => ({ reason, table, at, row: deadRow(of, tag) })),
+    );
+    if (dropped > 0) log('warn', madeRoom(dropped));
     for (const { of } of rows) dead.set(of.frame.seq, (dead.get(of.frame.seq) ?? new Set()).add(of.item));
   };
   const post = async (bytes: Uint8Array, signal: AbortSignal): Promise<Verdict> => {
