@@ -126,7 +126,7 @@ test('a forwarder that is not configured any more is let go, once', async () => 
   const second = await open(dataDir);
   expect(await second.writer.attach(['elsewhere'])).toMatchObject({
     accounts: { elsewhere: { journalled: 10, backlog: { samples: 10 } } },
-    released: ['file'],
+    released: [{ name: 'file', samples: 10 }],
   });
   expect((await second.writer.attach(['elsewhere'])).released).toEqual([]);
   expect(Object.keys((await second.writer.stats()).accounts)).toEqual(['historian', 'elsewhere']);

@@ -5,7 +5,7 @@ import { forwardersOn } from './config/forward.ts';
 import type { ForwardSettings } from './config/forward.ts';
 import { forwardTags, openEgress } from './egress.ts';
 import type { Egress } from './egress.ts';
-import { reportForwards } from './forwards.ts';
+import { letGo, reportForwards } from './forwards.ts';
 import { Recoveries } from './recoveries.ts';
 import type { Clock } from './model.ts';
 import type { Status } from './status.ts';
@@ -30,8 +30,8 @@ export async function openForwarding(options: ForwardingOptions): Promise<Forwar
   const { log } = status;
   const names = forwardersOn(settings.forward);
   const { released } = await writer.attach(names);
-  for (const name of released)
-    log.info({ forward: name }, `forward.${name} is not configured any more: what it was still owed is given up`);
+  for (const { name, samples } of released)
+    log[samples > 0 ? 'warn' : 'info']({ forward: name, samples }, letGo(name, samples));
   if (names.length === 0) return undefined;
   const egress = await openEgress({
     dataDir: settings.data,

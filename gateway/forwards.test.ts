@@ -1,7 +1,7 @@
 // How a forwarder does, in words: said when somebody must know, without figures that would be logged each second.
 import { expect, test } from 'vitest';
 import type { ForwardHealth } from './forwarders.ts';
-import { forwardFigures, inWords, reportForwards } from './forwards.ts';
+import { forwardFigures, inWords, letGo, reportForwards } from './forwards.ts';
 import type { Account } from './journal/log.ts';
 import { Status } from './status.ts';
 
@@ -121,4 +121,11 @@ test('in figures, by store', () => {
   expect(forwardFigures(health)).toEqual({ tries: 2, oldest: at, lastSuccess: at, lastError: 'connection refused' });
   expect([forwardFigures(fresh), forwardFigures(undefined)]).toEqual([{ tries: 0 }, {}]);
   expect(forwardFigures(fresh, earlier)).toEqual({ tries: 0, lastSuccess: '2026-06-01T11:00:00.000Z' });
+});
+
+test('a store that is taken out of the settings: what it will never get is said', () => {
+  expect(letGo('questdb', 1)).toBe(
+    'forward.questdb is not configured any more: the 1 sample it was still owed will never get there, also when it is configured again',
+  );
+  expect(letGo('questdb', 0)).toBe('forward.questdb is not configured any more, and was owed nothing');
 });

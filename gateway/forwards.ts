@@ -4,7 +4,7 @@ import type { Egress } from './egress.ts';
 import type { ForwardHealth } from './forwarders.ts';
 import type { Account } from './journal/log.ts';
 import type { Status } from './status.ts';
-import { lossInWords } from './words.ts';
+import { counted, lossInWords } from './words.ts';
 
 /** Failed writes in a row from which on a forwarder is degraded: one is made up for within a second. */
 export const TROUBLED = 2;
@@ -100,6 +100,12 @@ export function inWords(
     deadLettered > 0 && 'the store has refused samples for good: penstock dead-letters list',
   ].filter(Boolean);
   return { state: lastSuccess === undefined ? 'starting' : 'ok', reason: notes.join('; ') };
+}
+
+/** Of a store that is no longer configured. @param samples those it was still owed */
+export function letGo(name: string, samples: number): string {
+  const owed = `the ${counted(samples, 'sample')} it was still owed will never get there, also when it is configured again`;
+  return `forward.${name} is not configured any more${samples > 0 ? `: ${owed}` : ', and was owed nothing'}`;
 }
 
 /** Something is to be sent, and nothing has been taken for long, although no write has failed yet. @param now ms since the epoch */

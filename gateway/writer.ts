@@ -20,6 +20,10 @@ import type { Begun, SettledWrite, Start, WriterStats } from './writing.ts';
 
 export type { SettledWrite, WriterStats } from './writing.ts';
 
+export interface Attached {
+  accounts: Record<string, Account>;
+  released: { name: string; samples: number }[];
+}
 export interface Writer {
   /** Indexes for every tag, durably, and a new catalog revision. */
   assign(tags: readonly TagClaim[]): Promise<{ indexes: Map<string, number>; revision: number }>;
@@ -42,9 +46,9 @@ export interface Writer {
   use(tags: readonly { index: number; id: string; type: ValueType }[], revision: number): Promise<void>;
   /**
    * The consumers of another thread: each gets its account, with what it is owed; one that was there in an earlier run
-   * and is not named is forgotten, as `released` says. May be called again, when that thread is started again.
+   * and is not named is forgotten, with the samples it was owed, as `released` says. May be called again, when that thread is started again.
    */
-  attach(consumers: readonly string[]): Promise<{ accounts: Record<string, Account>; released: string[] }>;
+  attach(consumers: readonly string[]): Promise<Attached>;
   settled(write: SettledWrite): void;
   /** Somebody who reads the files found damage: what cannot be read any more is counted as dropped. */
   examine(consumer: string): void;

@@ -190,8 +190,9 @@ export function runWriter({ dataDir, cap, durability, profile, history, shared, 
       saveAlarms: (snapshot: Snapshot) => state.saveSnapshot('alarms', snapshot),
       use: (tags: { index: number; id: string; type: ValueType }[]) => store.use(tags),
       async attach(names: string[]) {
-        const released = log.consumers().filter((name) => name !== own && !names.includes(name));
-        for (const name of released) log.remove(name);
+        const gone = log.consumers().filter((name) => name !== own && !names.includes(name));
+        const released = gone.map((name) => ({ name, samples: log.account(name).backlog.samples }));
+        for (const name of gone) log.remove(name);
         for (const name of names) log.add(name, start, { order: 'liveFirst' });
         // Before the first frame: one that is new is owed this life's frames also when the life ends in its first second.
         await log.keep();
