@@ -1,4 +1,4 @@
-// A history.db that SQLite cannot read: which errors say so, in which words people hear of it, and how it makes way for a
+// A history.db that SQLite cannot read or write: which errors say so, in which words people hear of it, and how it makes way for a
 // new one. Called by the store and the command line; nothing here deletes a byte.
 import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,11 +12,21 @@ export function unreadable(error: unknown): error is Error {
   return error instanceof Error && 'errcode' in error && UNREADABLE.includes(Number(error.errcode) & 0xff);
 }
 
+/** SQLite's result "full". */
+export function full(error: unknown): error is Error {
+  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 13;
+}
+
 /** For a history in use: what happens meanwhile, and what to do. Any other error is as it was. */
 export function inWords(error: unknown): Error {
   if (unreadable(error))
     return new Error(
       `${NAME} is damaged on disk (${error.message}), nothing can be stored in it and what comes waits in the journal: stop the gateway, move ${NAME} away and start again, then a new one begins with what the journal still holds`,
+      { cause: error },
+    );
+  if (full(error))
+    return new Error(
+      `${NAME} cannot be written, its disk is full (${error.message}): make room there; what comes waits in the journal meanwhile`,
       { cause: error },
     );
   return error instanceof Error ? error : new Error(String(error));

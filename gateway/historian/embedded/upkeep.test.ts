@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ManualClock } from '../../clock.ts';
 import { openStore } from './store.ts';
 import { rowId, tagOfRow } from './chunks.ts';
@@ -13,6 +13,7 @@ import { columnsOf, figureColumns } from './rows.ts';
 import { part } from './series.ts';
 import { summarize } from './summary.ts';
 import { allHeld, faultsIn, frameOf, sampleOf } from './testing.ts';
+import { inWords } from './unreadable.ts';
 import { compact, stats } from './upkeep.ts';
 
 const { signal } = new AbortController();
@@ -105,4 +106,30 @@ test('a damaged chunk stays, its neighbours too, and all others are joined', () 
   expect(stats(db).chunks).toBe(ids.length - fewer);
   expect(db.prepare('SELECT data FROM chunk WHERE id = ?').get(second?.id ?? 0)?.data).toEqual(new Uint8Array([0]));
   expect(faultsIn(dataDir)).toEqual([expect.stringMatching(/cannot be read/)]);
+});
+
+test('a disk without room for joining is said in words, and costs nothing', () => {
+  cut();
+  const before = allHeld(dataDir);
+  const exec = db.exec.bind(db);
+  let left = 1;
+  const spy = vi.spyOn(db, 'exec').mockImplementation((sql) => {
+    if (sql === 'COMMIT' && left-- <= 0) throw Object.assign(new Error('database or disk is full'), { errcode: 13 });
+    exec(sql);
+  });
+  expect(() => [...compact(db), ...compact(db)]).toThrow(/^the disk is full .* Make room and begin again$/);
+  spy.mockRestore();
+  expect(allHeld(dataDir)).toEqual(before);
+  expect(faultsIn(dataDir)).toEqual([]);
+  const limited = new DatabaseSync(':memory:');
+  limited.exec('CREATE TABLE a(b); PRAGMA max_page_count=2');
+  const fill = (): unknown => limited.exec('INSERT INTO a VALUES(zeroblob(90000))');
+  let said: unknown;
+  try {
+    fill();
+  } catch (error) {
+    said = inWords(error).message;
+  }
+  expect(said).toMatch(/^history\.db cannot be written, its disk is full/);
+  limited.close();
 });

@@ -11,6 +11,7 @@ import { columnsOf, figureColumns, sameHeld, summaryOf } from './rows.ts';
 import type { Series } from './series.ts';
 import { joined, nothing, summarize } from './summary.ts';
 import type { Summary } from './summary.ts';
+import { full } from './unreadable.ts';
 
 export interface HistoryStats {
   tags: number;
@@ -146,8 +147,22 @@ const TAGS = 16;
 /**
  * Joins neighbouring chunks of an hour that fit into one, then gives free pages back to the disk. Yields after each
  * transaction how many chunks there are fewer. What is damaged stays as it is, its neighbours too. The connection must have a busy timeout if a gateway is running.
+ * Throws in words when the disk has no room for it.
  */
 export function* compact(db: DatabaseSync): Generator<number> {
+  try {
+    yield* joining(db);
+    db.exec('PRAGMA incremental_vacuum');
+  } catch (error) {
+    if (!full(error)) throw error;
+    throw new Error(
+      `the disk is full (${error.message}), and joining needs some room beside what is there: what was joined so far stays so, and nothing is lost. Make room and begin again`,
+      { cause: error },
+    );
+  }
+}
+
+function* joining(db: DatabaseSync): Generator<number> {
   const chunks = new Chunks(db);
   const first = db.prepare('SELECT id FROM chunk WHERE id >= ? ORDER BY id LIMIT 1');
   const rows = db.prepare('SELECT id, n FROM chunk WHERE id >= ? AND id < ? ORDER BY id');
@@ -170,7 +185,6 @@ export function* compact(db: DatabaseSync): Generator<number> {
     }
     yield fewer;
   }
-  db.exec('PRAGMA incremental_vacuum');
 }
 
 /** Of one tag's chunks in order; returns how many there are fewer. */
