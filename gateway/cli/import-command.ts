@@ -161,8 +161,7 @@ function tell(file: string, report: ImportReport, dry: boolean): void {
   const unseen = rejected - firstErrors.length;
   if (unseen > 0 && firstErrors.length > 0)
     console.error(`${file}: and ${unseen} more; --rejected FILE writes them all`);
-  if (strange.length > 0)
-    console.error(`${file}: columns that are no tags were left out: ${strange.slice(0, 10).join(', ')}`);
+  if (strange.length > 0) console.error(`${file}: columns that are no tags were left out: ${someOf(strange)}`);
   if (expired > 0)
     console.error(
       `${file}: ${expired} of the accepted are older than what this gateway keeps (history.retention, or less where its bytes or a full disk made room): only stores elsewhere have them`,
@@ -172,7 +171,11 @@ function tell(file: string, report: ImportReport, dry: boolean): void {
       `${file}: ${twice} of the accepted are of an hour that comes twice, when clocks go back: the first was taken to be ` +
         'meant. Where the file has both hours, the second replaced it: give such times with their offset',
     );
-  const why = Object.entries(reasons).map(([reason, count]) => `${count} ${reason}`);
+  const earlier = Object.values(reasons).reduce((rest, count) => rest - count, rejected);
+  const why = [
+    ...(earlier > 0 ? [`${earlier} before it was stopped`] : []),
+    ...Object.entries(reasons).map(([reason, count]) => `${count} ${reason}`),
+  ];
   const parts = [
     `${accepted} ${dry ? 'would be accepted' : 'accepted'}`,
     `${rejected} rejected${why.length > 0 ? ` (${why.join(', ')})` : ''}`,
@@ -182,4 +185,9 @@ function tell(file: string, report: ImportReport, dry: boolean): void {
     ? `stopped after line ${lines}, all of it stored${file === '-' ? '' : '; --resume goes on there'}`
     : counted(lines, 'line');
   console.log(`${file}: ${parts.join(', ')}; ${state}`);
+}
+
+function someOf(names: readonly string[]): string {
+  const shownNames = names.slice(0, 10).map((name) => name || '(one without a name)');
+  return `${shownNames.join(', ')}${names.length > 10 ? ` and ${names.length - 10} more` : ''}`;
 }

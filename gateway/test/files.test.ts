@@ -136,7 +136,7 @@ test(
     const line = (k: number) => `north/pump/flow,${day + 43_200_000 + k * 100},${(k % 700) / 10 + 10}\n`;
     const file = fileOf(
       'long.csv',
-      `tag,timestamp,value\n${Array.from({ length: lines }, (_none, k) => line(k)).join('')}`,
+      `tag,timestamp,value\nnorth/pump/flow,never,1\n${Array.from({ length: lines }, (_none, k) => line(k)).join('')}`,
     );
     const stop = new AbortController();
     const stopped = penstock(['import', file], stop.signal);
@@ -148,16 +148,16 @@ test(
     stop.abort();
     const { code, out, err } = await stopped;
     expect([code, err]).toEqual([130, expect.stringContaining('finishing what was sent')]);
-    const [, accepted = 0, last = 0] = (/(\d+) accepted, 0 rejected; stopped after line (\d+)/.exec(out) ?? []).map(
-      Number,
-    );
-    expect(last).toBe(accepted + 1);
+    const [, accepted = 0, last = 0] = (
+      /(\d+) accepted, 1 rejected \(1 bad time\); stopped after line (\d+)/.exec(out) ?? []
+    ).map(Number);
+    expect(last).toBe(accepted + 2);
     expect(accepted).toBeLessThan(lines);
 
     const rest = await penstock(['import', file, '--resume']);
     expect([rest.code, rest.out]).toEqual([
-      0,
-      expect.stringContaining(`${lines} accepted, 0 rejected; ${lines + 1} lines`),
+      1,
+      expect.stringContaining(`${lines} accepted, 1 rejected (1 before it was stopped); ${lines + 2} lines`),
     ]);
     expect(readdirSync(marks)).toEqual([]);
     const from = (day + 43_200_000) * 1000;

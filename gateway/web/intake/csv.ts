@@ -126,6 +126,8 @@ export function cellsOf(line: string, delimiter: string): string[] | undefined {
 /** Gives each reading of a row, each fault, and how many cells were left out. */
 export function* ofRow(line: string, layout: Layout, rules: Rules): Generator<Reading | Fault | typeof skipped> {
   const cells = cellsOf(line, layout.delimiter);
+  // Spreadsheets write rows that somebody emptied as delimiters alone.
+  if (cells?.every((cell) => cell.trim() === '')) return;
   if (cells?.length !== layout.columns) {
     const message = cells
       ? `has ${counted(cells.length, 'column')}; the header has ${layout.columns}`

@@ -1,4 +1,5 @@
 // The pure parts of reading files: times in zones, cells, headers, lines, and what a value may be. Tables of cases.
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { Catalog } from '../../catalog.ts';
 import type { Tag } from '../../catalog.ts';
@@ -298,6 +299,37 @@ describe('csv', () => {
     judge.renew(catalog, now, 0);
     const file = ['sep=;\r', 'time;tag,value;value\r'].map((text, at) => ({ number: at + 1, text, end: 0 }));
     expect(() => file.forEach((line) => judge.line(line))).toThrow('time, tag,value, value');
+  });
+});
+
+describe('files of other programs', () => {
+  const judged = (text: Buffer | string) => {
+    const ask = { origin: 'import', nulls: 'reject', allowOutOfRange: false, dry: false, before: 0 } as const;
+    const judge = new Judge({ ...ask, zone: 'Europe/Berlin' }, catalog);
+    judge.renew(catalog, now, 0);
+    const cutter = new LineCutter();
+    for (const line of cutter.push(Buffer.from(text))) judge.line(line);
+    const last = cutter.end();
+    if (last) judge.line(last);
+    judge.finish();
+    return judge;
+  };
+  test.each<[string, Buffer | string, string]>([
+    ['gzip', gzipSync('tag,timestamp,value\n'), 'packed (gzip): unpack it, as in gunzip -c FILE | penstock import -'],
+    ['a workbook', 'PK\x03\x04\x14\0\n', 'a workbook or a zip archive: save its sheet as CSV in UTF-8'],
+    ['UTF-16', Buffer.from('\uFEFFtag\ttime\n', 'utf16le'), 'no text in UTF-8 (UTF-16, perhaps)'],
+    ['one list', '[{"tag":"a/p/raw"}]\n', 'one list of JSON: import takes an object a line'],
+    ['CR alone', 'tag,time,value\ra/p/raw,2026-05-01,1\r', 'end with CR alone'],
+  ])('%s is said as what it is', (_what, file, words) => expect(() => judged(file)).toThrow(words));
+  test('rows of nothing but delimiters are none; thousands and years in two digits are refused with what is right', () => {
+    const { readings, account } = judged(
+      'tag;time;value\r\na/p/raw;01.05.2026 14:30;10,25\r\n;;\r\n\r\na/p/raw;01.05.2026 14:31;1.234,5\r\na/p/raw;01.05.26 14:32;1\r\n',
+    );
+    expect(readings.map(({ value }) => value)).toEqual([10.25]);
+    expect(account.firstErrors.map(({ line, message }) => [line, message])).toEqual([
+      [5, expect.stringContaining('thousands are written without a mark')],
+      [6, expect.stringContaining('must be ISO 8601, or such as 31.12.2026 14:30, or a number since 1970')],
+    ]);
   });
 });
 

@@ -119,7 +119,8 @@ function badTime(given: unknown, at: Micros | undefined, zone: Zone | undefined)
   if (at !== undefined) return `timestamp is ${said(given)}, which is before 1990`;
   if (zone === undefined && instantOf(given, utc) !== undefined)
     return `timestamp is ${said(given)}, a local time of no known zone: say which (--zone), or give it with Z or an offset`;
-  return `timestamp is ${said(given)}; it must be ISO 8601 with Z or an offset, or a number since 1970`;
+  const local = zone === undefined ? ' with Z or an offset' : ', or such as 31.12.2026 14:30';
+  return `timestamp is ${said(given)}; it must be ISO 8601${local}, or a number since 1970`;
 }
 
 function badValue(tag: Tag, given: unknown, textual: Textual | undefined): string {
@@ -132,6 +133,7 @@ function badValue(tag: Tag, given: unknown, textual: Textual | undefined): strin
   if (thousands.test(number) && textual.comma && textual.mark === undefined)
     return `in a file with semicolons that may be a thousand: say with --decimal . or --decimal , what stands before decimals`;
   if (!/^[+-]?[\d.,]+(e[+-]?\d+)?$/i.test(number)) return holds;
+  if (/[.,].*[.,]/.test(number)) return `${holds}: thousands are written without a mark`;
   if (textual.mark !== undefined && !number.includes(textual.mark))
     return `this file has decimals behind a ${textual.mark === ',' ? 'comma' : 'point'}, and thousands are written without a mark`;
   if (/^[^.,]*,\d+$/.test(number)) return `${holds}; if that is a decimal comma, say --decimal ,`;

@@ -148,8 +148,8 @@ export class Judge {
 
   /** True when the first line is a header. */
   #head(line: string): boolean {
-    if (line.includes('\0') || line.startsWith('\uFFFD\uFFFD'))
-      throw new RangeError('the file is no text in UTF-8 (UTF-16, perhaps): save it as UTF-8');
+    const fault = foreign(line);
+    if (fault !== undefined) throw new RangeError(fault);
     this.#format ??= line.trimStart().startsWith('{') ? 'ndjson' : 'csv';
     if (this.#format === 'ndjson') return false;
     const { catalog } = this.#rules;
@@ -171,4 +171,18 @@ export class Judge {
       this.readings.push(reading);
     }
   }
+}
+
+/** What a file is that is no text to be read, by how its first line begins. */
+function foreign(line: string): string | undefined {
+  if (line.startsWith('\x1F\uFFFD\b'))
+    return 'the file is packed (gzip): unpack it, as in gunzip -c FILE | penstock import -';
+  if (line.startsWith('PK\x03\x04')) return 'the file is a workbook or a zip archive: save its sheet as CSV in UTF-8';
+  if (line.includes('\0') || line.startsWith('\uFFFD\uFFFD'))
+    return 'the file is no text in UTF-8 (UTF-16, perhaps): save it as UTF-8';
+  if (line.trimStart().startsWith('['))
+    return 'the file is one list of JSON: import takes an object a line, as in jq -c ".[]" FILE | penstock import -';
+  if (/\r[^\r]/.test(line.replace(/"[^"]*"/g, '')))
+    return 'the lines of the file end with CR alone: save it with LF, or CR LF, at their ends';
+  return undefined;
 }
