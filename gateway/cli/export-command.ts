@@ -78,7 +78,8 @@ function targetOf(file: string): { open(): WriteStream; done(): void; end(): voi
   const there = statSync(file, { throwIfNoEntry: false });
   if (there?.isDirectory()) throw new Error(`${file} is a folder: name a file in it`);
   if (there && !there.isFile()) return { open: () => createWriteStream(file), done() {}, end() {} };
-  const partial = `${file}.partial`;
+  // A name of its own: another export may be writing to the same place.
+  const partial = `${file}.${process.pid}.partial`;
   return {
     open: () => createWriteStream(partial, { flush: true }),
     done: () => renameSync(partial, file),

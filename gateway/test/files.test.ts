@@ -1,8 +1,8 @@
 // Files in and out of a running gateway, as a person would move them: the command line and the API against a real daemon
 // whose only device never answers.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -54,9 +54,10 @@ interface Done {
   out: string;
   err: string;
 }
-/** Runs `penstock …` on the daemon's data folder. */
-async function penstock(args: string[], interrupt?: AbortSignal, input = ''): Promise<Done> {
-  const child = spawn(process.execPath, [join(root, 'gateway/main.ts'), ...args, '--data', data], {
+/** Runs `penstock …` on the daemon's data folder. @param room for each file it writes, in the shell's blocks */
+async function penstock(args: string[], interrupt?: AbortSignal, input = '', room = 'unlimited'): Promise<Done> {
+  const limited = ['-c', `ulimit -f ${room}; exec "$0" "$@"`, process.execPath];
+  const child = spawn('sh', [...limited, join(root, 'gateway/main.ts'), ...args, '--data', data], {
     env: { ...process.env, NODE_OPTIONS: '', VITEST: '' },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
@@ -257,12 +258,14 @@ test(
     ]);
 
     const out = fileOf('export.csv', 'as it was');
-    symlinkSync('/dev/full', `${out}.partial`);
+    const beside = fileOf('export.csv.partial', 'of another export');
     const range = ['--from', iso(day), '--to', iso(day + 86_400_000)];
-    const full = await penstock(['export', 'north/pump/flow', ...range, '--out', out]);
-    expect([full.code, full.err]).toEqual([1, expect.stringContaining(`${out} cannot be written: ENOSPC`)]);
-    expect(readFileSync(out, 'utf8')).toBe('as it was');
-    expect(existsSync(`${out}.partial`)).toBe(false);
+    const full = await penstock(['export', 'north/pump/flow', ...range, '--out', out], undefined, '', '0');
+    expect([full.code, full.err]).toEqual([1, expect.stringContaining(`${out} cannot be written: EFBIG`)]);
+    const refused = await penstock(['export', 'north/pump/no', '--out', out]);
+    expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('there is no tag')]);
+    expect([out, beside].map((each) => readFileSync(each, 'utf8'))).toEqual(['as it was', 'of another export']);
+    expect(readdirSync(dirname(out)).filter((name) => name.endsWith('.partial'))).toEqual(['export.csv.partial']);
   },
 );
 
