@@ -156,7 +156,8 @@ test('zooming and panning fetch what the width shows, once the hand rests', { ti
   const asked = plant.asked.length;
   for (let wide = 1366; wide >= 1066; wide -= 10) await page.setViewportSize({ width: wide, height: 768 });
   await page.getByText('auto (5 min)').waitFor({ state: 'attached' });
-  expect(plant.asked.length - asked).toBe(1);
+  // Whatever is asked again in its turn meanwhile is asked as before.
+  expect(new Set(plant.asked.slice(asked - 1).map((query) => query.get('points'))).size).toBe(2);
   expect(said).toEqual([]);
   await page.close();
 });
