@@ -13,6 +13,8 @@ const account: Account = {
   ...{ owed: [], journalled: 90, delivered: 80, filtered: 0, deadLettered: 0, dropped: 0 },
   backlog: { frames: 1, samples: 10, bytes: 100 },
 };
+/** ms */
+const quiet = 15_001;
 const first: Account = { ...account, delivered: 0, journalled: 10 };
 const earlier: Account = { ...account, settledAt: noon - 3600e3 };
 const lossy: Account = { ...account, dropped: 7, lost: { from: noon * 1000, to: noon * 1000 + 1e6 } };
@@ -21,17 +23,22 @@ const cases: [string, ForwardHealth, Account | undefined, string, 'starting' | '
   ['before the first write', fresh, first, '', 'starting', 'nothing stored yet'],
   [
     'the first write on its way, of samples of an hour ago',
-    ...([{ ...fresh, begun: noon + 10_000, oldest: (noon - 3600e3) * 1000 }, first, '', 'starting'] as const),
+    ...([
+      { ...fresh, begun: noon + 10_000, oldest: (noon - 3600e3) * 1000, quiet: 5001 },
+      first,
+      '',
+      'starting',
+    ] as const),
     'nothing stored yet',
   ],
   [
     'a first write without an answer',
-    ...([{ ...fresh, begun: noon, oldest: noon * 1000 }, first, '', 'degraded'] as const),
+    ...([{ ...fresh, begun: noon, oldest: noon * 1000, quiet }, first, '', 'degraded'] as const),
     'nothing stored yet, tried since 2026-06-01T12:00:00.000Z: it does not answer; samples wait in the journal',
   ],
   [
     'a first write that failed once, long ago',
-    ...([{ ...failing, tries: 1, begun: noon, oldest: noon * 1000 }, first, '', 'degraded'] as const),
+    ...([{ ...failing, tries: 1, begun: noon, oldest: noon * 1000, quiet }, first, '', 'degraded'] as const),
     'nothing stored yet, tried since 2026-06-01T12:00:00.000Z: connection refused; samples wait in the journal',
   ],
   [
@@ -64,10 +71,14 @@ const cases: [string, ForwardHealth, Account | undefined, string, 'starting' | '
   ],
   [
     'a write without an answer',
-    ...([{ ...well, lastSuccess: noon, oldest: noon * 1000 }, account, '', 'degraded'] as const),
+    ...([{ ...well, lastSuccess: noon, oldest: noon * 1000, quiet }, account, '', 'degraded'] as const),
     'nothing stored since 2026-06-01T12:00:00.000Z: it does not answer; samples wait in the journal',
   ],
-  ['nothing to send for long', { ...well, lastSuccess: noon }, account, '', 'ok', ''],
+  ['nothing to send for long', { ...well, lastSuccess: noon, quiet }, account, '', 'ok', ''],
+  [
+    'a success a moment ago, by a clock that was set since',
+    ...([{ ...well, lastSuccess: 40_000, oldest: 40e6, quiet: 500 }, account, '', 'ok', ''] as const),
+  ],
   [
     'a write that heeds nothing',
     ...([{ ...failing, hangingSince: noon }, account, '', 'degraded'] as const),

@@ -77,7 +77,7 @@ export function inWords(
     trouble,
   } = health;
   const { delivered = 0, dropped = 0, droppedEvents = 0, deadLettered = 0, lost, settledAt } = account ?? {};
-  const failing = tries >= TROUBLED || silentFor(health, now);
+  const failing = tries >= TROUBLED || silentFor(health);
   const last = lastSuccess ?? settledAt;
   // In an earlier run of the gateway, it may have been, at a time that nobody has noted.
   const never = delivered > 0 ? "since the gateway's start" : 'yet';
@@ -108,9 +108,9 @@ export function letGo(name: string, samples: number): string {
   return `forward.${name} is not configured any more${samples > 0 ? `: ${owed}` : ', and was owed nothing'}`;
 }
 
-/** Something is to be sent, and nothing has been taken for long, although no write has failed yet. @param now ms since the epoch */
-export function silentFor({ begun, lastSuccess = begun, oldest }: ForwardHealth, now: number): boolean {
-  return lastSuccess !== undefined && oldest !== undefined && now - lastSuccess > SILENT;
+/** Something is to be sent, and nothing has been taken for long, although no write has failed yet. */
+export function silentFor({ quiet = 0, oldest }: ForwardHealth): boolean {
+  return oldest !== undefined && quiet > SILENT;
 }
 
 const between = (lost: Account['lost']): string =>

@@ -29,7 +29,7 @@ test('what was caught up is said once, when nothing old waits any more', () => {
 
 test.each<[string, Partial<ForwardHealth>, number]>([
   ['one failure, made up for at once', { tries: 1 }, 3],
-  ['an old success with nothing to send', { tries: 0, oldest: undefined }, 60],
+  ['an old success with nothing to send', { tries: 0, oldest: undefined, quiet: 60_000 }, 60],
 ])('%s is not spoken of', (_name, health, seconds) => {
   const recoveries = new Recoveries();
   recoveries.look('far', { ...failing, ...health }, waiting(9), noon + seconds * 1000);
@@ -38,7 +38,7 @@ test.each<[string, Partial<ForwardHealth>, number]>([
 
 test('a store that took nothing and refused nothing has caught up as well', () => {
   const recoveries = new Recoveries();
-  recoveries.look('far', { ...failing, tries: 0 }, waiting(900), noon + 16_000);
+  recoveries.look('far', { ...failing, tries: 0, quiet: 16_000 }, waiting(900), noon + 16_000);
   expect(recoveries.look('far', well, waiting(0), noon + 17_000)).toBe(said);
 });
 

@@ -14,7 +14,7 @@ export class Recoveries {
 
   /** Empty but at the moment when what waited is stored. @param now ms since the epoch */
   look(name: string, health: ForwardHealth, account: Account | undefined, now: number): string {
-    const failing = health.tries >= TROUBLED || silentFor(health, now);
+    const failing = health.tries >= TROUBLED || silentFor(health);
     let away = this.#away.get(name);
     if (failing && !away) {
       const { lastSuccess, failingSince, oldest } = health;

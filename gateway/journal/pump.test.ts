@@ -155,6 +155,7 @@ test('throws for an hour: tried again and again, at most half a minute apart, an
   expect(health).toMatchObject({ lastError: 'connection refused', tries: failures });
   expect(Math.abs(failures - tries.length)).toBeLessThanOrEqual(1);
   expect(pumping.health().lastSuccess).toBeLessThan(clock.now() - 3599_000);
+  expect(pumping.health().quiet).toBeGreaterThan(3599_000);
   expect(clock.micros() - (debt.oldest ?? 0)).toBeGreaterThan(3599e6);
   expect(balance().backlog.samples).toBe(3600);
   store.write = accept;

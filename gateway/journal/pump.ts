@@ -52,6 +52,8 @@ export interface PumpHealth {
   begun?: number;
   lastSuccess?: number;
   failingSince?: number;
+  /** ms since the last success, or the first write's start, however the clock was set; undefined before that. */
+  quiet?: number;
   /** A write was given up and has not ended since: nothing is sent until it does. */
   hangingSince?: number;
 }
@@ -91,6 +93,8 @@ export function pump(options: PumpOptions): Pump {
   let wakened = Promise.withResolvers<void>();
   const health: PumpHealth = { damaged: 0, failures: 0, tries: 0, lastError: '' };
   let began = -Infinity;
+  /** On `clock.mono()`. */
+  let succeeded: number | undefined;
   let full = false;
   let size = bytes;
   let rearm = (): void => {};
@@ -177,7 +181,7 @@ export function pump(options: PumpOptions): Pump {
   return {
     wake: () => wakened.resolve(),
     answered: () => rearm(),
-    health: () => ({ ...health }),
+    health: () => ({ ...health, ...(succeeded !== undefined && { quiet: clock.mono() - succeeded }) }),
     async run(signal) {
       while (!signal.aborted) {
         if (!full) await wait(began + pause - clock.mono(), signal);
@@ -193,10 +197,12 @@ export function pump(options: PumpOptions): Pump {
           }
           began = clock.mono();
           health.begun ??= clock.now();
+          succeeded ??= began;
           full = sizeOf(live) + sizeOf(behind) > size / 2;
           await send([...live, ...behind], signal);
           fit(true);
           pace?.take(behind.reduce((sum, { meta }) => sum + meta.samples, 0));
+          succeeded = clock.mono();
           Object.assign(health, { tries: 0, lastError: '', lastSuccess: clock.now(), failingSince: undefined });
           await new Promise<void>((resolve) => setImmediate(resolve));
         } catch (error) {
