@@ -9,6 +9,8 @@ import type { Elsewhere } from './historian/elsewhere.ts';
 import { openQuery } from './historian/embedded/history.ts';
 import { lackOf } from './historian/embedded/holes.ts';
 import type { OpenMemory } from './historian/embedded/open.ts';
+import { namesOf } from './historian/names.ts';
+import type { KnownTag } from './historian/names.ts';
 import type { RemoteTag } from './historian/remote.ts';
 import type {
   AggregateQuery,
@@ -31,7 +33,7 @@ import { rowText } from './web/rows.ts';
 
 export interface Reader extends Historian {
   /** The tags by which older samples are asked for elsewhere: call it at first and after each reload. */
-  use(tags: readonly (RemoteTag & { index: number })[]): void;
+  use(tags: readonly KnownTag[]): void;
   /** Ends the thread within `ms` (1 s). Idempotent. */
   close(ms?: number): Promise<void>;
 }
@@ -50,7 +52,7 @@ export interface ReaderOptions {
 }
 interface Told {
   elsewhere: Elsewhere | undefined;
-  tags: (RemoteTag & { index: number })[];
+  tags: KnownTag[];
 }
 interface PackedBuckets {
   t: Float64Array<ArrayBuffer>;
@@ -110,7 +112,7 @@ export async function openReader(options: ReaderOptions): Promise<Reader> {
   return {
     use(tags) {
       const { elsewhere } = options;
-      told = { elsewhere, tags: tags.map(({ index, id, type }) => ({ index, id, type })) };
+      told = { elsewhere, tags: tags.map(({ index, id, type, former }) => ({ index, id, type, former })) };
       if (elsewhere) thread.post('use', told);
     },
     raw: (tag, from, to, limit, signal) => call<RawSeries>('raw', { tag, from, to, limit }, signal),
@@ -237,7 +239,7 @@ function runReader({ dataDir, open }: Pick<ReaderOptions, 'dataDir' | 'open'>): 
     },
     posts: {
       use({ tags, elsewhere }: Told) {
-        for (const { index, ...tag } of tags) names.set(index, tag);
+        for (const { index, ...tag } of namesOf(tags)) names.set(index, tag);
         const local = { ...query };
         // Settings that cannot be right are said by the forwarder that has them.
         history ??= withDeep(local, elsewhere, (index) => names.get(index), systemClock).catch(() => query);

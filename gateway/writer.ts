@@ -56,8 +56,8 @@ export interface Writer {
   shared: SharedArrayBuffer;
   /** Samples that are in no chunk yet, for the reader. */
   open: OpenMemory;
-  /** Every tag that ever had an index. */
-  tags(): Promise<{ index: number; id: string; type: ValueType }[]>;
+  /** Every tag that ever had an index, with the ids it had before, each until when (µs). */
+  tags(): Promise<{ index: number; id: string; type: ValueType; former?: { id: string; until: number }[] }[]>;
   stats(): Promise<WriterStats>;
   /** What the journal has taken of everything appended so far, and what became of it. */
   ledger(): Promise<JournalLedger>;

@@ -182,7 +182,7 @@ export function runWriter({ dataDir, cap, durability, profile, history, shared, 
         lastReceived: log.lastReceived,
       }),
       caughtUp: (ms: number) => caughtUp(ms),
-      assign: (tags: TagClaim[]) => state.assign(tags),
+      assign: (tags: TagClaim[]) => state.assign(tags, clock.now()),
       loadAlarms() {
         const { body, seq = 0 } = state.snapshot('alarms') ?? {};
         return { snapshot: body, ...eventsSince(log, seq) };

@@ -10,13 +10,20 @@ import { figuresByRows, sidesByRows } from './by-rows.ts';
 import { deepHistory, joinRaw } from './deep.ts';
 import type { DeepOptions } from './deep.ts';
 import { rowId } from './embedded/chunks.ts';
-import type { RemoteHistory, RemoteRaw } from './remote.ts';
-import { HOUR, NOW, START, expectAlike, namedOf, plant, storeWith, tags } from './contract/seams.ts';
+import { byAllNames, namesOf } from './names.ts';
+import type { RemoteHistory, RemoteRaw, RemoteTag } from './remote.ts';
+import { HOUR, NOW, START, expectAlike, namedOf, plant, silent, storeWith, tags } from './contract/seams.ts';
 import type { Seam, Seamed } from './contract/seams.ts';
 
-/** A database that holds these samples. */
-function remoteOf(samples: readonly Sample[]): RemoteHistory {
-  const rowsOf = (id: string): Sample[] => samples.filter(({ tag }) => tags[tag]?.id === id);
+/** A database that holds these samples, each under its names. */
+function remoteOf(
+  samples: readonly Sample[],
+  namesOfOne = ({ tag }: Sample): readonly (string | undefined)[] => [tags[tag]?.id],
+): RemoteHistory {
+  const byName = new Map<string, Sample[]>();
+  for (const sample of samples)
+    for (const name of namesOfOne(sample)) if (name) byName.set(name, [...(byName.get(name) ?? []), sample]);
+  const rowsOf = (id: string): Sample[] => byName.get(id) ?? [];
   const raw: RemoteHistory['raw'] = async ({ id }, from, to, limit): Promise<RemoteRaw> => {
     const found = rowsOf(id).filter(({ t }) => t >= from && t < to);
     const page = found.slice(0, limit);
@@ -91,6 +98,47 @@ test('whatever the seam, every answer is that of one store that holds everything
       });
     }),
     { numRuns: 8 * SOAK, interruptAfterTimeLimit: 20_000 * SOAK },
+  );
+});
+
+test('tags that were renamed are one series each, whoever has their old names now, and whatever was sent twice', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      seam,
+      moment,
+      fc.boolean(),
+      fc.array(asked, { maxLength: 3 }),
+      async (of, at, twice, questions) => {
+        const renamed = namesOf(
+          [...tags, namedOf(silent) as RemoteTag].map(({ id, type }, index) => ({
+            ...{ index, id, type },
+            // The second took its name from the first.
+            ...(index === 0 && { id: 'north/new', former: [{ id, until: at }] }),
+            ...(index === 1 && { id: tags[0]?.id as string, former: [{ id, until: at }] }),
+            ...(index === 2 && {
+              former: [
+                { id: 'old/er', until: at - 9 * HOUR },
+                { id: 'old', until: at },
+              ],
+            }),
+          })),
+        );
+        const remote = remoteOf(all, ({ tag, t }) => {
+          const names = renamed[tag]?.names?.filter(({ from, until }) => t >= from && t < until).map(({ id }) => id);
+          const [first, last] = [names?.at(0) ?? tags[tag]?.id, names?.at(-1)];
+          // What was not yet sent when it was renamed, and what was sent again.
+          const late = tag === 2 && t > at - 2 * HOUR && t % 3 > 0;
+          return late ? [last, ...(twice && t % 3 === 1 && first !== last ? [first] : [])] : [first];
+        });
+        await withStore(of, async (local) => {
+          const tag = (index: number) => renamed[index];
+          const answers = merged(local, byAllNames(remote), { tag });
+          for (const question of questions) await expectAlike(answers, whole.query, question);
+          expect(await answers.latest([0, 1, 2, 3])).toEqual(await whole.query.latest([0, 1, 2, 3]));
+        });
+      },
+    ),
+    { numRuns: 6 * SOAK, interruptAfterTimeLimit: 20_000 * SOAK },
   );
 });
 

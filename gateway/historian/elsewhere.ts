@@ -5,6 +5,7 @@ import { credentials } from './credentials.ts';
 import { deepHistory } from './deep.ts';
 import { hourOf } from './embedded/chunks.ts';
 import type { Query } from './embedded/history.ts';
+import { byAllNames } from './names.ts';
 import type { PostgresSettings } from './postgres/address.ts';
 import type { QuestdbSettings } from './questdb/forwarder.ts';
 import type { RemoteHistory, RemoteTag } from './remote.ts';
@@ -33,8 +34,9 @@ export async function withDeep(
   tag: (index: number) => RemoteTag | undefined,
   clock: Clock,
 ): Promise<Query> {
-  const remote = elsewhere && (await open(elsewhere));
-  if (!elsewhere || !remote) return local;
+  const opened = elsewhere && (await open(elsewhere));
+  if (!elsewhere || !opened) return local;
+  const remote = byAllNames(opened);
   // The store takes in nothing that is older than the retention from the last whole hour on.
   const retained = (): Micros => hourOf(clock.now() * 1000) - elsewhere.retention * 1000;
   return {

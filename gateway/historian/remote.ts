@@ -9,6 +9,14 @@ import type { Sides } from './embedded/states.ts';
 export interface RemoteTag {
   id: string;
   type: ValueType;
+  /** Of one that was renamed, or has the name of one that was: its names, the present one last (names.ts). */
+  names?: readonly Name[];
+}
+/** Under which a tag's samples lie from `from` to before `until`. */
+export interface Name {
+  id: string;
+  from: Micros;
+  until: Micros;
 }
 export type RemoteRaw = Omit<RawSeries, 'tag'>;
 export interface RemoteLatest {

@@ -57,7 +57,7 @@ test('a file of version 1 is copied, brought up to date, and keeps what it knew'
   versionOne();
   const state = openState(dir, now);
   expect(state.snapshot('alarms')).toEqual({ body: { last: 'x', alarms: [] }, seq: 0 });
-  expect(state.assign([{ id: 'n/a', type: 'double' }])).toEqual({ indexes: new Map([['n/a', 7]]), revision: 13 });
+  expect(state.assign([{ id: 'n/a', type: 'double' }], 5)).toEqual({ indexes: new Map([['n/a', 7]]), revision: 13 });
   state.saveSnapshot('alarms', { body: 1, seq: 5 });
   state.close();
   expect(versionOf('state.db')).toBe(migrations.length);

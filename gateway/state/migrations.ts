@@ -20,6 +20,10 @@ export const migrations: readonly Migration[] = [
     brings: 'the sequence up to which a snapshot holds what the journal says',
     sql: 'ALTER TABLE snapshot ADD COLUMN seq INTEGER NOT NULL DEFAULT 0',
   },
+  {
+    brings: 'the names that renamed tags had',
+    sql: 'CREATE TABLE former(idx INTEGER NOT NULL, id TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY(idx, id)) STRICT',
+  },
 ];
 
 /** The steps that a file of version `from` (0: new) lacks. Throws in words when a newer program wrote it. */

@@ -16,7 +16,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 /** Assigns in a database opened for the purpose, as a start would. */
 function assign(...tags: TagClaim[]): Record<string, number> {
   const state = openState(dir, 0);
-  const { indexes } = state.assign(tags);
+  const { indexes } = state.assign(tags, 5);
   state.close();
   return Object.fromEntries(indexes);
 }
@@ -39,7 +39,7 @@ describe('tag indexes', () => {
     const known = ['n/x', 'n/y'].map((id, i) => ({ index: 3 + i, id, type: 'double' as const }));
     const state = openState(dir, 0);
     expect(state.adopt(known)).toBe(2);
-    expect(Object.fromEntries(state.assign([double('n/a'), double('n/y')]).indexes)).toEqual({ 'n/a': 5, 'n/y': 4 });
+    expect(Object.fromEntries(state.assign([double('n/a'), double('n/y')], 5).indexes)).toEqual({ 'n/a': 5, 'n/y': 4 });
     expect(state.adopt([{ index: 9, id: 'n/b', type: 'double' }])).toBe(0);
     state.close();
     expect(assign(double('n/b'), double('n/x'))).toEqual({ 'n/b': 6, 'n/x': 3 });
@@ -50,6 +50,19 @@ describe('tag indexes', () => {
     expect(assign(double('n/z', 'n/a'), double('n/b'))).toEqual({ 'n/z': 0, 'n/b': 1 });
     expect(assign(double('n/z', 'n/a'), double('n/b'))).toEqual({ 'n/z': 0, 'n/b': 1 });
     expect(assign(double('n/a'), double('n/z'))).toEqual({ 'n/a': 2, 'n/z': 0 });
+  });
+
+  test('the names a tag had are kept with the time until it had them, also when only the configuration tells', () => {
+    const state = openState(dir, 0);
+    state.assign([double('n/a'), double('n/b'), double('n/new', 'n/gone')], 1);
+    state.assign([double('n/b', 'n/a'), double('n/c', 'n/b'), double('n/new', 'n/gone')], 2);
+    state.assign([double('n/b', 'n/a'), double('n/c', 'n/b'), double('n/new', 'n/gone')], 3);
+    expect(state.tags().map(({ id, former = [] }) => [id, ...former.map((one) => `${one.id} ${one.until}`)])).toEqual([
+      ['n/b', 'n/a 2000'],
+      ['n/c', 'n/b 2000'],
+      ['n/new', 'n/gone 1000'],
+    ]);
+    state.close();
   });
 
   test('a chain of renames leaves each tag its own, in either order', () => {
@@ -68,8 +81,8 @@ describe('tag indexes', () => {
 
   test('each assignment is a new revision', () => {
     const state = openState(dir, 0);
-    const first = state.assign([double('n/a')]).revision;
-    expect(state.assign([double('n/a')]).revision).toBe(first + 1);
+    const first = state.assign([double('n/a')], 5).revision;
+    expect(state.assign([double('n/a')], 5).revision).toBe(first + 1);
     state.close();
   });
 });

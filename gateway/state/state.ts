@@ -23,10 +23,10 @@ export interface Snapshot {
 }
 
 export interface State {
-  /** Gives every tag its index, durably; a new revision each time. Rows of tags that are gone stay, so an index is never reused. */
-  assign(tags: readonly TagClaim[]): { indexes: Map<string, number>; revision: number };
-  /** Every tag that ever had an index, under its latest id. */
-  tags(): { index: number; id: string; type: ValueType }[];
+  /** Gives every tag its index, durably, at `now` (ms since the epoch); a new revision each time. Rows of tags that are gone stay, so an index is never reused. */
+  assign(tags: readonly TagClaim[], now: number): { indexes: Map<string, number>; revision: number };
+  /** Every tag that ever had an index, under its latest id; with the ids it had before, each until when (µs). */
+  tags(): { index: number; id: string; type: ValueType; former?: { id: string; until: number }[] }[];
   /** For a state that knows no tag yet, beside a history that does: those keep their indexes. How many those are. */
   adopt(tags: readonly { index: number; id: string; type: ValueType }[]): number;
   /** The last snapshot saved under a name, undefined before the first. */
@@ -66,10 +66,10 @@ export function openState(dataDir: string, now: number): State {
   const get = (key: string): string | undefined => kvGet.get(key)?.value as string | undefined;
 
   return {
-    assign(tags) {
+    assign(tags, now) {
       db.exec('BEGIN IMMEDIATE');
       try {
-        const indexes = assignIn(db, tags);
+        const indexes = assignIn(db, tags, now * 1000);
         const revision = Number(get('revision') ?? 0) + 1;
         kvSet.run('revision', String(revision));
         db.exec('COMMIT');
@@ -79,11 +79,17 @@ export function openState(dataDir: string, now: number): State {
         throw error;
       }
     },
-    tags: () =>
-      db
+    tags() {
+      const former = Map.groupBy(db.prepare('SELECT idx, id, until FROM former').all(), ({ idx }) => Number(idx));
+      return db
         .prepare('SELECT idx, id, type FROM tag ORDER BY idx')
         .all()
-        .map(({ idx, id, type }) => ({ index: Number(idx), id: String(id), type: String(type) as ValueType })),
+        .map(({ idx, id, type }) => {
+          const tag = { index: Number(idx), id: String(id), type: String(type) as ValueType };
+          const names = former.get(tag.index)?.map((one) => ({ id: String(one.id), until: Number(one.until) }));
+          return names ? { ...tag, former: names } : tag;
+        });
+    },
     adopt(tags) {
       if (tags.length === 0 || db.prepare('SELECT 1 FROM tag LIMIT 1').get()) return 0;
       const insert = db.prepare('INSERT OR IGNORE INTO tag(idx, id, type) VALUES(?, ?, ?)');
@@ -152,7 +158,7 @@ function sync(path: string): void {
 }
 
 /** Renames first (a chain a→b→c in the order that leaves each its own), then new rows for what is still unknown. */
-function assignIn(db: DatabaseSync, tags: readonly TagClaim[]): Map<string, number> {
+function assignIn(db: DatabaseSync, tags: readonly TagClaim[], until: number): Map<string, number> {
   const known = new Map<string, number>();
   const keyOf = (id: string, type: string): string => `${type}\n${id}`;
   let top = 0;
@@ -161,6 +167,8 @@ function assignIn(db: DatabaseSync, tags: readonly TagClaim[]): Map<string, numb
     top = Math.max(top, Number(row.idx) + 1);
   }
   const rename = db.prepare('UPDATE tag SET id = ? WHERE idx = ?');
+  const leave = db.prepare('INSERT OR REPLACE INTO former(idx, id, until) VALUES(?, ?, ?)');
+  const left = db.prepare('INSERT OR IGNORE INTO former(idx, id, until) VALUES(?, ?, ?)');
   const insert = db.prepare('INSERT INTO tag(idx, id, type) VALUES(?, ?, ?)');
   const claims = new Map(tags.map((tag) => [tag.id, tag]));
   const moves = (tag: TagClaim): number | undefined =>
@@ -173,19 +181,22 @@ function assignIn(db: DatabaseSync, tags: readonly TagClaim[]): Map<string, numb
       const holder = claims.get(tag.formerly as string);
       if (holder && holder.type === tag.type && moves(holder) === undefined) continue;
       rename.run(tag.id, index);
+      leave.run(index, tag.formerly as string, until);
       known.delete(keyOf(tag.formerly as string, tag.type));
       known.set(keyOf(tag.id, tag.type), index);
       moved = true;
     }
   }
   const indexes = new Map<string, number>();
-  for (const { id, type } of tags) {
+  for (const { id, type, formerly = id } of tags) {
     let index = known.get(keyOf(id, type));
     if (index === undefined) {
       insert.run((index = top++), id, type);
       known.set(keyOf(id, type), index);
     }
     indexes.set(id, index);
+    // Renamed under another data folder, or before this was noted: stores elsewhere have it by that name.
+    if (!claims.has(formerly)) left.run(index, formerly, until);
   }
   return indexes;
 }
