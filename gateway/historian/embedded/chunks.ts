@@ -27,6 +27,7 @@ export const SCHEMA_VERSION = 2;
  * `account`, one row: what is below `position` is stored, in samples; nothing before `floor` is kept any more.
  * `begun`, one row: samples from `since` on are all here, those before it as far as they came late.
  * `believed`, one row: the latest time, to the hour, that the clock showed and was believed (sure.ts).
+ * `doubted`, one row while a clock beyond that is not believed: what it shows, and for how many ms it has stood there.
  * `thinned`, one row once hourly figures have been removed: those before `hours` are.
  */
 export const schema = `
@@ -44,6 +45,8 @@ export const schema = `
     delivered INTEGER NOT NULL, filtered INTEGER NOT NULL, floor INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS begun(id INTEGER PRIMARY KEY CHECK(id = 1), since INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS believed(id INTEGER PRIMARY KEY CHECK(id = 1), clock INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS doubted(id INTEGER PRIMARY KEY CHECK(id = 1), wall INTEGER NOT NULL,
+    stood REAL NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS thinned(id INTEGER PRIMARY KEY CHECK(id = 1), hours INTEGER NOT NULL) STRICT;`;
 
 const SECONDS = 2 ** 32;

@@ -99,6 +99,18 @@ test('a clock years ahead for hours, with samples filed by it, removes nothing a
   await life.store.close();
 });
 
+test('a clock that stands ahead is right in the end, also where no run is long enough', async () => {
+  const life = new Life({ retention: 86_400_000 });
+  await live(life, 10);
+  life.clock.stepWall(YEARS);
+  for (let run = 0; run < 3; run++) {
+    await live(life, 150);
+    expect(life.store.stats().removed > 0).toBe(run === 2);
+    await life.kill();
+  }
+  await life.store.close();
+});
+
 test('a history whose clock was years ahead when it began takes in what comes once the clock is right', async () => {
   const life = new Life({ retention: 3_600_000 });
   life.clock.stepWall(YEARS);

@@ -7,6 +7,7 @@ import type { Frame, Micros, Sample, ValueType } from '../../model.ts';
 import type { Stored } from '../../consumer.ts';
 import { Account } from './account.ts';
 import type { Settled } from './account.ts';
+import { Believed } from './believed.ts';
 import { hourOf, keepable } from './chunks.ts';
 import { Commits, GRACE } from './commits.ts';
 import { openFile } from './file.ts';
@@ -17,7 +18,7 @@ import { MAX_TAGS } from './open.ts';
 import { OpenChunks } from './openchunks.ts';
 import { Retention } from './retention.ts';
 import type { Store, StoreOptions, StoreStats } from './storing.ts';
-import { SET, SureTime } from './sure.ts';
+import { SET } from './sure.ts';
 import { NAME, inWords, makeWay, unreadable } from './unreadable.ts';
 import { compact } from './upkeep.ts';
 
@@ -69,9 +70,8 @@ class ChunkStore implements Store {
   readonly #account: Account;
   readonly #commits: Commits;
   readonly #putTag: StatementSync;
-  readonly #believe: StatementSync;
   readonly #begin: StatementSync;
-  readonly #sure: SureTime;
+  readonly #believed: Believed;
   readonly #inPlace: InPlace;
   /** Frames of a write that failed half way: what became of their samples. */
   readonly #partial = new Map<number, Stored>();
@@ -111,10 +111,7 @@ class ChunkStore implements Store {
     });
     // In a file that an earlier version wrote, where its retention stands says what its clock was.
     const was = fresh || floor === 0 ? options.clock.micros() : floor + retention * 1000;
-    db.prepare('INSERT OR IGNORE INTO believed VALUES(1, ?)').run(was);
-    const { clock } = db.prepare('SELECT clock FROM believed').get() as { clock: Micros };
-    this.#sure = new SureTime(clock, options.clock.mono());
-    this.#believe = db.prepare('UPDATE believed SET clock = ?1 WHERE clock < ?1 - 3600000000');
+    this.#believed = new Believed(db, options.clock, was);
     this.#begin = db.prepare('UPDATE begun SET since = ?1 WHERE since > 0 AND since < ?2 AND ?1 >= ?2');
     this.#retention.reopen(options.clock.micros());
     this.#inPlace = new InPlace(join(options.dataDir, NAME));
@@ -208,18 +205,14 @@ class ChunkStore implements Store {
     this.#db.close();
   }
 
-  #sureNow(): Micros {
-    const { clock } = this.#options;
-    return this.#sure.now(clock.micros(), clock.mono());
-  }
   /** The sure time, or the newest sample if that is older: a clock years ahead must not empty the history. */
   #now(): Micros {
-    return Math.min(this.#sureNow(), this.#newest);
+    return Math.min(this.#believed.now(), this.#newest);
   }
   #floor(): Micros {
     const { retention = 30 * 86_400_000 } = this.#options;
     // In whole hours, as what is removed is.
-    return Math.max(this.#retention.floor, hourOf(this.#sureNow()) - retention * 1000);
+    return Math.max(this.#retention.floor, hourOf(this.#believed.now()) - retention * 1000);
   }
 
   /** One frame, whole or not at all. */
@@ -272,7 +265,7 @@ class ChunkStore implements Store {
     if (minute) {
       this.#minuteAt = clock.mono();
       this.#commits.commit([]);
-      this.#believe.run(this.#sure.known);
+      this.#believed.keep();
       this.#begin.run(clock.micros(), SET);
     }
     // What is far beyond its bytes goes step after step.
