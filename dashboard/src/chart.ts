@@ -111,7 +111,8 @@ export function options(
         font,
         grid: { stroke: look.line, width: 1 },
         ticks: { show: false },
-        space: 64,
+        // Marks closer than a second apart have their milliseconds written.
+        space: (_u, _axis, from, to, pixels) => (((to - from) / pixels) * 64 < 500 ? 100 : 64),
         size: 40,
         incrs: steps,
         splits: (_u, _axis, from, to, step) => marks(from, to, step, zone),

@@ -86,7 +86,7 @@ export function knownZone(zone: string | undefined): string | undefined {
 
 export type TimeParts = 'milli' | 'second' | 'minute';
 
-function clock(ms: number, zone: string | undefined, parts: TimeParts | 'name', dated: boolean): string {
+function clock(ms: number, zone: string | undefined, parts: TimeParts | 'name', dated: boolean | 'year'): string {
   const key = `${zone ?? ''} ${parts} ${dated}`;
   let format = clocks.get(key);
   if (!format) {
@@ -99,6 +99,7 @@ function clock(ms: number, zone: string | undefined, parts: TimeParts | 'name', 
       ...(parts === 'milli' ? { fractionalSecondDigits: 3 } : {}),
       ...(parts === 'name' ? { timeZoneName: 'short' } : {}),
       ...(dated ? { day: '2-digit', month: 'short' } : {}),
+      ...(dated === 'year' ? { year: 'numeric' } : {}),
     });
     clocks.set(key, format);
   }
@@ -110,12 +111,30 @@ export function clockName(ms: number, zone: string | undefined): string {
   return clock(ms, knownZone(zone), 'name', false).replace(/^\S+\s/, '');
 }
 
+/** A stretch of time (ms); its day is said once when it is within one, its years where they are not this one's. */
+export function formatRange(from: number, to: number, zone: string | undefined, now: number): string {
+  const parts = to - from < 600_000 ? 'second' : 'minute';
+  const [year, ...others] = [now, from, to].map(
+    (ms) => /\d{4}/.exec(clock(ms, knownZone(zone), 'minute', 'year'))?.[0],
+  );
+  const dated = others.every((other) => other === year) ? true : 'year';
+  const [begin, end] = [formatTime(from, zone, parts, dated), formatTime(to, zone, parts, dated)];
+  const [day = '', time = ''] = end.split(', ');
+  return begin.startsWith(`${day}, `) ? `${begin}–${time}` : `${begin} – ${end}`;
+}
+
 /** Wall time in the plant's zone. With its date, a time that comes twice, when clocks go back, says which of the two it is. */
-export function formatTime(ms: number, zone: string | undefined, parts: TimeParts = 'second', dated = false): string {
+export function formatTime(
+  ms: number,
+  zone: string | undefined,
+  parts: TimeParts = 'second',
+  dated: boolean | 'year' = false,
+): string {
   if (!Number.isFinite(ms)) return none;
   const known = knownZone(zone);
   const text = clock(ms, known, parts, dated);
-  const twice = dated && [-3_600_000, 3_600_000].some((hour) => clock(ms + hour, known, parts, true) === text);
+  const twice =
+    dated !== false && [-3_600_000, 3_600_000].some((hour) => clock(ms + hour, known, parts, dated) === text);
   return twice ? `${text} ${clockName(ms, known)}` : text;
 }
 

@@ -24,10 +24,11 @@ export function pan({ from, to }: Frame, share: number): Frame {
   return { from: from + by, to: to + by };
 }
 
-/** Wider (factor above 1) or narrower, with the time at `share` of its width kept in place. */
+/** Wider (factor above 1) or narrower, with the time at `share` of its width kept in place, also where it can go no further. */
 export function zoom({ from, to }: Frame, factor: number, share = 0.5): Frame {
-  const fixed = from + (to - from) * share;
-  return { from: fixed - (fixed - from) * factor, to: fixed + (to - fixed) * factor };
+  const width = Math.min(longest, Math.max(shortest, (to - from) * factor));
+  const start = from + (to - from - width) * share;
+  return { from: start, to: start + width };
 }
 
 /** What is fetched for a frame: half as much again on either side, so that a small pan shows it at once. */

@@ -2,7 +2,7 @@
 import { describe, expect, it, test } from 'vitest';
 import type { StreamSnap, WireAlarm } from '../../gateway/web/wire.ts';
 import { readAddress, writeAddress } from './address.ts';
-import { formatAge, formatMarks, formatNumber, formatTime, formatValue } from './format.ts';
+import { formatAge, formatMarks, formatNumber, formatRange, formatTime, formatValue } from './format.ts';
 import { Frames } from './frames.ts';
 import { backoff, linkState, ServerTime } from './freshness.ts';
 import { liveKpi } from './kpi.ts';
@@ -73,6 +73,11 @@ test.each([
 
 test('time in the plant’s zone; an unknown zone does not throw', () => {
   expect(formatTime(Date.UTC(2026, 0, 1, 12), 'Asia/Tokyo')).toBe('21:00:00');
+  const [noon, now] = [Date.UTC(2026, 8, 1, 12), Date.UTC(2026, 10, 1)];
+  expect(formatRange(noon, noon + 60_000, 'UTC', now)).toBe('01 Sept, 12:00:00–12:01:00');
+  expect(formatRange(noon, noon + 3 * 86_400_000, 'UTC', now)).toBe('01 Sept, 12:00 – 04 Sept, 12:00');
+  expect(formatRange(noon - 366 * 86_400_000, noon, 'UTC', now)).toBe('31 Aug 2025, 12:00 – 01 Sept 2026, 12:00');
+  expect(formatRange(noon, noon + 60_000, 'UTC', now + 100 * 86_400_000)).toBe('01 Sept 2026, 12:00:00–12:01:00');
   expect(formatTime(0, 'Nowhere/None')).toMatch(/^\d\d:\d\d:\d\d$/);
 });
 

@@ -1,7 +1,7 @@
 // What the chart draws: history's gaps stay gaps, live points follow by the same rule, samples hold until the next.
 import { expect, test } from 'vitest';
 import type { Timeseries } from '../../gateway/web/wire.ts';
-import { describe, describePoint, partsOf, sayValue } from './describe.ts';
+import { describe, hasValues, describePoint, partsOf, sayValue } from './describe.ts';
 import type { Reading } from './frames.ts';
 import { around, overlap, pan, shows, within, zoom } from './frame.ts';
 import { samplesOf, type RawAnswer } from './samples.ts';
@@ -196,6 +196,10 @@ test('a frame of time: moved, narrowed about a place, kept in what there is, fet
   expect(pan(frame, -0.5)).toEqual({ from: 50_000, to: 150_000 });
   expect(zoom(frame, 0.5, 0)).toEqual({ from: 100_000, to: 150_000 });
   expect(zoom(frame, 2)).toEqual({ from: 50_000, to: 250_000 });
+  // At a year and at two seconds turning the wheel on leaves the picture where it is.
+  const year = { from: 0, to: 366 * 86_400_000 };
+  expect([0, 0.7, 1].map((share) => zoom(year, 2.7, share))).toEqual([year, year, year]);
+  expect(zoom({ from: 5000, to: 7000 }, 0.4, 0.9)).toEqual({ from: 5000, to: 7000 });
   expect(within(pan(frame, 9), 300_000)).toEqual({ from: 200_000, to: 300_000 });
   expect(within({ from: 150_000, to: 150_001 }, 300_000)).toMatchObject({ from: 149_001, to: 151_001 });
   expect(around(frame, 220_000)).toEqual({ from: 50_000, to: 220_000 });
@@ -219,6 +223,14 @@ test('the part shown, and widths in words', () => {
     [minute, 2 * minute, 3 * minute],
     [3, null, 8],
   ]);
+  // Between two points the value goes on, but for where there is none, and beyond what was answered.
+  const between = (from: number) => crop(shape(series, ['n/a']), { from, to: from + 1000 });
+  expect([between(minute + 1000), between(2 * minute + 1000), between(9 * minute)].map(hasValues)).toEqual([
+    true,
+    false,
+    false,
+  ]);
+  expect(between(minute + 1000)).toMatchObject({ t: [minute], lines: [{ max: [3] }] });
   expect([320, 801, 9000].map(pointsFor)).toEqual([400, 1000, 2000]);
   expect([0, 1 / 6, 5, 120, 2880].map(sayBucket)).toEqual(['samples', '10 s', '5 min', '2 h', '2 d']);
 });

@@ -150,9 +150,13 @@ export function shape(course: Course, assets: readonly string[], { tail, asOf, n
 
 /** The value at a point: between an asset's own samples, the one that held. */
 export function valueAt(line: Line, n: number): number | null {
+  return valueOf(line.avg, n);
+}
+
+function valueOf(list: readonly Point[], n: number): number | null {
   let at = n;
-  while (at > 0 && line.avg[at] === undefined) at--;
-  return line.avg[at] ?? null;
+  while (at > 0 && list[at] === undefined) at--;
+  return list[at] ?? null;
 }
 
 function sharedLimits(all: (WireLimits | undefined)[]): WireLimits | undefined {
@@ -182,15 +186,24 @@ function findGaps(t: readonly number[], lines: readonly Line[], end: number): [n
   return gaps;
 }
 
-/** The part of it that is shown. */
+/** The part of it that is shown; where no point lies in it, the one before, whose values go on. */
 export function crop(data: ChartData, { from, to }: Frame): ChartData {
   const first = data.t.findIndex((t) => t >= from);
   const last = data.t.findLastIndex((t) => t <= to);
-  const part = <T>(list: readonly T[]): T[] => (first < 0 ? [] : list.slice(first, last + 1));
+  const gaps = data.gaps.filter((gap) => gap[0] < to && gap[1] > from);
+  const none = first < 0 || first > last;
+  if (none && last >= 0 && from <= data.to)
+    return { ...data, t: data.t.slice(last, last + 1), lines: data.lines.map((line) => goingOn(line, last)), gaps };
+  const part = <T>(list: readonly T[]): T[] => (none ? [] : list.slice(first, last + 1));
   return {
     ...data,
     t: part(data.t),
     lines: data.lines.map((line) => ({ ...line, avg: part(line.avg), min: part(line.min), max: part(line.max) })),
-    gaps: data.gaps.filter((gap) => gap[0] < to && gap[1] > from),
+    gaps,
   };
+}
+
+/** Of a line, what holds at a point: nothing where the line ended before. */
+function goingOn(line: Line, n: number): Line {
+  return { ...line, avg: [valueOf(line.avg, n)], min: [valueOf(line.min, n)], max: [valueOf(line.max, n)] };
 }
