@@ -5,7 +5,6 @@ import { Catalog } from './catalog.ts';
 import type { PlantSpec } from './catalog.ts';
 import { systemClock as clock } from './clock.ts';
 import type { LoadedConfig, LoadResult } from './config/load.ts';
-import { errorText } from './config/read.ts';
 import { createDevices } from './drivers/supervise.ts';
 import { protocols } from './drivers/index.ts';
 import { backlogs, reportJournal } from './figures.ts';
@@ -19,6 +18,7 @@ import { createMqtt } from './mqtt/mqtt.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import { elsewhereOf } from './historian/elsewhere.ts';
 import { openReader } from './reader.ts';
+import { takeConfig } from './reloading.ts';
 import { backupsOf } from './state/backup.ts';
 import { lockDataDir } from './state/lock.ts';
 import { Status } from './status.ts';
@@ -26,7 +26,6 @@ import type { Component, Log } from './status.ts';
 import { createControl } from './web/control.ts';
 import { createWeb } from './web/web.ts';
 import type { WireLedger } from './web/wire.ts';
-import { counted } from './words.ts';
 import { openWriter } from './writer.ts';
 
 export interface DaemonOptions {
@@ -250,38 +249,21 @@ export async function startDaemon({ config, reload, assets, version, log }: Daem
       failed,
       components: () => status.components(),
       writerAnswers: () => writer.stats(),
-      async reload() {
-        const result = reload();
-        if (!result.ok) {
-          for (const error of result.errors) log.error({}, errorText(error));
-          status.gauge('penstock_config_reload_success', 0);
-          status.set(
-            'config',
-            'degraded',
-            `${counted(result.errors.length, 'error')} in the new configuration; running on the previous one`,
-          );
-          return;
-        }
-        const changed = Object.keys(settings).filter(
-          (key) =>
-            JSON.stringify(settings[key as keyof typeof settings]) !==
-            JSON.stringify(result.config.settings[key as keyof typeof settings]),
-        );
-        const pending =
-          changed.length > 0 ? `settings of ${changed.join(', ')} changed: they take effect at the next start` : '';
-        if (pending) log.warn({ changed }, pending);
-        catalog = await catalogOf(result.config.plant);
-        pipeline.use(catalog);
-        mqtt.use(catalog);
-        web.use(catalog);
-        const tags = await writer.tags();
-        reader.use(tags);
-        forwarding?.use(tags, catalog);
-        devices.use(catalog);
-        status.gauge('penstock_config_reload_success', 1);
-        status.set('config', 'ok', pending);
-        log.info({ revision: catalog.revision }, 'configuration reloaded');
-      },
+      reload: () =>
+        takeConfig({
+          ...{ result: reload(), settings, status, log },
+          async use(plant) {
+            catalog = await catalogOf(plant);
+            pipeline.use(catalog);
+            mqtt.use(catalog);
+            web.use(catalog);
+            const tags = await writer.tags();
+            reader.use(tags);
+            forwarding?.use(tags, catalog);
+            devices.use(catalog);
+            return catalog.revision;
+          },
+        }),
       async close() {
         let given = false;
         const late = new Promise<void>((resolve) => {

@@ -11,10 +11,10 @@ import type {
   StreamDelta,
   StreamHello,
   StreamSnap,
-  Summary,
   WireAlarm,
 } from '../../gateway/web/wire.ts';
 import { api } from './api.ts';
+import { Figures } from './figures.svelte.ts';
 import { Frames, unread, type Reading } from './frames.ts';
 import { linkState, ServerTime, type Link } from './freshness.ts';
 import { worstBy } from './severity.ts';
@@ -36,7 +36,6 @@ export class Plant {
   facilities: Facility[] = $state.raw([]);
   dict: Dict | undefined = $state.raw();
   cells: ReadonlyMap<number, Cell> = $state.raw(new Map());
-  summary: Summary | undefined = $state.raw();
   alarms: WireAlarm[] = $state.raw([]);
   statuses: ReadonlyMap<string, MachineStatus> = $state.raw(new Map());
   hello: StreamHello | undefined = $state.raw();
@@ -66,8 +65,9 @@ export class Plant {
   /** Counts repaints, for figures computed over many tags. */
   frame = $state.raw(0);
   /** What is wrong, in words; empty when nothing is. Each part's trouble ends with its next success. */
-  #wrong = $state.raw({ link: '', plant: '', figures: '' });
-  trouble = $derived(this.#wrong.link || this.#wrong.plant || this.#wrong.figures);
+  #wrong = $state.raw({ link: '', plant: '' });
+  #figures = new Figures();
+  trouble = $derived(this.#wrong.link || this.#wrong.plant || this.#figures.failure);
   /** Alarms raised since the page looked last; taken by the live region. */
   fresh: WireAlarm[] = [];
 
@@ -80,9 +80,10 @@ export class Plant {
   #lastId = '';
   #facility = '';
   #hours = 12;
-  /** The facility and hours whose summary is being fetched. */
-  #asking = '';
 
+  get summary(): Figures['summary'] {
+    return this.#figures.summary;
+  }
   get frames(): Frames {
     return this.#frames;
   }
@@ -117,7 +118,7 @@ export class Plant {
     this.#hours = hours;
     this.#frames = new Frames();
     this.#lastFrame = undefined;
-    this.dict = this.summary = undefined;
+    this.dict = this.#figures.summary = undefined;
     this.cells = new Map();
     this.alarms = [];
     this.statuses = new Map();
@@ -131,27 +132,14 @@ export class Plant {
     this.#stream?.abort();
     this.#opened = this.#stream = undefined;
     this.#lastId = '';
-    this.#facility = this.#asking = '';
-    this.#wrong = { link: '', plant: '', figures: '' };
+    this.#facility = '';
+    this.#wrong = { link: '', plant: '' };
+    this.#figures.drop();
   }
 
-  /** Fetches the summary again (figures over hours, sparklines); does nothing while the same is being fetched. */
+  /** Fetches the summary again (figures over hours, sparklines). */
   async refresh(): Promise<void> {
-    const asked = `${this.#facility} ${this.#hours}`;
-    if (!this.#facility || this.#asking === asked) return;
-    this.#asking = asked;
-    let said: string | undefined;
-    try {
-      const summary = await api.summary(this.#facility, this.#hours, this.#opened?.signal);
-      // Other hours may have been chosen meanwhile, and be answered already.
-      if (this.#asking === asked) this.summary = summary;
-      said = '';
-    } catch (error) {
-      said = messageOf(error);
-    }
-    if (this.#asking !== asked) return;
-    this.#asking = '';
-    this.#say('figures', said);
+    if (this.#facility) await this.#figures.fetch(this.#facility, this.#hours, this.#opened?.signal);
   }
 
   #listen(): void {
@@ -257,7 +245,7 @@ export class Plant {
     } else if (event === 'dict') void this.#load();
   }
 
-  #say(part: 'link' | 'plant' | 'figures', words: string): void {
+  #say(part: 'link' | 'plant', words: string): void {
     if (this.#wrong[part] !== words) this.#wrong = { ...this.#wrong, [part]: words };
   }
 
