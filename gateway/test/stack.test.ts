@@ -185,7 +185,11 @@ test('the dashboard is whole: one source, no panel over another, every variable 
 needs('java', 'mvn')('every question of the dashboard is answered by a real QuestDB', async () => {
   const server = await testServer();
   onTestFinished(() => server.remove());
-  const tags = [tagOf(0, 'north/pump-1/flow'), tagOf(1, 'north/pump-1/starts', 'integer')];
+  const tags = [
+    tagOf(0, 'north/pump-1/flow'),
+    tagOf(1, 'north/pump-1/starts', 'integer'),
+    tagOf(2, 'north/line-2/mode', 'integer'),
+  ];
   const forwarder = questdbForwarder.create(
     { url: server.url, wire: '', user: server.user, passwordFile: server.passwordFile, passwordCommand: '' } as never,
     contextOf(server.dir, tags),
@@ -200,6 +204,7 @@ needs('java', 'mvn')('every question of the dashboard is answered by a real Ques
       status: i === 5 ? 0x80000000 : 0,
     })),
     { tag: 1, t: now, value: 7 },
+    { tag: 2, t: now, value: 1 },
   ];
   const alarm = {
     site: 'north',
@@ -229,8 +234,10 @@ needs('java', 'mvn')('every question of the dashboard is answered by a real Ques
     expect((await server.sql(sql(rawSql))).length, rawSql).toBeGreaterThan(0);
   for (const { target } of dashboard.annotations.list)
     expect(await server.sql(sql(target.rawSql))).toMatchObject([{ text: 'flow is high', tags: 'high' }]);
-  for (const { query } of dashboard.templating.list.filter(({ type }) => type === 'query'))
-    expect((await server.sql(sql(query))).length, query).toBe(1);
+  const choices: Record<string, unknown[]> = {};
+  for (const { name, type, query } of dashboard.templating.list)
+    if (type === 'query') choices[name] = (await server.sql(sql(query))).map((row) => row[name]);
+  expect(choices).toEqual({ asset: ['north/line-2', 'north/pump-1'], metric: ['flow'] });
   const values = await asked('Values');
   expect(values.every(({ metric }) => metric === 'north/pump-1 flow')).toBe(true);
   expect((await asked('Samples without')).reduce((sum, { samples: n }) => sum + Number(n), 0)).toBe(1);

@@ -165,6 +165,27 @@ describe('PostgreSQL', { timeout: 30_000 }, () => {
     await server.sql('ALTER ROLE penstock RESET synchronous_commit; DROP TABLE heard; DROP FUNCTION hear CASCADE');
   });
 
+  initdb('a server that only reads, and a partition that does not fit any more, are said with what to do', async () => {
+    await server.sql('CREATE DATABASE standby');
+    await server.sql('ALTER DATABASE standby SET default_transaction_read_only = on');
+    const reading = make({ url: `postgres://127.0.0.1:${server.port}/standby` });
+    await expect(reading.write([frame(1, [])], never)).rejects.toThrow(
+      /cannot execute .* in a read-only transaction: it is a standby, or set so; name the server/,
+    );
+    await reading.close();
+    await server.sql('DROP DATABASE standby WITH (FORCE)');
+    await forwarder.write([frame(1, [sample(0, Date.now() * 1000, 1)])], never);
+    const name = partition('readings', dayOf(Date.now() * 1000)).name;
+    await server.sql(`ALTER TABLE readings DETACH PARTITION ${name}; ALTER TABLE readings ADD COLUMN shift text`);
+    const next = make();
+    await expect(next.write([frame(2, [])], never)).rejects.toThrow(
+      new RegExp(`child table is missing column "shift" \\(${name}\\): rename that table, or make it fit`),
+    );
+    await server.sql(`DROP TABLE ${name}`);
+    await next.write([frame(2, [])], never);
+    await next.close();
+  });
+
   initdb('gateways that start on one database at once make its tables together', async () => {
     const others = Array.from({ length: 4 }, () => make());
     await Promise.all(others.map((each, i) => each.write([frame(1, [sample(0, T + i, i)])], never)));

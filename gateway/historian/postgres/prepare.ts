@@ -86,7 +86,7 @@ async function make(session: Session, missing: readonly Partition[][], done: Map
     await session.query(LOCK);
     for (const each of missing)
       for (const { name, statements } of each) {
-        if (!done.has(name)) done.set(name, await attach(session, statements));
+        if (!done.has(name)) done.set(name, await attach(session, name, statements));
         if (done.get(name)) break;
       }
     await session.query('COMMIT');
@@ -96,14 +96,17 @@ async function make(session: Session, missing: readonly Partition[][], done: Map
   }
 }
 
-async function attach(session: Session, statements: readonly string[]): Promise<boolean> {
+async function attach(session: Session, name: string, statements: readonly string[]): Promise<boolean> {
   await session.query('SAVEPOINT day');
   try {
     for (const statement of statements) await session.query(statement);
     await session.query('RELEASE SAVEPOINT day');
     return true;
   } catch (error) {
-    if (!(error instanceof Refused && elsewhere.has(error.code))) throw error;
+    if (!(error instanceof Refused)) throw error;
+    // Most likely one that somebody took out, before the table was altered.
+    if (!elsewhere.has(error.code))
+      throw new Refused(`${error.message} (${name}): rename that table, or make it fit`, error.code, error.routine);
     await session.query('ROLLBACK TO day');
     return false;
   }

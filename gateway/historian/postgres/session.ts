@@ -126,6 +126,8 @@ function inWords(error: unknown, at: string, database: string, user: string, cre
   if (sqlstate === '3D000')
     return new Error(`${at} has no database "${database}": create it, or name another`, { cause: code });
   if (sqlstate === '42501') return new Refused(`${at}: ${said}: grant it to the user "${user}"`, code, routine);
+  if (sqlstate === '25006')
+    return new Refused(`${at}: ${said}: it is a standby, or set so; name the server that is written to`, code, routine);
   if (routine === 'ExecFindPartition')
     return new Refused(
       `${at}: ${said}: make a partition for its day, or let the user "${user}" own the table and create in its schema`,
