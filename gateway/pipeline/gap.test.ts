@@ -30,6 +30,7 @@ describe('a start files the end of the run before', () => {
     ['away no longer than a tag may be silent', level(NOW - 11 * S), NOW - 10 * S, undefined],
     ['away a little longer', level(NOW - 11 * S), NOW - 10 * S - 1, NOW - 10 * S - 1],
     ['a clock that stands before the end', level(NOW), NOW + 3600 * S, undefined],
+    ['a clock that was lost with the power', level(NOW), NOW + 90_000 * S, NOW + 90_000 * S],
   ];
   test.each(cases)('%s', (_, newest, ended, t) => {
     const it = restarted([newest], ended);
@@ -50,6 +51,34 @@ test('history alone hears of it: not the live path, no alarm, and the present is
   expect([it.live, it.told()]).toEqual([[], []]);
   const shown = { value: 7, status: Status.uncertainLastUsable, valueAt: HOUR_AGO };
   expect(it.pipeline.latest(LEVEL)).toMatchObject(shown);
+});
+
+test('a clock set forward, as after a start without a battery for it, or a machine that slept: a gap, said once', async () => {
+  const it = bed(undefined, {}, clock());
+  it.pipeline.start();
+  it.pipeline.online(device);
+  it.says(LEVEL, 7);
+  it.says(FLOW, 50, { status: Status.badNoCommunication });
+  await it.clock.advance(3000);
+  it.pipeline.alive(device, [LEVEL], it.clock.micros());
+  it.clock.stepWall(8000);
+  it.says(LEVEL, 7);
+  const [, short] = it.samples(LEVEL);
+  expect(short).toMatchObject({ t: NOW + 11 * S, flags: 0 });
+  it.clock.stepWall(3600_000);
+  it.says(LEVEL, 8);
+  expect(it.samples(LEVEL).slice(2)).toMatchObject([
+    { t: NOW + 11 * S + 1, value: 7, status: Status.badNoCommunication, flags: Flag.made, valueAt: NOW + 11 * S },
+    { t: NOW + 3611 * S, value: 8, status: 0 },
+  ]);
+  expect(it.samples(FLOW).length).toBe(1);
+  const said = it.events().flatMap((event) => (event.kind === 'clock' ? event.message : []));
+  expect(said).toEqual([8, 3600].map((s) => `the gateway's own clock was set forward by ${s} s, or the machine slept`));
+  const { received, made, journalled } = it.pipeline.ledger().get(device)!;
+  expect(received + made).toBe(journalled);
+  await it.clock.advance(3000);
+  it.says(LEVEL, 9);
+  expect(it.samples(LEVEL).length).toBe(5);
 });
 
 test('killed again at the start: the newest is bad now, and none is filed', () => {

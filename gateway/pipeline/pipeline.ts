@@ -8,7 +8,7 @@ import type { Alarm, AssetState, GatewayEvent, Micros, Origin, Reading, Sample }
 import { Assets } from './assets.ts';
 import { answers, batches, fileHistory, ingestLive, newOutgoing, remembered, revive } from './ingest.ts';
 import type { Floor, Outgoing } from './ingest.ts';
-import type { Filed, Pipeline, PipelineOptions } from './junction.ts';
+import type { Filed, Pipeline, PipelineOptions, Remembered } from './junction.ts';
 import { Ledgers } from './ledger.ts';
 import type { Ledger } from './ledger.ts';
 import { Outlet } from './outlet.ts';
@@ -16,7 +16,7 @@ import { gapAfter, makeLost, Silence } from './silence.ts';
 import { reachBack, tracksOf } from './track.ts';
 import type { LinkState, Track } from './track.ts';
 
-/** A step back of the gateway's clock smaller than this is slewing, µs. */
+/** A step of the gateway's clock smaller than this is slewing, µs. */
 const STEP = 1_000_000;
 
 export function createPipeline({ catalog, clock, journal, live, status, settings = {} }: PipelineOptions): Pipeline {
@@ -25,6 +25,7 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
   const ledgerOf = (source: string): Ledger => ledgers.of(source);
   let tracks = tracksOf(catalog, [], links, ledgerOf);
   let lastNow: Micros = -Infinity;
+  let lastMono = 0;
   const outlet = new Outlet(journal, ledgers, status, clock);
   let closed = false;
 
@@ -51,10 +52,26 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
     assets.touch(track.tag.asset);
   }
 
-  /** The wall clock, µs; finds it set back. */
+  /** The wall clock, µs; finds it set. */
   function now(): Micros {
     const micros = clock.micros();
-    if (micros < lastNow - STEP) {
+    const mono = clock.mono();
+    const leap = micros - lastNow - (mono - lastMono) * 1000;
+    lastMono = mono;
+    if (leap > STEP && lastNow > -Infinity) {
+      const ended = lastNow;
+      lastNow = micros;
+      const message = `the gateway's own clock was set forward by ${Math.round(leap / 1_000_000)} s, or the machine slept`;
+      status.log.warn({}, message);
+      const said = tracks.filter((track) => track?.shown === 'live' || track?.shown === 'stale');
+      fileGaps(
+        said.flatMap((track) => track?.latest ?? []),
+        ended,
+        micros,
+      );
+      const event: GatewayEvent = { kind: 'clock', id: alarms.id(), time: Math.floor(micros / 1000), message };
+      send('gateway', { ...newOutgoing(), events: [event] });
+    } else if (micros < lastNow - STEP) {
       floor.epoch++;
       for (const link of links.values()) if (link.alive > micros) link.alive = link.before = micros;
       const message = `the gateway's own clock was set back by ${Math.round((lastNow - micros) / 1_000_000)} s`;
@@ -65,6 +82,18 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
     }
     lastNow = Math.max(lastNow, micros);
     return micros;
+  }
+
+  /** History hears that from the end of a run, or of what the clock counted, nothing is known. */
+  function fileGaps(latest: readonly Remembered[], ended: Micros | undefined, micros: Micros): void {
+    if (floor.shedding) return;
+    const gaps = new Map<LinkState, Sample[]>();
+    for (const newest of latest) {
+      const track = tracks[newest.tag];
+      const gap = track && gapAfter(newest, track, ended, micros);
+      if (gap && !gaps.get(track.link)?.push(gap)) gaps.set(track.link, [gap]);
+    }
+    for (const [{ device: source }, samples] of gaps) outlet.append({ origin: 'live', source, samples, events: [] });
   }
 
   function send(source: string, out: Outgoing): boolean {
@@ -216,7 +245,6 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
         status.log.error({}, 'the stored alarm states cannot be read; they start from what the journal still says');
       alarms.restore(replay(snapshot, events));
       const micros = clock.micros();
-      const gaps = new Map<LinkState, Sample[]>();
       for (const newest of latest) {
         const { tag, t, value, status: was } = newest;
         const track = tracks[tag];
@@ -224,10 +252,8 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
         track.latest = remembered(tag, t, value, was, micros);
         track.shown = 'restored';
         if (t <= micros && !(track.link.alive >= t)) track.link.alive = t;
-        const gap = gapAfter(newest, track, ended, micros);
-        if (gap && !gaps.get(track.link)?.push(gap)) gaps.set(track.link, [gap]);
       }
-      for (const [{ device: source }, samples] of gaps) outlet.append({ origin: 'live', source, samples, events: [] });
+      fileGaps(latest, ended, micros);
       for (const link of links.values()) if (alarms.has(`device/${link.device}`)) link.lost = true;
     },
     snapshot: () => alarms.snapshot(),

@@ -108,6 +108,9 @@ export function makeLost(floor: Floor, track: Track, now: Micros, mono: number, 
   floor.touched(track);
 }
 
+/** A clock that stands further than this before the last run has lost its time with the power: that run may be long ago, µs. */
+const UNSET = 86_400e6;
+
 /**
  * The made bad sample that says in history that the gateway was away: as on the loss of the device, at the end of its last
  * run, and behind the tag's newest sample. Undefined when that one is bad already, or the time away no longer than the
@@ -116,8 +119,10 @@ export function makeLost(floor: Floor, track: Track, now: Micros, mono: number, 
 export function gapAfter(newest: Remembered, track: Track, ended: Micros | undefined, now: Micros): Sample | undefined {
   const t = Math.max(ended ?? newest.t, newest.t + 1);
   track.filing.taken = Math.max(t, track.filing.taken);
-  if (newest.status >>> 31 === 1 || now - t <= track.staleAfter * 1000) return undefined;
+  const away = now - t;
+  if (newest.status >>> 31 === 1 || (away <= track.staleAfter * 1000 && away > -UNSET)) return undefined;
   track.gap = t;
+  track.storedValue = NaN;
   track.link.ledger.made++;
   return {
     tag: newest.tag,
