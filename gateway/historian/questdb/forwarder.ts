@@ -136,10 +136,14 @@ function create(settings: QuestdbSettings, context: ForwardContext): Forwarder {
           await sendAll(
             lines,
             async (bytes) => {
-              const verdict = await post(bytes, signal);
+              let verdict = await post(bytes, signal);
               // A table that is not what it should be refuses every row: that is for a person, not for the dead letters.
-              if (!verdict.ok && !checked) await care.prepare(signal);
-              checked ||= !verdict.ok;
+              if (!verdict.ok && !checked) {
+                await care.prepare(signal);
+                checked = true;
+                // One that was gone is there now.
+                verdict = await post(bytes, signal);
+              }
               if (verdict.ok) confirmed.set(lines.table, (confirmed.get(lines.table) ?? 0) + 1);
               return verdict;
             },
