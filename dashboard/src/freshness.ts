@@ -5,6 +5,7 @@
 export class ServerTime {
   #offset = Number.NaN;
   #at = 0;
+  #doubtful = false;
 
   /** Notes that the server said `serverMs` in something that arrived at `mono` (ms, monotonic). */
   observe(serverMs: number, mono: number): void {
@@ -12,9 +13,15 @@ export class ServerTime {
     const seen = serverMs - mono;
     const aged = this.#offset - (mono - this.#at) * 1e-4;
     // A step of more than a minute is the server's clock being set, not delay.
-    if (Number.isNaN(this.#offset) || seen >= aged || aged - seen > 60_000) this.#offset = seen;
+    if (this.#doubtful || Number.isNaN(this.#offset) || seen >= aged || aged - seen > 60_000) this.#offset = seen;
     else this.#offset = aged;
     this.#at = mono;
+    this.#doubtful = false;
+  }
+  /** The machine seems to have slept so many ms: so much has passed at the server, until the next frame says it. */
+  slept(ms: number): void {
+    this.#offset += ms;
+    this.#doubtful = true;
   }
   /** The server's time now, ms since the epoch; NaN before the first frame. */
   now(mono: number): number {
@@ -23,6 +30,23 @@ export class ServerTime {
   /** A new server: forget the old one's clock. */
   reset(): void {
     this.#offset = Number.NaN;
+  }
+}
+
+/** ms by which this machine's wall clock may be set without a sleep. */
+const setting = 3000;
+
+/** Notices that the machine has slept: its monotonic clock may stand still meanwhile, its wall clock does not. */
+export class Wakefulness {
+  #wall = Number.NaN;
+  #mono = 0;
+
+  /** ms slept since the last look; 0 when the monotonic clock counted them, or nobody slept. */
+  look(wall: number, mono: number): number {
+    const slept = wall - this.#wall - (mono - this.#mono);
+    this.#wall = wall;
+    this.#mono = mono;
+    return slept > setting ? slept : 0;
   }
 }
 

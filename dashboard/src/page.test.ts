@@ -4,7 +4,7 @@ import type { StreamSnap, WireAlarm } from '../../gateway/web/wire.ts';
 import { readAddress, writeAddress } from './address.ts';
 import { formatAge, formatMarks, formatNumber, formatRange, formatTime, formatValue } from './format.ts';
 import { Frames } from './frames.ts';
-import { backoff, linkState, ServerTime } from './freshness.ts';
+import { backoff, linkState, ServerTime, Wakefulness } from './freshness.ts';
 import { liveKpi } from './kpi.ts';
 import { tellApart } from './names.ts';
 import { scale, sparkPath } from './scale.ts';
@@ -82,6 +82,25 @@ test('time in the plant’s zone; an unknown zone does not throw', () => {
 });
 
 describe('freshness', () => {
+  test('a sleep that the monotonic clock did not count is noticed, and the server’s time goes on by it', () => {
+    const [night, wakefulness, time] = [8 * 3_600_000, new Wakefulness(), new ServerTime()];
+    time.observe(1_000_000, 100);
+    const looks = [
+      [5000, 0],
+      [5500, 500],
+      [6100, 1000],
+      [6100 + night, 1500],
+      // Nobody slept: a clock that is set back, and one that counted the sleep.
+      [2000, 2000],
+      [2500 + night, 2500 + night],
+    ].map(([wall = 0, mono = 0]) => wakefulness.look(wall, mono));
+    expect(looks).toEqual([0, 0, 0, night - 500, 0, 0]);
+    time.slept(night);
+    expect(time.now(200)).toBe(1_000_100 + night);
+    // It was this machine's clock alone that was set by as much.
+    time.observe(1_000_200, 300);
+    expect(time.now(300)).toBe(1_000_200);
+  });
   it('takes the frame with the least delay, follows drift and a clock set back', () => {
     const time = new ServerTime();
     time.observe(1_000_000, 0);

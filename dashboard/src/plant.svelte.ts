@@ -16,7 +16,7 @@ import type {
 import { api } from './api.ts';
 import { Figures } from './figures.svelte.ts';
 import { Frames, unread, type Reading } from './frames.ts';
-import { linkState, ServerTime, type Link } from './freshness.ts';
+import { linkState, ServerTime, Wakefulness, type Link } from './freshness.ts';
 import { worstBy } from './severity.ts';
 import { follow, type ServerEvent } from './sse.ts';
 
@@ -73,6 +73,7 @@ export class Plant {
 
   #frames = new Frames();
   #time = new ServerTime();
+  #wakefulness = new Wakefulness();
   #lastFrame: number | undefined;
   #painting = false;
   #opened: AbortController | undefined;
@@ -211,6 +212,7 @@ export class Plant {
       return;
     }
     const mono = performance.now();
+    this.#wake(mono);
     if (event === 'hello') {
       const hello = body as StreamHello;
       const rebooted = this.hello !== undefined && this.hello.boot !== hello.boot;
@@ -251,8 +253,18 @@ export class Plant {
 
   #tick(): void {
     const mono = performance.now();
+    this.#wake(mono);
     this.now = this.#time.now(mono);
     this.link = linkState(this.#lastFrame, mono, this.hello?.hz ?? 1);
+  }
+
+  /** What was live before this computer slept is not any more, and its connection may have died unheard. */
+  #wake(mono: number): void {
+    const slept = this.#wakefulness.look(Date.now(), mono);
+    if (slept === 0) return;
+    this.#time.slept(slept);
+    if (this.#lastFrame !== undefined) this.#lastFrame -= slept;
+    if (this.#stream) this.#listen();
   }
 
   #paintSoon(): void {
