@@ -28,18 +28,21 @@ const patience = 60_000;
 
 async function ask<T>(path: string, init?: RequestInit): Promise<T> {
   const late = AbortSignal.timeout(patience);
-  let answer: Response;
+  const signal = init?.signal ? AbortSignal.any([init.signal, late]) : late;
+  let answer: Response | undefined;
+  let body: unknown;
   try {
-    answer = await fetch(root + path, { ...init, signal: init?.signal ? AbortSignal.any([init.signal, late]) : late });
+    answer = await fetch(root + path, { ...init, signal });
+    body = answer.status === 204 ? undefined : await answer.json();
   } catch (error) {
     if (init?.signal?.aborted) throw error;
-    throw new ApiError(0, late.aborted ? 'The gateway does not answer.' : 'The gateway cannot be reached.');
+    if (late.aborted) throw new ApiError(0, 'The gateway does not answer.');
+    if (!answer) throw new ApiError(0, 'The gateway cannot be reached.');
+    if (answer.ok) throw new ApiError(0, 'The gateway’s answer ended in the middle.');
   }
-  if (!answer.ok) {
-    const body = (await answer.json().catch(() => undefined)) as Partial<ErrorBody> | undefined;
-    throw new ApiError(answer.status, body?.message ?? `The gateway answered ${answer.status}.`);
-  }
-  return (answer.status === 204 ? undefined : await answer.json()) as T;
+  if (answer.ok) return body as T;
+  const { message = `The gateway answered ${answer.status}.` } = (body ?? {}) as Partial<ErrorBody>;
+  throw new ApiError(answer.status, message);
 }
 
 function post(path: string, body: unknown): Promise<unknown> {
