@@ -17,7 +17,7 @@ export function full(error: unknown): error is Error {
   return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 13;
 }
 
-/** For a history in use: what happens meanwhile, and what to do. Any other error is as it was. */
+/** For a history in use: what happens meanwhile, and what to do. What is none of SQLite's is as it was. */
 export function inWords(error: unknown): Error {
   if (unreadable(error))
     return new Error(
@@ -27,6 +27,11 @@ export function inWords(error: unknown): Error {
   if (full(error))
     return new Error(
       `${NAME} cannot be written, its disk is full (${error.message}): make room there; what comes waits in the journal meanwhile`,
+      { cause: error },
+    );
+  if (error instanceof Error && 'errcode' in error)
+    return new Error(
+      `${NAME} cannot be written (${error.message}): look at its disk, and whether this user may write there; what comes waits in the journal meanwhile`,
       { cause: error },
     );
   return error instanceof Error ? error : new Error(String(error));

@@ -121,15 +121,23 @@ test('a disk without room for joining is said in words, and costs nothing', () =
   spy.mockRestore();
   expect(allHeld(dataDir)).toEqual(before);
   expect(faultsIn(dataDir)).toEqual([]);
-  const limited = new DatabaseSync(':memory:');
-  limited.exec('CREATE TABLE a(b); PRAGMA max_page_count=2');
-  const fill = (): unknown => limited.exec('INSERT INTO a VALUES(zeroblob(90000))');
-  let said: unknown;
-  try {
-    fill();
-  } catch (error) {
-    said = inWords(error).message;
-  }
-  expect(said).toMatch(/^history\.db cannot be written, its disk is full/);
-  limited.close();
+});
+
+test.each([
+  ['a full disk', 'PRAGMA max_page_count=2', /^history\.db cannot be written, its disk is full \(.*\): make room/],
+  [
+    'one that is read-only',
+    'PRAGMA query_only=1',
+    /^history\.db cannot be written \(.*read.?only.*\): look at its disk/,
+  ],
+])('%s is said with what to do', (_what, pragma, words) => {
+  db.exec(`CREATE TABLE other(a); ${pragma}`);
+  const write = (): void => {
+    try {
+      db.exec('INSERT INTO other VALUES(zeroblob(900000))');
+    } catch (error) {
+      throw inWords(error);
+    }
+  };
+  expect(write).toThrow(words);
 });
