@@ -75,4 +75,4 @@ export function eventRow(event: GatewayEvent): EventRow {
 }
 
 const lossOf = ({ samples, events = 0 }: { samples: number; events?: number }): string =>
-  [`${samples} samples`, events > 0 && `${events} events`].filter(Boolean).join(' and ');
+  `${samples} samples${events > 0 ? ` and ${events} events` : ''}`;
