@@ -49,6 +49,7 @@ export function byAllNames(remote: RemoteHistory): RemoteHistory {
       .filter((part) => part.from < part.to);
 
   const raw: RemoteHistory['raw'] = async (tag, from, to, limit, signal) => {
+    if (!tag.names) return remote.raw(tag, from, to, limit, signal);
     let all: RemoteRaw = { t: [], value: [], status: [], more: false };
     for (const part of partsOf(tag, from, to)) {
       const page = await remote.raw(part.of, part.from, part.to, limit, signal);
@@ -92,16 +93,16 @@ export function byAllNames(remote: RemoteHistory): RemoteHistory {
   return {
     raw,
     async changes(tag, from, to, limit, signal) {
-      const parts = tag.names ? await inTurn(tag, from, to, signal) : partsOf(tag, from, to);
+      if (!tag.names) return remote.changes(tag, from, to, limit, signal);
+      const parts = await inTurn(tag, from, to, signal);
       if (!parts) return raw(tag, from, to, limit, signal);
-      const all: RemoteRaw = { t: [], value: [], status: [], more: false };
+      let all: RemoteRaw = { t: [], value: [], status: [], more: false };
       for (const part of parts) {
         const room = limit - all.t.length;
-        const page = room > 0 ? await remote.changes(part.of, part.from, part.to, room, signal) : undefined;
-        all.t.push(...(page?.t ?? []));
-        all.value.push(...(page?.value ?? []));
-        all.status.push(...(page?.status ?? []));
-        if (page?.more !== false) return { ...all, more: true };
+        if (room <= 0) return { ...all, more: true };
+        const { t, value, status, more } = await remote.changes(part.of, part.from, part.to, room, signal);
+        all = { t: [...all.t, ...t], value: [...all.value, ...value], status: [...all.status, ...status], more };
+        if (more) return all;
       }
       return all;
     },
