@@ -1,10 +1,13 @@
 // The consumer that keeps every sample and event in PostgreSQL: a write is a transaction (of many days, several), an upsert
-// a table, so that frames sent again change nothing. Run by a pump in the egress worker. A row the database refuses for good goes to the
-// dead letters; whatever else it cannot take is thrown and comes again, on a new connection with credentials read anew.
+// a table, so that frames sent again change nothing. Run by a pump in the egress worker. A row the database refuses for
+// good goes to the dead letters; whatever else it cannot take is thrown and comes again, on a new connection with
+// credentials read anew.
+import { join } from 'node:path';
 import type { ForwardContext, ForwardKind, Forwarder, Stored } from '../../consumer.ts';
 import type { Frame } from '../../model.ts';
 import { credentials } from '../credentials.ts';
 import { deadLetters, madeRoom } from '../dead-letters.ts';
+import { recall, remember } from '../kept.ts';
 import { BEGIN, lettersOf, locking, partsOf, upsert } from './parts.ts';
 import type { Part } from './parts.ts';
 import { makeDays, prepare } from './prepare.ts';
@@ -22,10 +25,13 @@ export const postgresForwarder: ForwardKind<PostgresSettings> = { kind: 'postgre
 
 /** ms between two looks at the tables while rows go in: what somebody alters may take rows and lose their types, or keep them twice. */
 const LOOK = 10_000;
+/** What is sent once more to a server that was started anew, ms: one that took another's place may lack its last commits. */
+const MARGIN = 30 * 60_000;
 /** A write that takes as long says that the server is loaded, ms. */
 const SLOW = 2000;
 
-function create(settings: PostgresSettings, { answered, clock, dataDir, log, tag }: ForwardContext): Forwarder {
+function create(settings: PostgresSettings, context: ForwardContext): Forwarder {
+  const { answered, clock, dataDir, log, tag } = context;
   const address = addressOf(settings, 'forward.postgres');
   // A password's reference may give the user too.
   if (!settings.user && !settings.passwordFile && !settings.passwordCommand)
@@ -38,6 +44,10 @@ function create(settings: PostgresSettings, { answered, clock, dataDir, log, tag
   let session: Session | undefined;
   let partitioned: ReadonlySet<Table> = new Set();
   let weak = '';
+  /** When the server was started, as it says now and as the file remembers. */
+  let started = '';
+  let remembered: string | undefined;
+  const memory = join(dataDir, 'postgres-seen.json');
   let lookedAt = -Infinity;
   let days = new Set<string>();
   let replaced = false;
@@ -50,7 +60,14 @@ function create(settings: PostgresSettings, { answered, clock, dataDir, log, tag
     const abort = (): void => fresh.close();
     signal.addEventListener('abort', abort, { once: true });
     try {
-      ({ partitioned, weak } = await prepare(fresh));
+      remembered ??= started = String((await recall(memory)).started ?? '');
+      const found = await prepare(fresh);
+      ({ partitioned, weak } = found);
+      if (started !== '' && found.started !== started) {
+        log('info', `PostgreSQL was started anew: the last ${MARGIN / 60_000} minutes are sent once more`);
+        context.rewind(MARGIN);
+      }
+      ({ started } = found);
     } catch (error) {
       fresh.close();
       throw error;
@@ -121,6 +138,8 @@ function create(settings: PostgresSettings, { answered, clock, dataDir, log, tag
         signal.removeEventListener('abort', abort);
       }
       took = clock.mono() - began;
+      // Only now: had the process ended before, the next one must notice it itself.
+      if (started !== remembered) await remember(memory, { started: (remembered = started) });
       const dropped = await letters.append(bad.flatMap((each) => lettersOf(each.part, each.reason, clock.now())));
       if (dropped > 0) log('warn', madeRoom(dropped));
       sieve.forget();

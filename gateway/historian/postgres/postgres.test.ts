@@ -186,6 +186,35 @@ describe('PostgreSQL', { timeout: 30_000 }, () => {
     await next.close();
   });
 
+  initdb(
+    'a server that was started anew gets the last half hour once more, also when it was while the gateway was away',
+    async () => {
+      const rewound: number[] = [];
+      const again = () => postgresForwarder.create(settings(), { ...context, rewind: (ms) => void rewound.push(ms) });
+      const stored = (to: Forwarder, t: number): Promise<unknown> =>
+        expect.poll(() => to.write([frame(t, [sample(0, T + t, t)])], never).catch(() => undefined)).toBeDefined();
+      const first = again();
+      await stored(first, 1);
+      await server.kill();
+      await server.start();
+      await stored(first, 2);
+      await stored(first, 3);
+      expect(rewound).toEqual([30 * 60_000]);
+      await first.close();
+      const second = again();
+      await stored(second, 4);
+      expect(rewound).toHaveLength(1);
+      await second.close();
+      await server.kill();
+      await server.start();
+      const third = again();
+      await stored(third, 5);
+      expect(rewound).toHaveLength(2);
+      await third.close();
+      expect(await values()).toEqual([1, 2, 3, 4, 5]);
+    },
+  );
+
   initdb('gateways that start on one database at once make its tables together', async () => {
     const others = Array.from({ length: 4 }, () => make());
     await Promise.all(others.map((each, i) => each.write([frame(1, [sample(0, T + i, i)])], never)));

@@ -23,6 +23,8 @@ const look = `SELECT c.relname AS name, c.relkind AS kind,
 export interface Prepared {
   /** Which tables are in days of ours; the others take every row. */
   partitioned: ReadonlySet<Table>;
+  /** When the server was started; another one, or one restored, was at another time. */
+  started: string;
   /** In words, what makes a commit less than durable or rows be refused; empty when nothing does. */
   weak: string;
 }
@@ -31,7 +33,7 @@ export interface Prepared {
 export async function prepare(session: Session): Promise<Prepared> {
   await session.query("SET TIME ZONE 'UTC'");
   await heedClosing(session);
-  const weak = await weakness(session);
+  const { weak, started } = await nature(session);
   let found = await inspect(session);
   const missing = tables.filter((table) => !found.has(table));
   if (missing.length > 0) {
@@ -49,7 +51,7 @@ export async function prepare(session: Session): Promise<Prepared> {
     .filter((fault) => fault !== undefined);
   if (faults.length > 0) throw new Error(`PostgreSQL: ${faults.join('. ')}`);
   const partitioned = new Set(tables.filter((table) => found.get(table)?.relkind === 'p'));
-  return { partitioned, weak };
+  return { partitioned, started, weak };
 }
 
 /**
@@ -131,9 +133,9 @@ async function inspect(session: Session): Promise<Map<Table, Found>> {
   );
 }
 
-async function weakness(session: Session): Promise<string> {
+async function nature(session: Session): Promise<{ weak: string; started: string }> {
   const [row] = await session.query(
-    "SELECT current_setting('fsync') AS fsync, current_setting('server_encoding') AS encoding",
+    "SELECT current_setting('fsync') AS fsync, current_setting('server_encoding') AS encoding, extract(epoch FROM pg_postmaster_start_time())::text AS started",
   );
   const unsynced =
     row?.fsync === 'off' && 'fsync is off: what PostgreSQL has confirmed may be lost in a power cut; set it to on';
@@ -141,7 +143,7 @@ async function weakness(session: Session): Promise<string> {
   const narrow =
     !['UTF8', 'SQL_ASCII'].includes(String(row?.encoding)) &&
     `the database's encoding is ${row?.encoding}: rows with other characters are refused; make one with UTF8`;
-  return [unsynced, narrow].filter(Boolean).join('; ');
+  return { weak: [unsynced, narrow].filter(Boolean).join('; '), started: String(row?.started ?? '') };
 }
 
 async function extension(session: Session): Promise<{ timescale: boolean; compress: boolean }> {

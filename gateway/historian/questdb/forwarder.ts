@@ -7,6 +7,7 @@ import type { Frame } from '../../model.ts';
 import { credentialFaults, credentials } from '../credentials.ts';
 import type { CredentialSettings } from '../credentials.ts';
 import { deadLetters, madeRoom } from '../dead-letters.ts';
+import { remember } from '../kept.ts';
 import type { PostgresSettings } from '../postgres/address.ts';
 import { connection, jsonOf, refusal } from './http.ts';
 import { Encoder } from './lines.ts';
@@ -15,7 +16,7 @@ import type { Refused, Verdict } from './refused.ts';
 import { deadRow, requests } from './requests.ts';
 import type { Of } from './requests.ts';
 import type { Table } from './schema.ts';
-import { recall, remember, sameServer, setBack, swallowed } from './seen.ts';
+import { recallSeen, sameServer, setBack, swallowed } from './seen.ts';
 import type { Seen } from './watch.ts';
 import { watch } from './watch.ts';
 import { wireOf } from './wire.ts';
@@ -70,7 +71,7 @@ function create(settings: QuestdbSettings, context: ForwardContext): Forwarder {
 
   const attend = async (signal: AbortSignal): Promise<void> => {
     if (ready && clock.mono() - lookedAt < LOOK) return;
-    if (!seen) remembered = seen = await recall(memory);
+    if (!seen) remembered = seen = await recallSeen(memory);
     await care.prepare(signal);
     const now = care.seen();
     const changed = seen ? setBack(seen, now) : '';

@@ -1,27 +1,11 @@
-// What is remembered of a server over the gateway's own restarts, to notice that the server was restarted or set back.
-// Called by the forwarder; a small file in the data folder, replaced as a whole.
-import { open, readFile, rename } from 'node:fs/promises';
-import { syncFolder } from '../file/place.ts';
+// What a server was at the last look, and what became of it since. Called by the forwarder, which keeps it in a file.
+import { recall } from '../kept.ts';
 import type { Seen } from './watch.ts';
-import { dirname } from 'node:path';
 
 /** Undefined where nothing readable is remembered: as good as a first start. */
-export async function recall(path: string): Promise<Seen | undefined> {
-  try {
-    const { started, taken, made = {} } = JSON.parse(await readFile(path, 'utf8')) as Partial<Seen>;
-    return typeof started === 'string' && typeof taken === 'object' ? { started, taken, made } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Durable when it resolves. */
-export async function remember(path: string, seen: Seen): Promise<void> {
-  await using file = await open(`${path}.tmp`, 'w', 0o640);
-  await file.writeFile(JSON.stringify(seen));
-  await file.datasync();
-  await rename(`${path}.tmp`, path);
-  await syncFolder(dirname(path));
+export async function recallSeen(path: string): Promise<Seen | undefined> {
+  const { started, taken, made = {} } = (await recall(path)) as Partial<Seen>;
+  return typeof started === 'string' && typeof taken === 'object' ? { started, taken, made } : undefined;
 }
 
 /** The same start of it with the same tables: nothing new to remember. */
