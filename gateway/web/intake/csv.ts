@@ -5,7 +5,8 @@ import { counted } from '../../words.ts';
 import { fromSafe } from '../cells.ts';
 import { zoneOf } from '../zone.ts';
 import { readingOf } from './item.ts';
-import type { Fault, Rules, skipped, Textual } from './item.ts';
+import type { Fault, Rules, skipped } from './item.ts';
+import type { Textual } from './value.ts';
 
 const times = ['timestamp', 'time', 'datetime', 'date', 'ts', 't'];
 /** Two columns that make one time. */
