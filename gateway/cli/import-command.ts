@@ -126,7 +126,8 @@ async function one(job: Job, resume: Resume | undefined, goOn: boolean): Promise
     const { message } = error as Error;
     if (error instanceof Absent) throw error;
     if (last) await resume?.save(last);
-    const stored = last && last.lines > 0 ? `; what stands up to line ${last.lines} is stored` : '';
+    const stored =
+      last && last.lines > 0 && job.params.dry === undefined ? `; what stands up to line ${last.lines} is stored` : '';
     const how = stored && resume ? ', --resume goes on there' : '';
     throw new Error(`${file}: ${message}${stored}${how}`, { cause: error });
   } finally {

@@ -304,8 +304,8 @@ describe('csv', () => {
 });
 
 describe('files of other programs', () => {
-  const judged = (text: Buffer | string) => {
-    const ask = { origin: 'import', nulls: 'reject', allowOutOfRange: false, dry: false, before: 0 } as const;
+  const judged = (text: Buffer | string, dry = false) => {
+    const ask = { origin: 'import', nulls: 'reject', allowOutOfRange: false, dry, before: 0 } as const;
     const judge = new Judge({ ...ask, zone: 'Europe/Berlin' }, catalog);
     judge.renew(catalog, now, 0);
     const cutter = new LineCutter();
@@ -322,6 +322,11 @@ describe('files of other programs', () => {
     ['one list', '[{"tag":"a/p/raw"}]\n', 'one list of JSON: import takes an object a line'],
     ['CR alone', 'tag,time,value\ra/p/raw,2026-05-01,1\r', 'end with CR alone'],
   ])('%s is said as what it is', (_what, file, words) => expect(() => judged(file)).toThrow(words));
+  test('a header with other columns ends the file: what is above it is filed, and in a dry run nothing is', () => {
+    const file = 'time,a/p/flow,note\n2026-05-01T00:00:00Z,1,\ntime,note,a/p/flow\n';
+    expect(() => judged(file)).toThrow(/^line 3: .* a file of its own; what stands above is filed$/);
+    expect(() => judged(file, true)).toThrow(/^line 3: .* a file of its own$/);
+  });
   test('rows of nothing but delimiters are none; thousands and years in two digits are refused with what is right', () => {
     const { readings, account } = judged(
       'tag;time;value\r\na/p/raw;01.05.2026 14:30;10,25\r\n;;\r\n\r\na/p/raw;01.05.2026 14:31;1.234,5\r\na/p/raw;01.05.26 14:32;1\r\n',

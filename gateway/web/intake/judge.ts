@@ -135,7 +135,8 @@ export class Judge {
       for (const reading of ofRow(line, layout, this.#rules)) this.#take(reading);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      throw new RangeError(`line ${this.account.lines}: ${error.message}; what stands above is filed`);
+      const above = this.#ask.dry ? '' : '; what stands above is filed';
+      throw new RangeError(`line ${this.account.lines}: ${error.message}${above}`);
     }
   }
 
