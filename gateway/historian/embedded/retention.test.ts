@@ -99,6 +99,29 @@ test('a clock years ahead for hours, with samples filed by it, removes nothing a
   await life.store.close();
 });
 
+test('a longer retention holds for imports too, unless samples of that time were removed', async () => {
+  const day = 86_400_000;
+  const life = new Life({ retention: day });
+  const old = life.clock.micros() - 10 * day * 1000;
+  await life.pass(120);
+  const taken = async (retention: number, t: number): Promise<boolean> => {
+    life.options.retention = retention;
+    await life.kill();
+    const { filtered } = life.store.stats();
+    await life.file('import', [sampleOf(0, t)]);
+    await life.write([sampleOf(1, life.clock.micros())]);
+    await life.pass(120);
+    return life.store.stats().filtered === filtered;
+  };
+  expect(await taken(day, old)).toBe(false);
+  expect(await taken(30 * day, old)).toBe(true);
+  // Made short again it costs the sample, and stores elsewhere alone know that time.
+  expect(await taken(day, old + 1)).toBe(false);
+  expect(life.store.stats().removed).toBe(1);
+  expect(await taken(30 * day, old + 2)).toBe(false);
+  await life.store.close();
+});
+
 test('a clock that stands ahead is right in the end, also where no run is long enough', async () => {
   const life = new Life({ retention: 86_400_000 });
   await live(life, 10);

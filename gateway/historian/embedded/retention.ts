@@ -41,6 +41,7 @@ export class Retention {
   readonly #setFloor: StatementSync;
   readonly #lowerFloor: StatementSync;
   readonly #thin: StatementSync;
+  readonly #thinned: StatementSync;
   #jobs: Job[] = [];
   #rollupsBefore = 0;
   /** Pages are given back to the disk until none is free. */
@@ -61,6 +62,7 @@ export class Retention {
     this.#remove = both((table) => `DELETE FROM ${table} WHERE id >= ? AND id < ?`);
     this.#setFloor = db.prepare('UPDATE account SET floor = max(floor, ?)');
     this.#lowerFloor = db.prepare('UPDATE account SET floor = ?');
+    this.#thinned = db.prepare('SELECT hours FROM thinned');
     this.#thin = db.prepare(
       'INSERT INTO thinned VALUES(1, ?) ON CONFLICT(id) DO UPDATE SET hours = max(hours, excluded.hours)',
     );
@@ -78,6 +80,16 @@ export class Retention {
     this.floor = Math.max(0, this.#aged(wall));
     this.#jobs = this.#jobs.filter(({ before }) => before <= wall);
     this.#lowerFloor.run(this.floor);
+  }
+  /**
+   * Opens the history to all of a retention that is longer than it was, where nothing of that time was ever here: what was
+   * removed, or not taken in since the history began, would look like silence. @param wall the clock; @param since the beginning
+   */
+  widen(wall: Micros, since: Micros): void {
+    const floor = Math.max(0, this.#aged(wall));
+    if (floor >= this.floor || this.floor > since || this.#first('hour') < this.floor || this.#thinned.get()) return;
+    this.floor = floor;
+    this.#lowerFloor.run(floor);
   }
   /** Looks whether anything must go; true if so. @param now the smaller of the sure time and the newest sample's */
   look(now: Micros): boolean {

@@ -114,6 +114,8 @@ class ChunkStore implements Store {
     this.#believed = new Believed(db, options.clock, was);
     this.#begin = db.prepare('UPDATE begun SET since = ?1 WHERE since > 0 AND since < ?2 AND ?1 >= ?2');
     this.#retention.reopen(options.clock.micros());
+    const { since } = db.prepare('SELECT since FROM begun').get() as { since: Micros };
+    this.#retention.widen(options.clock.micros(), since);
     this.#inPlace = new InPlace(join(options.dataDir, NAME));
     const [chunks, open, settling] = [this.#chunks, this.#open, this.#account];
     const parts = { chunks, open, account: settling, retention: this.#retention, inPlace: this.#inPlace };
