@@ -138,7 +138,7 @@ export class Past {
   }
   /** Notes that hourly figures of the time have been removed, if any have; not when `begun`, the first sample known elsewhere, is older. */
   thinned(from: Micros, to: Micros, missing: Missing, begun = Infinity): void {
-    const [before = 0] = (this.#row('thinned') as [Micros] | undefined) ?? [];
+    const [before = -Infinity] = (this.#row('thinned') as [Micros] | undefined) ?? [];
     if (from < Math.min(before, to) && begun >= before) missing.hours = { before, to: Math.min(before, to) };
   }
   /** Samples in memory, copied; what is read of the file afterwards misses none that left it meanwhile. */

@@ -113,6 +113,7 @@ describe('hours whose samples are gone', () => {
     const whole = [
       await query.raw(0, start + 6 * HOUR, start + 7 * HOUR, 10),
       await query.raw(0, start - 9 * HOUR, start, 10),
+      await query.raw(0, -9 * HOUR, start, 10),
       await query.raw(7, start, start + 7 * HOUR, 10),
       (await query.states([0], start + 6 * HOUR, start + 7 * HOUR, 10))[0],
       (await query.states([7], start, start + 7 * HOUR, 10))[0],
