@@ -49,6 +49,8 @@ export class Courses {
   asking = $state(false);
   #round = $state(0);
   readonly #plant: Plant;
+  /** Tags that had a live value while the page was open, by index. */
+  readonly #lived = new Set<number>();
 
   constructor(plant: Plant) {
     this.#plant = plant;
@@ -200,10 +202,11 @@ export class Courses {
     const ends = new Map(series.map(({ asset, avg }) => [asset, avg.at(-1)]));
     const values = new Map<string, Point>();
     for (const { tag, reading } of this.#plant.cells.values()) {
-      const { asset } = tag;
-      if (tag.metric !== metric) continue;
-      const told = !filed(reading, ends.get(asset), this.tail.values.get(asset));
-      values.set(asset, told ? drawable(reading) : undefined);
+      const { asset, i } = tag;
+      const value = drawable(reading);
+      if (value !== null) this.#lived.add(i);
+      if (tag.metric === metric)
+        values.set(asset, filed(reading, ends.get(asset), this.#lived.has(i)) ? undefined : value);
     }
     this.tail = extend(this.tail, Math.round(this.#plant.now), values, liveEvery(bucketMinutes));
   }

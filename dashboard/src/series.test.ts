@@ -97,10 +97,10 @@ test.each<[Reading, number | null, string]>([
 
 test('a value filed into history leaves no gap behind it and no line; one that is lost does', () => {
   const stale = { v: 5, at: 0, stale: true };
-  expect(filed({ ...stale, q: 1 }, 5)).toBe(true);
-  expect(filed({ ...stale, q: 1 }, null)).toBe(false);
-  expect(filed({ ...stale, q: 1 }, 5, [4, null])).toBe(false);
-  expect(filed({ ...stale, q: 2 }, 5)).toBe(false);
+  expect(filed({ ...stale, q: 1 }, 5, false)).toBe(true);
+  expect(filed({ ...stale, q: 1 }, null, false)).toBe(false);
+  expect(filed({ ...stale, q: 1 }, 5, true)).toBe(false);
+  expect(filed({ ...stale, q: 2 }, 5, false)).toBe(false);
   const t = 4 * minute + 100;
   const drawn = (value: null | undefined) => {
     const tail = extend(extend(noTail, t, new Map([['n/a', value]]), 1000), t + 1000, new Map([['n/a', value]]), 1000);

@@ -29,10 +29,10 @@ export function drawable({ v, q, stale }: Reading): number | null {
 /**
  * Whether it stands in history by another way than from its device, as an import or an ingest does, and holds there: the
  * stream has no course of it, but that is no gap. A value that fell silent before the eyes of the page is none of those.
- * @param last what history knew at its end; @param seen the live points behind that
+ * @param last what history knew at its end; @param lived the page has had it live
  */
-export function filed({ q, stale }: Reading, last: Point, seen: readonly Point[] = []): boolean {
-  return stale && q === 1 && typeof last === 'number' && !seen.some((value) => typeof value === 'number');
+export function filed({ q, stale }: Reading, last: Point, lived: boolean): boolean {
+  return stale && q === 1 && typeof last === 'number' && !lived;
 }
 
 /**
