@@ -119,10 +119,13 @@ function inWords(error: unknown, at: string, database: string, user: string, cre
   const { message, code = '', routine = '' } = error as Error & { code?: string; routine?: string };
   const said = credentials.redact(message);
   const sqlstate = /^[0-9A-Z]{5}$/.test(code) ? code : '';
-  if (sqlstate.startsWith('28'))
-    return new Error(`${at} refuses the user "${user}": ${said}. Check the user and the password it is given`, {
-      cause: code,
-    });
+  // QuestDB has no code for it, and one pair for HTTP and another for this wire.
+  const wire = /^invalid username\/password/.test(said);
+  if (sqlstate.startsWith('28') || wire)
+    return new Error(
+      `${at} refuses the user "${user}": ${said}. Check the user and the password it is given${wire ? ': its pg.user and pg.password must be those of HTTP' : ''}`,
+      { cause: code },
+    );
   if (sqlstate === '3D000')
     return new Error(`${at} has no database "${database}": create it, or name another`, { cause: code });
   if (sqlstate === '42501') return new Refused(`${at}: ${said}: grant it to the user "${user}"`, code, routine);
