@@ -67,6 +67,17 @@ test('check says every error with its place and ends with 78; a right folder end
   expect(run).toEqual({ code: 78, out: '', errors });
   expect(existsSync(path('never'))).toBe(false);
 
+  // Addresses that anybody could reach: a service that restarts for ever would mend nothing.
+  const wide = config('wide', { 'penstock.yaml': 'web: { host: 0.0.0.0 }\nmqtt: { host: 0.0.0.0, insecure: true }\n' });
+  const open = {
+    ...{ code: 78, out: '' },
+    errors: expect.stringMatching(
+      /^penstock\.yaml: web\.host: the page would be reachable at 0\.0\.0\.0 .*\n1 error/,
+    ) as string,
+  };
+  expect(await command('check', '--config', wide)).toEqual(open);
+  expect(await command('run', '--config', wide, '--data', path('never'))).toEqual(open);
+
   // What only the store itself can say of its settings, and no secret among it.
   const stores = config('stores', {
     'penstock.yaml':
