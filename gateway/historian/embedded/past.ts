@@ -136,6 +136,12 @@ export class Past {
     if (next !== undefined || cut.some(({ t0, t1 }) => t1 >= from && t0 < to))
       missing.samples = { before: floor, to: end };
   }
+  /** Notes that what held at `from`, which is before the floor, was removed, if there was anything. */
+  unheld(tag: number, from: Micros, to: Micros, missing: Missing): void {
+    const before = this.floor();
+    if (this.#row('lastHour', rowId(tag, 0), after(tag, from)))
+      missing.samples ??= { before, to: Math.min(to, before) };
+  }
   /** Notes that hourly figures of the time have been removed, if any have; not when `begun`, the first sample known elsewhere, is older. */
   thinned(from: Micros, to: Micros, missing: Missing, begun = Infinity): void {
     const [before = -Infinity] = (this.#row('thinned') as [Micros] | undefined) ?? [];

@@ -35,6 +35,7 @@ beforeAll(async () => {
   store = openStore({ dataDir, clock, memory, durable: () => Infinity, retention: 86_400_000 });
   for (let minute = 0; minute < 31 * 60; minute++) {
     await write(0, minute * MINUTE, minute % 60);
+    if (minute === 30) await write(6, minute * MINUTE, true);
     await clock.advance(60_000);
     await store.tend();
   }
@@ -105,6 +106,11 @@ describe('hours whose samples are gone', () => {
     expect([until(raw), until(states), until(await limit(30))]).toEqual([6, 4, 6]);
     expect([until(await cells(HOUR / 2)), until(await cells('hour', 'Asia/Kolkata'))]).toEqual([6, 6]);
     expect(until((await query.buckets([0], start, start + 7 * HOUR, HOUR / 2))[0])).toBe(6);
+    // What held before it began is no more than an hour's figure.
+    const [later] = await query.states([0], start + 5 * HOUR, start + 5 * HOUR + 1, 10);
+    expect(later?.spans).toEqual([{ from: start + 5 * HOUR, to: start + 5 * HOUR + 1, value: null, quality: 'none' }]);
+    const [silent] = await query.states([6], start + 2 * HOUR, start + 3 * HOUR, 10);
+    expect([until(silent), silent?.spans.map(({ quality }) => quality)]).toEqual([3, ['none']]);
     // The hour that the question cuts.
     expect([until(await kpis(cut, start + 8 * HOUR)), until(await kpis(start, cut))]).toEqual([2, 1.5]);
     const [known] = await query.limitTime([0], cut, start + 2 * HOUR, 100);
