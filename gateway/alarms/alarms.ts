@@ -92,14 +92,18 @@ export class Alarms {
   fresh(tag: Tag, t: Micros, out: GatewayEvent[]): void {
     this.#clear(`${tag.asset}/${tag.metric}.stale`, Math.floor(t / 1000), out);
   }
-  lost(device: string, reason: string, t: Micros, out: GatewayEvent[]): void {
-    const site = this.#catalog.device(device)?.tags[0]?.site ?? this.#catalog.sites[0]?.id ?? '';
+  /** @returns false for a device that is disabled: nobody misses it */
+  lost(device: string, reason: string, t: Micros, out: GatewayEvent[]): boolean {
+    const spec = this.#catalog.device(device);
+    if (spec?.enabled === false) return false;
+    const site = spec?.tags[0]?.site ?? this.#catalog.sites[0]?.id ?? '';
     const message = lostMessage(device, reason);
     this.#raise(
       { key: `device/${device}`, name: `comm.${device}`, site, device, kind: 'comm', severity: 'high', message },
       Math.floor(t / 1000),
       out,
     );
+    return true;
   }
   back(device: string, t: Micros, out: GatewayEvent[]): void {
     this.#clear(`device/${device}`, Math.floor(t / 1000), out);
@@ -143,7 +147,7 @@ export class Alarms {
   }
 
   /**
-   * The new catalog. Alarms of tags, limits and devices that are gone are cleared and dropped; a changed rule judges the
+   * The new catalog. Alarms of tags, limits and devices that are gone or disabled are cleared and dropped; a changed rule judges the
    * tag's present value at once. @param present the newest usable sample of a tag
    */
   use(catalog: Catalog, present: (tag: number) => Sample | undefined, out: GatewayEvent[]): void {
@@ -171,7 +175,7 @@ export class Alarms {
     const known = new Set<string>();
     for (const watch of this.#watches) for (const key of watch?.keys ?? []) known.add(key);
     for (const tag of this.#catalog.list) known.add(`${tag.asset}/${tag.metric}.stale`);
-    for (const device of this.#catalog.devices) known.add(`device/${device.name}`);
+    for (const device of this.#catalog.devices) if (device.enabled) known.add(`device/${device.name}`);
     for (const entry of this.#register.all()) {
       if (known.has(entry.alarm.key)) continue;
       entry.bits = { ...normalBits, active: entry.bits.active, unacked: false };

@@ -132,8 +132,11 @@ export class DeviceLoop {
     if (!spec) return undefined;
     this.#state.protocol = spec.protocol;
     if (!spec.enabled) {
-      this.#loss('disabled in the configuration', true);
-      this.#set('stopped', 'disabled in the configuration');
+      const reason = 'disabled in the configuration';
+      if (this.#state.reason !== reason) this.#loss(reason, true);
+      this.#set('stopped', reason);
+      // When it is enabled again, its next loss is news.
+      this.#lost = false;
       return undefined;
     }
     try {

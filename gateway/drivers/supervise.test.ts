@@ -213,9 +213,18 @@ describe('a supervised device', () => {
       ['bad', 'failed'],
     ]);
     expect(said).toContain('odd offline: there is no protocol smoke');
+    // Once, though something else of it changes; and its next loss is told.
+    devices.use({ devices: [spec('off', { enabled: false, connection: { host: 'b' } })] });
+    await clock.advance(10);
+    expect(said.filter((line) => line.startsWith('off'))).toEqual(['off offline: disabled in the configuration']);
+    devices.use({ devices: [spec('off')] });
+    await clock.advance(10);
+    runs.at(-1)?.fail('connection refused');
+    await clock.advance(10);
+    expect(said.at(-1)).toBe('off offline: connection refused');
     devices.use({ devices: [spec('bad')] });
     await clock.advance(10);
-    expect(runs.map((run) => run.device)).toEqual(['bad']);
+    expect(runs.map((run) => run.device)).toEqual(['off', 'bad']);
     await devices.close(1000);
   });
 

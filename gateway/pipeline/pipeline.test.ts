@@ -158,6 +158,24 @@ describe('loss of a device', () => {
     expect(it.pipeline.states().get('north/tank-1')).toMatchObject({ status: 'operational', comm: 'ok' });
     balanced(it);
   });
+  test.each([true, false])(
+    'none that is disabled is missed; enabled again it is (answering before: %s)',
+    (answering) => {
+      const it = started();
+      const use = (disabled: string[]) => it.pipeline.use(catalogOf(bedTags(), { disabled }));
+      if (answering) it.says(LEVEL, 7);
+      else it.pipeline.offline(device, 'connection refused');
+      use([device]);
+      it.pipeline.offline(device, 'disabled');
+      expect(it.pipeline.alarms()).toEqual([]);
+      expect(it.pipeline.latest(LEVEL)?.status).toBe(Status.badNoCommunication);
+      expect(it.told()).toEqual(answering ? [] : [`raise device/${device}`, `clear device/${device}`]);
+      use([]);
+      it.pipeline.offline(device, 'connection refused');
+      expect(it.pipeline.alarms()).toMatchObject([{ name: `comm.${device}`, active: true }]);
+      balanced(it);
+    },
+  );
   test('a stale alarm gives way to the device’s', async () => {
     const it = started();
     await it.clock.advance(11_000);

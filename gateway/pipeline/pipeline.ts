@@ -187,7 +187,6 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
     offline(device, reason) {
       const link = linkOf(device);
       if (!link || closed || link.online === false) return;
-      link.online = false;
       link.lost = true;
       const micros = now();
       const mono = clock.mono();
@@ -200,7 +199,8 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
         state: 'offline',
         reason,
       });
-      alarms.lost(device, reason, micros, out.events);
+      // Of one that is disabled nothing is known: when it is enabled again, its next loss is news.
+      link.online = alarms.lost(device, reason, micros, out.events) ? false : undefined;
       for (const track of link.tracks) makeLost(floor, track, micros, mono, out);
       send(device, out);
     },
@@ -229,12 +229,14 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
       alarms.use(next, (tag) => (tracks[tag]?.shown === 'live' ? tracks[tag]?.latest : undefined), out.events);
       assets.use(next);
       const mono = clock.mono();
-      for (const link of links.values())
-        if (link.online)
-          for (const track of link.tracks) {
-            if (track.shown === 'nothing') track.seen = mono;
-            silence.watch(track);
-          }
+      for (const link of links.values()) {
+        if (link.online === false && !next.device(link.device)?.enabled) link.online = undefined;
+        if (!link.online) continue;
+        for (const track of link.tracks) {
+          if (track.shown === 'nothing') track.seen = mono;
+          silence.watch(track);
+        }
+      }
       send('gateway', out);
     },
 

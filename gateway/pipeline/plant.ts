@@ -28,10 +28,12 @@ export function catalogOf(
     revision = 1,
     indexes,
     assets = {},
+    disabled = [],
   }: {
     revision?: number;
     indexes?: Map<string, number>;
     assets?: Record<string, Partial<PlantSpec['assets'][0]>>;
+    disabled?: string[];
   } = {},
 ): Catalog {
   const sites = [...new Set(tags.map((tag) => tag.site))];
@@ -50,7 +52,7 @@ export function catalogOf(
     })),
     metrics: [],
     tags: tags.map(({ index: _index, ...tag }) => ({ ...tag, address: {} })),
-    devices: devices.map((name) => ({ name, protocol: 'modbus', enabled: true, connection: {} })),
+    devices: devices.map((name) => ({ name, protocol: 'modbus', enabled: !disabled.includes(name), connection: {} })),
   };
   return new Catalog(spec, indexes ?? new Map(tags.map((tag, index) => [tag.id, index])), revision);
 }
