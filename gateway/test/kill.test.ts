@@ -4,6 +4,7 @@ import { killAgain } from './kill.ts';
 import { killGateway } from './lives.ts';
 
 test('killed ten times: nothing acknowledged is lost, nothing is stored twice, and the ledger holds', async () => {
+  const began = Date.now();
   const { missing, lost, twice, wrong, stored, rolledUp, acknowledged, file, stats } = await killAgain(10);
   expect({ missing, lost, twice, wrong }).toEqual({ missing: 0, lost: 0, twice: 0, wrong: 0 });
   expect(acknowledged).toBeGreaterThan(100);
@@ -15,7 +16,8 @@ test('killed ten times: nothing acknowledged is lost, nothing is stored twice, a
   expect(stats.journal.trouble).toBe('');
   // The same in a store elsewhere: each number of the journal once.
   expect({ ...file, account: undefined }).toEqual({ lines: stored, missing: 0, twice: 0, wrong: 0 });
-  const { owed: _owed, ...account } = file.account;
+  const { owed: _owed, settledAt = 0, ...account } = file.account;
+  expect(settledAt).toBeGreaterThan(began);
   expect(account).toEqual({
     ...{ journalled: stored, delivered: stored, filtered: 0, deadLettered: 0, dropped: 0 },
     backlog: { frames: 0, samples: 0, bytes: 0 },
