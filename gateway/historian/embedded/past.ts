@@ -132,8 +132,12 @@ export class Past {
     const end = Math.min(to, floor, hourOf(begun));
     if (!(from < end)) return;
     const cut = this.hours(tag, hourOf(from), Math.min(hourOf(from) + HOUR, end));
-    const next = this.#row('firstHour', after(tag, hourOf(from) + HOUR), after(tag, end));
-    if (next !== undefined || cut.some(({ t0, t1 }) => t1 >= from && t0 < to))
+    const [next = Infinity] = (this.#row('firstHour', after(tag, hourOf(from) + HOUR), after(tag, end)) ??
+      []) as Micros[];
+    const within = (t: Micros): boolean => t >= from && t < end;
+    // Of an hour that reaches beyond both ends it is not known; where somebody else has been asked, that is the answer.
+    const maybe = ({ t0, t1 }: Summary): boolean => begun === Infinity && t0 < from && t1 >= end;
+    if (within(next) || cut.some((hour) => within(hour.t0) || within(hour.t1) || maybe(hour)))
       missing.samples = { before: floor, to: end };
   }
   /** Notes that what held at `from`, which is before the floor, was removed, if there was anything. */
