@@ -117,7 +117,10 @@ test('a version that would refuse every row is said, and nothing is asked of it 
   const server = serverWith({ version: '8.3.3', made: false });
   await expect(watch(server).prepare(signal)).rejects.toThrow(/^QuestDB: it is version 8.3.3, 9.0 or newer is needed/);
   expect(server.asked).toHaveLength(1);
-  await watch(serverWith({ version: '10.0.1' })).prepare(signal);
+  for (const version of ['10.0.1', 'Enterprise 3.2.4', 'Enterprise Pro 4.0.0', '[DEVELOPMENT]'])
+    await watch(serverWith({ version })).prepare(signal);
+  const older = watch(serverWith({ version: 'Enterprise 2.2.4' })).prepare(signal);
+  await expect(older).rejects.toThrow(/^QuestDB: it is version Enterprise 2.2.4, Enterprise 3.0 or newer is needed/);
 });
 
 test.each<[Record<string, number>, Record<string, number>, boolean]>([

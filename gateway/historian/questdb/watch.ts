@@ -4,8 +4,8 @@ import type { Connection, Rows } from './http.ts';
 import { createStatement, drift, tables } from './schema.ts';
 import type { FoundTable, Table } from './schema.ts';
 
-/** The first version that takes doubles as eight bytes, and texts as keys. */
-const OLDEST = 9;
+/** The first versions that take doubles as eight bytes, and texts as keys. */
+const OLDEST = { open: 9, enterprise: 3 };
 /** Transactions a table may be behind until the backlog is told to slow down. */
 const LAG = 25;
 
@@ -39,11 +39,14 @@ export function watch({ query }: Pick<Connection, 'query'>): Watch {
 
   return {
     async prepare(signal) {
-      const [version = ''] =
-        /\d+(\.\d+)+/.exec(String((await ifKnown(query('SELECT build()', signal))).dataset[0])) ?? [];
+      const build = String((await ifKnown(query('SELECT build()', signal))).dataset[0]);
+      const [, edition = '', version = ''] = /QuestDB (\D*)(\d+(?:\.\d+)+)/.exec(build) ?? [];
+      const oldest = OLDEST[/enterprise/i.test(edition) ? 'enterprise' : 'open'];
       // It would refuse every row with a double, each as if the row were wrong.
-      if (version !== '' && Number.parseInt(version) < OLDEST)
-        throw new Error(`QuestDB: it is version ${version}, ${OLDEST}.0 or newer is needed; nothing is lost meanwhile`);
+      if (version !== '' && Number.parseInt(version) < oldest)
+        throw new Error(
+          `QuestDB: it is version ${edition}${version}, ${edition}${oldest}.0 or newer is needed; nothing is lost meanwhile`,
+        );
       // Without it restarts go unnoticed, rows do not.
       const start = await ifKnown(query('SELECT pg_postmaster_start_time() AS started', signal));
       seen.started = String(start.dataset[0]?.[0] ?? '');
