@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
-import type { Sample } from '../model.ts';
+import type { Micros, Sample } from '../model.ts';
 import { figuresByRows, sidesByRows } from './by-rows.ts';
 import { deepHistory, joinRaw } from './deep.ts';
 import type { DeepOptions } from './deep.ts';
@@ -252,6 +252,49 @@ test('what retention or damage has taken here and the database has is not said t
     const later = remoteOf(all.filter(({ t }) => t > START + 20 * HOUR));
     expect((await merged(local, later).raw(...question)).incomplete).toMatch(/damaged on disk and left out/);
   });
+});
+
+test('what held before the states asked for, removed here and never sent there, is said to be missing', async () => {
+  await withStore({ retention: 24 * 3_600_000 }, async (local) => {
+    const states = async (sent: Micros, from: Micros): Promise<string | undefined> => {
+      const { states } = merged(local, remoteOf(all.filter(({ t }) => t >= sent)));
+      return (await states([1], from, from + 4 * HOUR, 100))[0]?.incomplete;
+    };
+    expect(await states(START + 20 * HOUR, START + 10 * HOUR)).toMatch(
+      /^raw samples before .* were removed by retention/,
+    );
+    expect(await states(0, START + 10 * HOUR)).toBe(undefined);
+    expect(await states(0, START)).toBe(undefined);
+  });
+});
+
+test('tags that were renamed together are asked for together', async () => {
+  const remote = remoteOf(all);
+  const asked: string[] = [];
+  const spied = Object.fromEntries(
+    Object.entries(remote).map(([name, call]: [string, (...given: never[]) => unknown]) => [
+      name,
+      (...given: never[]) => (asked.push(name), call(...given)),
+    ]),
+  ) as unknown as RemoteHistory;
+  const plant = Array.from({ length: 50 }, (_none, index) => ({
+    ...{ index, id: `new/${index}`, type: 'double' as const },
+    former: [{ id: `old/${index}`, until: NOW - HOUR }],
+  }));
+  const renamed = namesOf(plant);
+  const { figures, sides, counts } = byAllNames(spied);
+  await figures(renamed, { from: START, to: NOW, t: [START], held: false });
+  await sides(renamed, START, NOW, 1);
+  await counts(renamed, START, NOW);
+  expect(asked).toEqual(['figures', 'figures', 'sides', 'sides', 'counts', 'counts']);
+});
+
+test('a tag renamed while the clock was not set has all of its old name', () => {
+  const [tag] = namesOf([{ index: 0, id: 'new', type: 'double', former: [{ id: 'old', until: 40e6 }] }]);
+  expect(tag?.names?.map(({ id, from, until }) => [id, from, until])).toEqual([
+    ['old', -Infinity, Infinity],
+    ['new', -Infinity, Infinity],
+  ]);
 });
 
 test('one that says nothing costs its time limit, and is then left alone for a while', async () => {

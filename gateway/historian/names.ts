@@ -6,6 +6,7 @@ import type { Micros, ValueType } from '../model.ts';
 import { figuresByRows, sidesByRows } from './by-rows.ts';
 import { joinRaw } from './deep.ts';
 import type { Sides } from './embedded/states.ts';
+import { SET } from './embedded/sure.ts';
 import { joined } from './embedded/summary.ts';
 import type { Summary } from './embedded/summary.ts';
 import type { Name, RemoteBuckets, RemoteHistory, RemoteLatest, RemoteRaw, RemoteTag } from './remote.ts';
@@ -25,7 +26,13 @@ interface Part {
 }
 
 /** Each name belongs to one tag at a time: to the one that had it first until that gave it up. */
-export function namesOf(tags: readonly KnownTag[]): (RemoteTag & { index: number })[] {
+export function namesOf(known: readonly KnownTag[]): (RemoteTag & { index: number })[] {
+  // By a clock that was not set nobody can say how long it was, and none of it must be missing.
+  const ended = (until: Micros): Micros => (until < SET ? Infinity : until);
+  const tags = known.map(({ former, ...tag }) => ({
+    ...tag,
+    former: former?.map(({ id, until }) => ({ id, until: ended(until) })),
+  }));
   const given = new Map<string, Micros[]>();
   for (const { type, former = [] } of tags)
     for (const { id, until } of former) given.set(`${type} ${id}`, [...(given.get(`${type} ${id}`) ?? []), until]);
@@ -58,93 +65,80 @@ export function byAllNames(remote: RemoteHistory): RemoteHistory {
     }
     return all;
   };
-  /** Those that have samples, one behind the other; undefined when they lie among each other. */
-  const inTurn = async (
-    tag: RemoteTag,
+  /**
+   * What the parts of the tags are answered with, by tag and in the order of its parts: in one question for all that lie in
+   * the same time, because a plant renames its tags together.
+   */
+  const perPart = async <Answer>(
+    tags: readonly RemoteTag[],
     from: Micros,
     to: Micros,
-    signal?: AbortSignal,
-  ): Promise<Part[] | undefined> => {
-    const all = partsOf(tag, from, to);
-    if (all.length < 2) return all;
-    const found: Part[] = [];
-    for (const part of all) {
-      const [first] = (await remote.raw(part.of, part.from, part.to, 1, signal)).t;
-      if (first === undefined) continue;
-      for (const { of, to: end } of found)
-        if (first < end && (await remote.raw(of, first, end, 1, signal)).t.length > 0) return undefined;
-      found.push(part);
+    ask: (of: RemoteTag[], from: Micros, to: Micros) => Promise<readonly Answer[]>,
+  ): Promise<Answer[][]> => {
+    const all = tags.map((tag) => partsOf(tag, from, to).map((part) => ({ ...part, answer: [] as Answer[] })));
+    for (const group of Map.groupBy(all.flat(), (part) => `${part.from} ${part.to}`).values()) {
+      const [{ from: begin, to: end } = { from, to }] = group;
+      const answers = await ask(
+        group.map(({ of }) => of),
+        begin,
+        end,
+      );
+      for (const [i, part] of group.entries()) part.answer.push(answers[i] as Answer);
     }
-    return found;
-  };
-  /** Answers in the order asked: of all that have one name in one question, of each other by itself. */
-  const each = async <Answer>(
-    tags: readonly RemoteTag[],
-    plain: (tags: readonly RemoteTag[]) => Promise<readonly Answer[]>,
-    renamed: (tag: RemoteTag) => Promise<Answer>,
-  ): Promise<Answer[]> => {
-    const simple = tags.filter(({ names }) => !names);
-    const found = simple.length > 0 ? [...(await plain(simple))].values() : [].values();
-    const answers: Answer[] = [];
-    for (const tag of tags) answers.push(tag.names ? await renamed(tag) : (found.next().value as Answer));
-    return answers;
+    return all.map((parts) => parts.flatMap(({ answer }) => answer));
   };
 
   return {
     raw,
     async changes(tag, from, to, limit, signal) {
       if (!tag.names) return remote.changes(tag, from, to, limit, signal);
-      const parts = await inTurn(tag, from, to, signal);
-      if (!parts) return raw(tag, from, to, limit, signal);
-      let all: RemoteRaw = { t: [], value: [], status: [], more: false };
-      for (const part of parts) {
+      const found: (Part & { page: RemoteRaw })[] = [];
+      for (const part of partsOf(tag, from, to)) {
+        const page = await remote.changes(part.of, part.from, part.to, limit, signal);
+        const [first] = page.t;
+        if (first === undefined) continue;
+        for (const { of, to: end } of found)
+          if (first < end && (await remote.raw(of, first, end, 1, signal)).t.length > 0)
+            return raw(tag, from, to, limit, signal);
+        found.push({ ...part, page });
+      }
+      const all: RemoteRaw = { t: [], value: [], status: [], more: false };
+      for (const { page } of found) {
         const room = limit - all.t.length;
-        if (room <= 0) return { ...all, more: true };
-        const { t, value, status, more } = await remote.changes(part.of, part.from, part.to, room, signal);
-        all = { t: [...all.t, ...t], value: [...all.value, ...value], status: [...all.status, ...status], more };
-        if (more) return all;
+        all.t = [...all.t, ...page.t.slice(0, room)];
+        all.value = [...all.value, ...page.value.slice(0, room)];
+        all.status = [...all.status, ...page.status.slice(0, room)];
+        if (page.more || page.t.length > room) return { ...all, more: true };
       }
       return all;
     },
-    figures: (tags, buckets, signal) =>
-      each(
-        tags,
-        (plain) => remote.figures(plain, buckets, signal),
-        async (tag) => {
-          const parts = await inTurn(tag, buckets.from, buckets.to, signal);
-          if (!parts) return figuresByRows(raw, tag, buckets, signal);
-          const all: Summary[] = [];
-          for (const part of parts)
-            all.push(...((await remote.figures([part.of], within(buckets, part), signal))[0] ?? []));
-          return joinedBy(buckets, all);
-        },
-      ),
-    sides: (tags, from, to, limit, signal) =>
-      each(
-        tags,
-        (plain) => remote.sides(plain, from, to, limit, signal),
-        async (tag) => {
-          const parts = await inTurn(tag, from, to, signal);
-          if (!parts) return sidesByRows(raw, tag, from, to, limit, signal);
-          let all: Sides | undefined;
-          for (const part of parts) {
-            const [next] = await remote.sides([part.of], part.from, part.to, limit, signal);
-            all = all && next ? joinedSides(all, next, limit) : (next ?? all);
-          }
-          return all;
-        },
-      ),
-    counts: (tags, from, to, signal) =>
-      each(
-        tags,
-        (plain) => remote.counts(plain, from, to, signal),
-        async (tag) => {
-          let n = 0;
-          for (const part of partsOf(tag, from, to))
-            n += (await remote.counts([part.of], part.from, part.to, signal))[0] ?? 0;
-          return n;
-        },
-      ),
+    async figures(tags, buckets, signal) {
+      const found = await perPart(tags, buckets.from, buckets.to, (of, from, to) =>
+        remote.figures(of, within(buckets, from, to), signal),
+      );
+      const answers: Summary[][] = [];
+      for (const [i, tag] of tags.entries()) {
+        const parts = (found[i] as Summary[][]).filter((one) => one.length > 0);
+        const turns = inTurn(parts.map((one) => ({ t0: one[0]?.t0 as Micros, t1: one.at(-1)?.t1 as Micros })));
+        if (!turns) answers.push(await figuresByRows(raw, tag, buckets, signal));
+        else answers.push(parts.length > 1 ? joinedBy(buckets, parts.flat()) : (parts[0] ?? []));
+      }
+      return answers;
+    },
+    async sides(tags, from, to, limit, signal) {
+      const found = await perPart(tags, from, to, (of, begin, end) => remote.sides(of, begin, end, limit, signal));
+      const answers: (Sides | undefined)[] = [];
+      for (const [i, tag] of tags.entries()) {
+        const parts = (found[i] as (Sides | undefined)[]).filter((one) => one !== undefined);
+        if (!inTurn(parts)) answers.push(await sidesByRows(raw, tag, from, to, limit, signal));
+        else answers.push(parts.length > 0 ? parts.reduce((a, b) => joinedSides(a, b, limit)) : undefined);
+      }
+      return answers;
+    },
+    async counts(tags, from, to, signal) {
+      const found = await perPart(tags, from, to, (of, begin, end) => remote.counts(of, begin, end, signal));
+      return found.map((parts) => parts.reduce((a, b) => a + b, 0));
+    },
     async latest(tags, before = Infinity, signal) {
       const asked = tags.flatMap((tag) => partsOf(tag, -Infinity, before).map((part) => ({ ...part, id: tag.id })));
       const found = new Map<string, RemoteLatest>();
@@ -163,7 +157,11 @@ export function byAllNames(remote: RemoteHistory): RemoteHistory {
   };
 }
 
-function within({ t, held }: RemoteBuckets, { from, to }: Part): RemoteBuckets {
+/** Whether each ends before the next begins. */
+const inTurn = (parts: readonly { t0: Micros; t1: Micros }[]): boolean =>
+  parts.every(({ t0 }, i) => i === 0 || t0 > (parts[i - 1]?.t1 as Micros));
+
+function within({ t, held }: RemoteBuckets, from: Micros, to: Micros): RemoteBuckets {
   const begin = Math.max(
     0,
     t.findLastIndex((start) => start <= from),
@@ -174,12 +172,13 @@ function within({ t, held }: RemoteBuckets, { from, to }: Part): RemoteBuckets {
 /** Figures by time, those of one bucket as one. */
 function joinedBy({ t, held }: RemoteBuckets, all: readonly Summary[]): Summary[] {
   const found: Summary[] = [];
-  let last = -2;
+  let at = 0;
+  let last = -1;
   for (const one of all) {
-    const bucket = t.findLastIndex((start) => start <= one.t0);
-    if (bucket === last) found.push(joined(found.pop() as Summary, one));
+    while ((t[at + 1] ?? Infinity) <= one.t0) at++;
+    if (at === last) found.push(joined(found.pop() as Summary, one));
     else found.push(one);
-    last = bucket;
+    last = at;
   }
   return held ? found : found.map((one) => ({ ...one, area: 0, known: 0 }));
 }

@@ -123,10 +123,8 @@ export function openQuery(
         const spans = new Spans(tag, from, limit);
         // An hour's figure is no state.
         const last = floor <= from ? past.before(tag, from, open, missing) : undefined;
-        if (!older) {
-          past.removed(tag, from, to, missing);
-          if (from < Math.min(to, floor)) past.unheld(tag, from, to, missing);
-        }
+        if (!older) past.removed(tag, from, to, missing);
+        if (from < Math.min(to, floor, older?.get(tag)?.begins ?? Infinity)) past.unheld(tag, from, to, missing);
         if (from < to) spans.begin(laterOf(last, older?.get(tag)?.before));
         return spans;
       };

@@ -56,8 +56,9 @@ export class Past {
   readonly #tell: (hole: Hole) => void;
   /** Row ids of damaged chunks that have been told; no more than there are chunks. */
   readonly #told = new Set<number>();
-  /** Within a snapshot, once it is known. */
+  /** Within a snapshot, once they are known. */
   #floor: Micros | undefined;
+  #thinned: Micros | undefined;
 
   /** Throws when `dataDir/history.db`, which the writer makes, cannot be opened. `tell` hears of each damaged chunk once. */
   constructor(dataDir: string, memory?: OpenMemory, tell: (hole: Hole) => void = () => {}) {
@@ -103,7 +104,7 @@ export class Past {
     try {
       return read();
     } finally {
-      this.#floor = undefined;
+      this.#floor = this.#thinned = undefined;
       this.#statements.commit.run();
     }
   }
@@ -143,12 +144,13 @@ export class Past {
   /** Notes that what held at `from`, which is before the floor, was removed, if there was anything. */
   unheld(tag: number, from: Micros, to: Micros, missing: Missing): void {
     const before = this.floor();
-    if (this.#row('lastHour', rowId(tag, 0), after(tag, from)))
+    if (this.#rows('lastHour', rowId(tag, 0), after(tag, from)).some((row) => summaryIn(row).t0 < from))
       missing.samples ??= { before, to: Math.min(to, before) };
   }
   /** Notes that hourly figures of the time have been removed, if any have; not when `begun`, the first sample known elsewhere, is older. */
   thinned(from: Micros, to: Micros, missing: Missing, begun = Infinity): void {
-    const [before = -Infinity] = (this.#row('thinned') as [Micros] | undefined) ?? [];
+    const before = this.#thinned ?? (this.#row('thinned')?.[0] as Micros | undefined) ?? -Infinity;
+    if (this.#db.isTransaction) this.#thinned = before;
     if (from < Math.min(before, to) && begun >= before) missing.hours = { before, to: Math.min(before, to) };
   }
   /** Samples in memory, copied; what is read of the file afterwards misses none that left it meanwhile. */
