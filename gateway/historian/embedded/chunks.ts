@@ -28,6 +28,7 @@ export const SCHEMA_VERSION = 2;
  * `begun`, one row: samples from `since` on are all here, those before it as far as they came late.
  * `believed`, one row: the latest time, to the hour, that the clock showed and was believed (sure.ts).
  * `doubted`, one row while a clock beyond that is not believed: what it shows, and for how many ms it has stood there.
+ * `passed`, one row once the floor was lowered because the clock stood before it: where it stood then.
  * `thinned`, one row once hourly figures have been removed: those before `hours` are.
  */
 export const schema = `
@@ -47,6 +48,7 @@ export const schema = `
   CREATE TABLE IF NOT EXISTS believed(id INTEGER PRIMARY KEY CHECK(id = 1), clock INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS doubted(id INTEGER PRIMARY KEY CHECK(id = 1), wall INTEGER NOT NULL,
     stood REAL NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS passed(id INTEGER PRIMARY KEY CHECK(id = 1), floor INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS thinned(id INTEGER PRIMARY KEY CHECK(id = 1), hours INTEGER NOT NULL) STRICT;`;
 
 const SECONDS = 2 ** 32;

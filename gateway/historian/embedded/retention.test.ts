@@ -172,6 +172,38 @@ test('a history that began before its clock was set removes what is old, and say
   await life.store.close();
 });
 
+test('a clock at its beginning for a while, as after a power cut, opens nothing for good that had to make room', async () => {
+  const life = new Life({ bytes: 200_000 });
+  const start = life.clock.micros();
+  for (let hour = 0; hour < 12; hour++) {
+    await life.write(
+      Array.from({ length: 3600 }, (_, i) => sampleOf(0, start + hour * 3600e6 + i * 1e6, Math.sin(hour * i))),
+    );
+    await life.pass(3600);
+  }
+  const { floor } = life.store.stats();
+  expect(floor).toBeGreaterThan(start + 3600e6);
+  const now = life.clock.now();
+  await life.store.close();
+  life.clock.stepWall(40_000 - now);
+  life.store = life.open();
+  await life.write([sampleOf(0, life.clock.micros())]);
+  await life.pass(120);
+  expect(life.store.stats()).toMatchObject({ floor: 0, filtered: 0 });
+  await life.kill();
+  life.clock.stepWall(now - life.clock.now());
+  await life.write([sampleOf(0, life.clock.micros())]);
+  await life.pass(120);
+  expect(life.store.stats().floor).toBe(floor);
+  await life.file('import', [sampleOf(0, start + 60e6)]);
+  expect(life.store.stats().filtered).toBe(1);
+  const query = openQuery(life.dataDir, life.clock, life.memory);
+  expect((await query.raw(0, start, floor, 10)).incomplete).toMatch(/^raw samples before .* were removed by retention/);
+  expect((await query.kpis([0], start, start + 3600e6))[0]?.n).toBe(3600);
+  query.close();
+  await life.store.close();
+});
+
 test('hourly figures never fill the file alone: beyond its bytes they are shortened as samples are', async () => {
   const day = 86_400_000;
   const life = new Life({ retention: 2 * day, rollups: 20 * day, bytes: 150_000 });

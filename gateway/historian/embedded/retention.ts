@@ -40,6 +40,9 @@ export class Retention {
   readonly #remove: Record<Job['table'], StatementSync>;
   readonly #setFloor: StatementSync;
   readonly #lowerFloor: StatementSync;
+  readonly #passed: StatementSync;
+  readonly #pass: StatementSync;
+  readonly #unpass: StatementSync;
   readonly #thin: StatementSync;
   readonly #thinned: StatementSync;
   #jobs: Job[] = [];
@@ -62,6 +65,11 @@ export class Retention {
     this.#remove = both((table) => `DELETE FROM ${table} WHERE id >= ? AND id < ?`);
     this.#setFloor = db.prepare('UPDATE account SET floor = max(floor, ?)');
     this.#lowerFloor = db.prepare('UPDATE account SET floor = ?');
+    this.#passed = db.prepare('SELECT floor FROM passed');
+    this.#pass = db.prepare(
+      'INSERT INTO passed VALUES(1, ?) ON CONFLICT(id) DO UPDATE SET floor = max(floor, excluded.floor)',
+    );
+    this.#unpass = db.prepare('DELETE FROM passed');
     this.#thinned = db.prepare('SELECT hours FROM thinned');
     this.#thin = db.prepare(
       'INSERT INTO thinned VALUES(1, ?) ON CONFLICT(id) DO UPDATE SET hours = max(hours, excluded.hours)',
@@ -74,9 +82,13 @@ export class Retention {
     return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
   }
 
-  /** Opens the history again to what a clock, once far ahead, had it closed to. @param wall the clock */
+  /**
+   * Opens the history again to what a clock, once far ahead, had it closed to; or one that stands at its beginning after a
+   * power cut, until that is right again. @param wall the clock
+   */
   reopen(wall: Micros): void {
     if (this.floor <= wall) return;
+    this.#pass.run(this.floor);
     this.floor = Math.max(0, this.#aged(wall));
     this.#jobs = this.#jobs.filter(({ before }) => before <= wall);
     this.#lowerFloor.run(this.floor);
@@ -90,12 +102,16 @@ export class Retention {
     if (floor >= this.floor || this.floor > since || this.#first('hour') < this.floor || this.#thinned.get()) return;
     this.floor = floor;
     this.#lowerFloor.run(floor);
+    this.#unpass.run();
   }
   /** Looks whether anything must go; true if so. @param now the smaller of the sure time and the newest sample's */
   look(now: Micros): boolean {
     if (this.#jobs.length > 0) return true;
     const { rollups, bytes } = this.#options;
     const aged = this.#aged(now);
+    const passed = Number(this.#passed.get()?.floor ?? -Infinity);
+    // Not all that is younger than the age is there.
+    if (this.floor < passed && passed <= now) this.#setFloor.run((this.floor = passed));
     if (aged > this.floor) this.#add('chunk', aged);
     else if (this.used() > bytes) this.#most(now);
     const old = Math.floor((now - rollups) / ROLLUP_STEP) * ROLLUP_STEP;
