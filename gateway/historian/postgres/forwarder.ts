@@ -16,7 +16,7 @@ import type { Bad } from './refused.ts';
 import { rowsOf } from './rows.ts';
 import { dayOf, daysAhead } from './schema.ts';
 import type { Table } from './schema.ts';
-import { connect } from './session.ts';
+import { connect, heedClosing } from './session.ts';
 import type { Session } from './session.ts';
 import { addressOf } from './address.ts';
 import type { PostgresSettings } from './address.ts';
@@ -60,6 +60,7 @@ function create(settings: PostgresSettings, context: ForwardContext): Forwarder 
     const abort = (): void => fresh.close();
     signal.addEventListener('abort', abort, { once: true });
     try {
+      if (fresh !== session) await heedClosing(fresh);
       remembered ??= started = String((await recall(memory)).started ?? '');
       const found = await prepare(fresh);
       ({ partitioned, weak } = found);

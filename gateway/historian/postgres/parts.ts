@@ -46,14 +46,18 @@ function* slices<Item>(rows: readonly Item[], time: (row: Item) => number): Gene
   if (from < rows.length) yield rows.slice(from);
 }
 
-/** Counts what statements take of a transaction's locks; true when the next one belongs into another. */
+/** Counts what statements take of a transaction's locks, those of a day once; true when the next one belongs into another. */
 export function locking(): (part: Part) => boolean {
-  let taken = 0;
-  return ({ rows }) => {
-    const days = new Set(rows.map((row) => dayOf('row' in row ? row.row.t : row.t)));
-    const takes = 1 + 4 * days.size;
-    const full = taken > 0 && taken + takes > LOCKS;
-    taken = full ? takes : taken + takes;
+  let statements = 0;
+  let days = new Set<string>();
+  return ({ table, rows }) => {
+    const its = [...new Set(rows.map((row) => dayOf('row' in row ? row.row.t : row.t)))].map(
+      (day) => `${table} ${day}`,
+    );
+    for (const day of its) days.add(day);
+    const full = statements > 0 && 1 + statements + 4 * days.size > LOCKS;
+    statements = full ? 1 : statements + 1;
+    if (full) days = new Set(its);
     return full;
   };
 }

@@ -216,7 +216,9 @@ describe('PostgreSQL', { timeout: 30_000 }, () => {
   );
 
   initdb('gateways that start on one database at once make its tables together', async () => {
-    const others = Array.from({ length: 4 }, () => make());
+    const others = Array.from({ length: 4 }, () =>
+      postgresForwarder.create(settings(), contextOf(mkdtempSync(join(dir, 'gateway-')), names)),
+    );
     await Promise.all(others.map((each, i) => each.write([frame(1, [sample(0, T + i, i)])], never)));
     expect(await values()).toEqual([0, 1, 2, 3]);
     await Promise.all(others.map((each) => each.close()));

@@ -2,7 +2,7 @@
 // Called by forwarder.ts at each connection and before rows of a day it has not seen.
 import { columnsOf, creation, drift, partitionsFor, tables } from './schema.ts';
 import type { Found, Partition, Table } from './schema.ts';
-import { Refused, heedClosing } from './session.ts';
+import { Refused } from './session.ts';
 import type { Session } from './session.ts';
 
 /** Gateways that share a database make tables one after another. */
@@ -32,7 +32,6 @@ export interface Prepared {
 /** Makes what is missing; rejects with a sentence where a table cannot take our rows. */
 export async function prepare(session: Session): Promise<Prepared> {
   await session.query("SET TIME ZONE 'UTC'");
-  await heedClosing(session);
   const { weak, started } = await nature(session);
   let found = await inspect(session);
   const missing = tables.filter((table) => !found.has(table));
@@ -107,8 +106,9 @@ async function attach(session: Session, name: string, statements: readonly strin
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     // Most likely one that somebody took out, before the table was altered.
-    if (!elsewhere.has(error.code))
+    if (/^42/.test(error.code) && !elsewhere.has(error.code))
       throw new Refused(`${error.message} (${name}): rename that table, or make it fit`, error.code, error.routine);
+    if (!elsewhere.has(error.code)) throw error;
     await session.query('ROLLBACK TO day');
     return false;
   }

@@ -1,6 +1,7 @@
 // Which table and column a value becomes, and which of two for one tag and time stays.
 import { expect, test } from 'vitest';
 import type { Frame, Sample, Value, ValueType } from '../../model.ts';
+import { locking, partsOf } from './parts.ts';
 import { rowsOf, tableOf } from './rows.ts';
 import type { SampleTable } from './schema.ts';
 
@@ -65,4 +66,27 @@ test('a tag nobody knows is counted, a NUL is shown as ␀ and counted', () => {
   );
   expect(rows.readings_text.map(({ value }) => value)).toEqual(['a␀b␀', 'ab']);
   expect([rows.unknown, rows.replaced]).toEqual([1, 1]);
+});
+
+test('a transaction ends before its days are too many for the locks of a server; statements of one day share theirs', () => {
+  const DAY = 86_400e6;
+  const partsFor = (days: number, each: number) =>
+    partsOf(
+      rowsOf(
+        [
+          frame(
+            1,
+            Array.from({ length: days * each }, (_none, i) => sample(0, Math.floor(i / each) * DAY + (i % each), i)),
+          ),
+        ],
+        (index) => names[index],
+      ),
+    );
+  const commits = (parts: ReturnType<typeof partsFor>): number => {
+    const full = locking();
+    return parts.filter((part) => full(part)).length;
+  };
+  expect(partsFor(100, 3).map(({ rows }) => rows.length)).toEqual(Array(5).fill(60));
+  expect(commits(partsFor(100, 3))).toBe(4);
+  expect(commits(partsFor(1, 250_000))).toBe(0);
 });
