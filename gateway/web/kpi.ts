@@ -15,15 +15,20 @@ export function combine(values: readonly number[], aggregate: Aggregate): number
   return aggregate === 'sum' ? sum : sum / values.length;
 }
 
-/** The site's course: one value a bucket, null where an asset that reports at all is missing (for mean: where all are). */
+/**
+ * The site's course: one value a bucket, null where an asset that reports at all is missing. For mean that is so in the last
+ * bucket alone, which has only begun: there whoever has not reported yet would move it; before, where all are.
+ */
 export function course(series: readonly BucketSeries[], aggregate: Aggregate): (number | null)[] {
   const reporting = series.filter((one) => one.n.some((n) => n > 0));
-  return (series[0]?.t ?? []).map((_t, i) => {
-    const values = reporting
-      .map((one) => (aggregate === 'max' ? one.max[i] : one.avg[i]))
-      .filter((v): v is number => v != null);
-    if (aggregate !== 'mean' && values.length < reporting.length) return null;
-    return combine(values, aggregate);
+  const valuesAt = (i: number): number[] =>
+    reporting.map((one) => (aggregate === 'max' ? one.max[i] : one.avg[i])).filter((v): v is number => v != null);
+  const buckets = series[0]?.t ?? [];
+  return buckets.map((_t, i) => {
+    const values = valuesAt(i);
+    const expected =
+      aggregate !== 'mean' ? reporting.length : i > 0 && i === buckets.length - 1 ? valuesAt(i - 1).length : 0;
+    return values.length < expected ? null : combine(values, aggregate);
   });
 }
 

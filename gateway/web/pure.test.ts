@@ -26,6 +26,10 @@ describe('a site’s figures', () => {
   const two = [series([1, 2, null]), series([10, null, null])];
   test.each([
     ['mean', two, [5.5, 2, null]],
+    // The last has only begun: who has not reported in it yet is not gone, and no drop.
+    ['mean', [series([1, 2]), series([10, null])], [5.5, null]],
+    ['mean', [series([1, 2, 3]), series([10, null, null])], [5.5, 2, 3]],
+    ['mean', [series([1])], [1]],
     // A sum without one of its parts would be a drop that never was.
     ['sum', two, [11, null, null]],
     ['max', two, [11, null, null]],
