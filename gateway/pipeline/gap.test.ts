@@ -81,6 +81,38 @@ test('a clock set forward, as after a start without a battery for it, or a machi
   expect(it.samples(LEVEL).length).toBe(5);
 });
 
+test('the clock was set forward before the device answered: the time since the run before is unknown too, said once', async () => {
+  const it = restarted([level(NOW - 3 * S)], NOW - 2 * S);
+  await it.clock.advance(1000);
+  it.pipeline.start();
+  it.clock.stepWall(8 * 3600_000);
+  it.pipeline.online(device);
+  it.clock.stepWall(3600_000);
+  it.says(LEVEL, 7);
+  expect(it.samples(LEVEL)).toMatchObject([
+    { t: NOW, status: Status.badNoCommunication, flags: Flag.made, valueAt: NOW - 3 * S },
+    { t: NOW + (9 * 3600 + 1) * S, value: 7, status: 0 },
+  ]);
+});
+
+test.each<[string, (it: Bed) => void]>([
+  ['a proof', (it) => it.pipeline.alive(device, [LEVEL], it.clock.micros())],
+  ['the same once more', (it) => it.says(LEVEL, 7, { at: NOW })],
+])('after a step of the clock a value that does not change holds again from %s on', (_, proof) => {
+  const it = bed(undefined, {}, clock());
+  it.pipeline.start();
+  it.pipeline.online(device);
+  it.says(LEVEL, 7, { at: NOW });
+  it.clock.stepWall(3600_000);
+  proof(it);
+  proof(it);
+  expect(it.samples(LEVEL)).toMatchObject([
+    { t: NOW, value: 7 },
+    { t: NOW + 1, status: Status.badNoCommunication },
+    { t: NOW + 3600 * S, value: 7, status: 0, flags: Flag.repeat | Flag.made },
+  ]);
+});
+
 test('killed again at the start: the newest is bad now, and none is filed', () => {
   const [gap] = restarted([level(HOUR_AGO)], HOUR_AGO).samples() as [Sample];
   expect(restarted([gap], NOW - 60 * S).samples()).toEqual([]);

@@ -84,7 +84,7 @@ export function ingestLive(
     }
     if (filed.merged) {
       ledger.merged++;
-      if (track.shown !== 'live') revive(floor, track, now, mono, out);
+      if (track.shown !== 'live' || track.gap > -Infinity) revive(floor, track, now, mono, out);
       continue;
     }
     if (reading.at !== undefined && reading.at >= recent) track.session = link.session;
@@ -190,6 +190,7 @@ export function revive(floor: Floor, track: Track, now: Micros, mono: number, ou
   if (last === undefined) return;
   const what = { value: last.value, status: last.status, flags: Flag.repeat | Flag.made, valueAt: undefined };
   const sample = make(floor, track, what, now, mono, out);
+  track.gap = -Infinity;
   if (shown === 'live') return;
   track.shown = 'live';
   if (shown === 'stale') floor.alarms.fresh(track.tag, sample.t, out.events);

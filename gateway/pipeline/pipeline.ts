@@ -63,9 +63,10 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
       lastNow = micros;
       const message = `the gateway's own clock was set forward by ${Math.round(leap / 1_000_000)} s, or the machine slept`;
       status.log.warn({}, message);
-      const said = tracks.filter((track) => track?.shown === 'live' || track?.shown === 'stale');
+      // One that has not answered since the start too; not twice where nothing was said in between.
+      const holding = tracks.filter((track) => track && (track.gap === -Infinity || track.shown === 'stale'));
       fileGaps(
-        said.flatMap((track) => track?.latest ?? []),
+        holding.flatMap((track) => (track?.shown === 'lost' ? [] : (track?.latest ?? []))),
         ended,
         micros,
       );
@@ -162,7 +163,8 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
         const track = tracks[index];
         if (!track || track.link !== link) continue;
         track.seen = mono;
-        if (link.online && (track.shown === 'lost' || track.shown === 'stale')) revive(floor, track, micros, mono, out);
+        const silent = track.shown === 'lost' || track.shown === 'stale' || track.gap > -Infinity;
+        if (link.online && silent) revive(floor, track, micros, mono, out);
       }
       if (link.online) answers(floor, link, micros, out);
       send(device, out);
@@ -246,7 +248,7 @@ export function createPipeline({ catalog, clock, journal, live, status, settings
       if (!snapshot && stored !== undefined && stored !== null)
         status.log.error({}, 'the stored alarm states cannot be read; they start from what the journal still says');
       alarms.restore(replay(snapshot, events));
-      const micros = clock.micros();
+      const micros = now();
       for (const newest of latest) {
         const { tag, t, value, status: was } = newest;
         const track = tracks[tag];
