@@ -1,8 +1,8 @@
 // The broker against clients that are slow, frozen, too long, out of order or no MQTT clients at all.
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { describe, expect, test } from 'vitest';
-import { catalogOf, fill, flow, gatewayStatus, live, open, parsed, reader, sample } from './bed.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { catalogOf, fill, flow, gatewayStatus, live, open, parsed, reader, sample, until } from './bed.ts';
 import { Broker, isLoopback, maxPacket } from './broker.ts';
 
 describe('the broker', () => {
@@ -110,6 +110,36 @@ describe('the broker', () => {
     const ends = metrics.map((metric) => late.last.get(`penstock/demo/north/pump-1/_data/${metric}`) ?? 'nothing');
     expect(ends.slice(0, 50).map((text) => parsed(text)['value'])).toEqual(Array.from({ length: 50 }, () => 2));
     expect(ends.slice(50)).toEqual(Array.from({ length: 50 }, () => ''));
+  });
+
+  test('a newcomer too slow to be told what changes meanwhile is told it in place of what was before', async () => {
+    const { port, status } = await open();
+    const writer = await reader(port, '');
+    const topics = Array.from({ length: 60 }, (_, i) => `kept/${100 + i}`);
+    const much = Buffer.alloc(200_000, 65);
+    for (const topic of topics) await writer.client.publishAsync(topic, much, { retain: true, qos: 1 });
+    const late = connect(port, '127.0.0.1');
+    onTestFinished(() => void late.destroy());
+    late.pause();
+    // CONNECT as z, SUBSCRIBE to kept/#; then it reads nothing.
+    late.write(Buffer.from('\x10\x0d\0\x04MQTT\x04\x02\0\0\0\x01z\x82\x0b\0\x01\0\x06kept/#\0', 'latin1'));
+    const drops = () => status.value('penstock_mqtt_dropped_total');
+    await until(() => {
+      writer.client.publish('kept/none', 'x');
+      return drops() > 0;
+    });
+    const before = drops();
+    for (const topic of topics) writer.client.publish(topic, 'new', { retain: true });
+    await until(() => drops() >= before + topics.length);
+    const heard = new Set<string>();
+    let rest = '';
+    late.setEncoding('latin1').on('data', (text: string) => {
+      for (const [topic] of (rest + text).matchAll(/kept\/\d{3}/g)) heard.add(topic);
+      rest = (rest + text).slice(-20);
+    });
+    late.resume();
+    await until(() => heard.has('kept/159'), 5000);
+    expect(topics.filter((topic) => !heard.has(topic))).toEqual([]);
   });
 
   test('binds to loopback only, and says which port is busy', async () => {

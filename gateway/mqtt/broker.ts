@@ -186,9 +186,13 @@ export class Broker {
           const filters = Object.keys((client as Inner).subscriptions);
           if (packet.topic.startsWith(ignored) || !filters.some((filter) => filter.startsWith('$'))) return null;
         }
-        // Only the repetition of retained messages to a new subscriber says `retain`; it waits for that subscriber alone,
-        // and one that has been replaced since came by the subscription already.
-        if (packet.retain && !stands(packet)) return null;
+        // Only the repetition of retained messages to a new subscriber says `retain`; it waits for that subscriber alone.
+        // What has replaced one of them since may have been dropped below, so it goes in its place.
+        if (packet.retain) {
+          const newest = standing(packet.topic);
+          if (newest === undefined) return null;
+          packet.payload = newest;
+        }
         if (this.#again(client as Inner, packet.brokerCounter)) return null;
         if (packet.qos === 0 && !packet.retain && client.conn.writableNeedDrain) {
           // Waiting for this one would hold up the delivery to everybody.
@@ -203,7 +207,7 @@ export class Broker {
         return packet;
       },
     });
-    const stands = followRetained(aedes);
+    const standing = followRetained(aedes);
     aedes.on('clientError', () => this.#status.count('penstock_mqtt_client_errors_total'));
     aedes.on('connectionError', () => this.#status.count('penstock_mqtt_client_errors_total'));
     (aedes as NodeJS.EventEmitter).on('error', (error: Error) =>

@@ -1,6 +1,6 @@
 // Which retained message of a topic is the newest. aedes reads a newcomer's retained messages ahead and hands them out
 // one by one; a message published meanwhile overtakes them, and the newcomer would be left with what was before it.
-// Made by broker.ts for its aedes, which asks before each repetition of a retained message.
+// Made by broker.ts for its aedes, which asks before each repetition of a retained message what stands there by now.
 import type { Aedes } from 'aedes';
 
 interface Retained {
@@ -13,8 +13,8 @@ interface Store {
   storeRetained(packet: Retained): Promise<void>;
 }
 
-/** @returns whether a retained message that is being repeated is still the one that stands on its topic */
-export function followRetained(aedes: Aedes): (packet: Pick<Retained, 'topic' | 'payload'>) => boolean {
+/** @returns what stands on a topic now; undefined where nothing does */
+export function followRetained(aedes: Aedes): (topic: string) => string | Buffer | undefined {
   const standing = new Map<string, string | Buffer>();
   const { persistence: store } = aedes as unknown as { persistence: Store };
   const storeRetained = store.storeRetained.bind(store);
@@ -23,5 +23,5 @@ export function followRetained(aedes: Aedes): (packet: Pick<Retained, 'topic' | 
     else standing.delete(packet.topic);
     return storeRetained(packet);
   };
-  return ({ topic, payload }) => standing.get(topic) === payload;
+  return (topic) => standing.get(topic);
 }
