@@ -76,12 +76,17 @@ convict.addFormat({
   },
   coerce: numberIn,
 });
+/** In variables of the environment it is written in many ways, and in YAML only two of these words are no text. */
+const switches = new Map([
+  ...['true', 'yes', 'on', '1'].map((word) => [word, true] as const),
+  ...['false', 'no', 'off', '0'].map((word) => [word, false] as const),
+]);
 convict.addFormat({
   name: 'switch',
   validate: (value: unknown) => {
     if (typeof value !== 'boolean') throw new Error('must be true or false');
   },
-  coerce: (value: unknown) => (value === 'true' ? true : value === 'false' ? false : value),
+  coerce: (value: unknown) => switches.get(String(value).trim().toLowerCase()) ?? value,
 });
 convict.addFormat({
   name: 'names',

@@ -183,7 +183,7 @@ test.each<[string, RegExp]>([
   ['history: { retention: 30 }', /history\.retention: must be a duration such as 30d or 12h, at least 1h/],
   ['forward: { rate: 10k }', /forward\.rate: must be a whole number/],
   ['web: { port: 8080x }', /web\.port: must be a port.*"8080x"/],
-  ['web: { insecure: no }', /web\.insecure: must be true or false.*"no"/],
+  ['web: { insecure: maybe }', /web\.insecure: must be true or false.*"maybe"/],
   ['web: 8080', /:1: web: is 8080; it is a section: below it there are host, port,/],
   ['forward: { questdb: { url: "http://a", password: x } }', /questdb\.password: is not a setting \(in forward/],
 ])('%s is said, not guessed', (text, said) => {
@@ -202,6 +202,43 @@ test('sizes have units, a section may be empty, and a wrong variable is said as 
     'environment: PENSTOCK_WEB_PORT: must be a port: a whole number from 0 to 65535: value was "x"',
   ]);
   expect(errorsOf({ 'penstock.yml': '' })).toEqual(['penstock.yml: is not read; its name must be penstock.yaml']);
+  expect(errorsOf({ 'penstock.yml': '', 'penstock.yaml': '' })).toEqual([]);
+});
+
+test.each([
+  ['no', false],
+  ['Off', false],
+  ['1', true],
+  ['TRUE', true],
+])('a switch may be %s, in a file and in the environment', (word, on) => {
+  const path = folder({ 'penstock.yaml': `web: { insecure: '${word}' }\n` });
+  const result = loadConfig(path, protocols, { PENSTOCK_MQTT_INSECURE: word });
+  expect(result).toMatchObject({ ok: true, config: { settings: { web: { insecure: on }, mqtt: { insecure: on } } } });
+});
+
+test('a protocol that is none hides no other fault of its file', () => {
+  const faulty = device.replace('scale: 0.1', 'scale: big, colour: red').replace('500ms', 'soon');
+  const faults = (name: string) =>
+    errorsOf({ 'plant.yaml': plant, 'devices/plc.yaml': faulty.replace('wire', name) }).map(
+      (error) => /: ([^ ]*):/.exec(error)?.[1],
+    );
+  expect(faults('wires')).toEqual(['protocol', 'interval', 'tags[0].colour', 'tags[0].scale']);
+  // Of another nobody knows what a tag has beside what all have.
+  expect(faults('smoke-signals')).toEqual(['protocol', 'interval', 'tags[0].scale']);
+  const missing = errorsOf({ 'plant.yaml': plant, 'devices/plc.yaml': device.replace('protocol: wire\n', '') });
+  expect(missing).toEqual([expect.stringMatching(/^devices.plc\.yaml:\d: protocol: is missing; must be one of wire/)]);
+});
+
+test('of what is no YAML all that stands by itself is said', () => {
+  const twice = 'name: a\nname: b\nunit: "\\q"\nname: c\n';
+  const lines = (text: string) => errorsOf({ 'plant.yaml': text }).map((error) => /:(\d+):/.exec(error)?.[1]);
+  expect(lines(twice)).toEqual(['2', '3', '4']);
+  expect(lines(`${twice}sites: [\n  a: b: c\n]]\n`).slice(0, 3)).toEqual(['2', '3', '4']);
+});
+
+test('an interval that no tag has hinders none', () => {
+  const own = device.replace('500ms', '1ms').replace('register: 4', 'register: 4, interval: 1s');
+  expect(errorsOf({ 'plant.yaml': plant, 'devices/plc.yaml': own })).toEqual([]);
 });
 
 test('names that are no whole numbers are said', () => {

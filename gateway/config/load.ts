@@ -36,7 +36,7 @@ export function loadConfig(
   const read = (file: string) => readYaml(folder, file, env, errors);
   const settings = settingsOf(folder, env, args, errors);
   for (const name of ['penstock', 'plant'])
-    if (existsSync(join(folder, `${name}.yml`)))
+    if (existsSync(join(folder, `${name}.yml`)) && !existsSync(join(folder, `${name}.yaml`)))
       errors.push({ file: `${name}.yml`, path: '', message: `is not read; its name must be ${name}.yaml` });
 
   const plantNames = [...(existsSync(join(folder, 'plant.yaml')) ? ['plant.yaml'] : []), ...yamlFiles(folder, 'plant')];
@@ -62,13 +62,17 @@ export function loadConfig(
 function deviceErrors(file: ConfigFile, protocols: ReadonlyMap<string, Protocol>): ConfigError[] {
   const name = (file.value as { protocol?: unknown } | null)?.protocol;
   const protocol = protocols.get(String(name));
-  if (!protocol) {
-    const known = [...protocols.keys()];
-    const near = nearest(String(name), known);
-    const message = `is ${name === undefined ? 'missing' : `"${String(name)}"`}; must be one of ${known.join(', ')}${near ? ` (did you mean ${near}?)` : ''}`;
-    return [{ file: file.file, line: file.line(['protocol']), path: 'protocol', message }];
-  }
-  return shapeErrors(deviceSchema(protocol.connection, protocol.address), file);
+  if (protocol) return shapeErrors(deviceSchema(protocol.connection, protocol.address), file);
+  const known = [...protocols.keys()];
+  const near = nearest(String(name), known);
+  const message = `is ${name === undefined ? 'missing' : `"${String(name)}"`}; must be one of ${known.join(', ')}${near ? ` (did you mean ${near}?)` : ''}`;
+  // The rest of the file is judged by the protocol that was meant, else by what all of them have in common.
+  const { connection, address } = protocols.get(near ?? '') ?? {};
+  const others = shapeErrors(deviceSchema(connection, address), file);
+  return [
+    { file: file.file, line: file.line(['protocol']), path: 'protocol', message },
+    ...others.filter(({ path, message: its }) => path !== 'protocol' && its !== 'protocol is missing'),
+  ];
 }
 
 function keep(found: ConfigError[], errors: ConfigError[]): boolean {

@@ -179,9 +179,9 @@ function needed({ properties = {}, required = [] }: Fields): string[] {
   return required.filter((name) => properties[name]?.default === undefined);
 }
 
-/** Schema of a device file for one protocol. */
-export function deviceSchema(connection: object, address: object) {
-  const fields = (address as { properties?: Record<string, object> }).properties ?? {};
+/** Schema of a device file for one protocol; without its parts, for any. */
+export function deviceSchema(connection: object = {}, address?: object) {
+  const fields = (address as Fields | undefined)?.properties ?? {};
   return Type.Object(
     {
       device: Type.String({ pattern: `^${segment}$` }),
@@ -193,8 +193,8 @@ export function deviceSchema(connection: object, address: object) {
         Type.Unsafe<DeviceTag>({
           type: 'object',
           properties: { ...tagFields, ...fields },
-          required: ['tag', ...needed(address)],
-          additionalProperties: false,
+          required: ['tag', ...needed(address ?? {})],
+          additionalProperties: address === undefined,
         }),
       ),
     },

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
-import type { Document } from 'yaml';
+import type { Document, YAMLParseError } from 'yaml';
 
 export interface ConfigError {
   file: string;
@@ -78,11 +78,10 @@ export function readYaml(
   }
   const counter = new LineCounter();
   const document = parseDocument(source, { lineCounter: counter, prettyErrors: false });
-  // What comes after the first is mostly what it brought about.
-  const [first] = document.errors;
-  if (first)
-    errors.push({ file, line: counter.linePos(first.pos[0]).line, path: '', message: `is not YAML: ${first.message}` });
-  if (first || !whole) return undefined;
+  const faults = independent(document.errors);
+  for (const { pos, message } of faults)
+    errors.push({ file, line: counter.linePos(pos[0]).line, path: '', message: `is not YAML: ${message}` });
+  if (faults.length > 0 || !whole) return undefined;
   return {
     file,
     value: document.toJS() ?? {},
@@ -95,6 +94,13 @@ export function readYaml(
       return undefined;
     },
   };
+}
+
+/** What comes after a fault is mostly what it brought about, but for these. */
+function independent(errors: readonly YAMLParseError[]): YAMLParseError[] {
+  const byPlace = errors.toSorted((a, b) => a.pos[0] - b.pos[0]);
+  const end = byPlace.findIndex(({ code }) => code !== 'DUPLICATE_KEY' && code !== 'BAD_DQ_ESCAPE');
+  return end < 0 ? byPlace : byPlace.slice(0, end + 1);
 }
 
 /** @param quoted where they begin */

@@ -127,7 +127,8 @@ export function buildSpec(
     if (!protocol) continue;
     spec.devices.push({ name: device, protocol: protocolName, enabled, connection });
     const points: Point[] = [];
-    checkInterval(file, ['interval'], duration(file.value.interval) ?? defaultInterval, fault);
+    if (tags.some((tag) => tag.interval === undefined))
+      checkInterval(file, ['interval'], duration(file.value.interval) ?? defaultInterval, fault);
     tags.forEach((tag, i) => {
       const at = ['tags', i];
       if (!tagIds(file, [...at, 'tag'], tag.tag)) return;

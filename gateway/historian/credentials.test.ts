@@ -124,7 +124,12 @@ test.each<[Partial<CredentialSettings>, string[]]>([
   [{ user: '' }, []],
   [{ tokenCommand: 'x', user: '' }, []],
   [{}, ['f.user has no password: give f.passwordFile or f.passwordCommand']],
+  [{ passwordFile: 'database-password' }, []],
+  [
+    { passwordFile: 'secrets/a' },
+    ['f.passwordFile is "secrets/a", neither a whole path nor the name of a systemd credential: write the whole path'],
+  ],
   [{ passwordFile: '/a', tokenCommand: 'x' }, ['f.passwordFile and f.tokenCommand are set: give one of them']],
 ])('settings %o', (given, faults) => {
-  expect(credentialFaults({ ...none, ...given }, 'f')).toEqual(faults);
+  expect(credentialFaults({ ...none, ...given }, 'f', {})).toEqual(faults);
 });

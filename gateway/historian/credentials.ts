@@ -32,7 +32,11 @@ const LONGEST = 65_536;
 const REMEMBERED = 8;
 
 /** What is wrong with the settings, one sentence each; empty when they can be used. `at` is their path, `forward.postgres`. */
-export function credentialFaults(settings: CredentialSettings, at: string): string[] {
+export function credentialFaults(
+  settings: CredentialSettings,
+  at: string,
+  env: NodeJS.ProcessEnv = process.env,
+): string[] {
   const { user, passwordFile, passwordCommand, tokenFile = '', tokenCommand = '' } = settings;
   const given = Object.entries({ passwordFile, passwordCommand, tokenFile, tokenCommand })
     .filter(([, value]) => value !== '')
@@ -41,6 +45,12 @@ export function credentialFaults(settings: CredentialSettings, at: string): stri
   if (given.length > 1) faults.push(`${given.join(' and ')} are set: give one of them`);
   if (given.length === 0 && user !== '')
     faults.push(`${at}.user has no password: give ${at}.passwordFile or ${at}.passwordCommand`);
+  for (const [name, file] of Object.entries({ passwordFile, tokenFile }))
+    // A bare name may be one of systemd's credentials, which only the service has.
+    if (file.includes('/') && !isAbsolute(file) && !env.CREDENTIALS_DIRECTORY)
+      faults.push(
+        `${at}.${name} is "${file}", neither a whole path nor the name of a systemd credential: write the whole path`,
+      );
   return faults;
 }
 
