@@ -52,7 +52,7 @@ export interface PumpHealth {
   begun?: number;
   lastSuccess?: number;
   failingSince?: number;
-  /** ms since the last success, or the first write's start, however the clock was set; undefined before that. */
+  /** ms since the start of the first write since the last success, however the clock was set; undefined while there is none. */
   quiet?: number;
   /** A write was given up and has not ended since: nothing is sent until it does. */
   hangingSince?: number;
@@ -93,8 +93,8 @@ export function pump(options: PumpOptions): Pump {
   let wakened = Promise.withResolvers<void>();
   const health: PumpHealth = { damaged: 0, failures: 0, tries: 0, lastError: '' };
   let began = -Infinity;
-  /** On `clock.mono()`. */
-  let succeeded: number | undefined;
+  /** Since when something is being sent that is not taken, on `clock.mono()`. */
+  let sending: number | undefined;
   let full = false;
   let size = bytes;
   let rearm = (): void => {};
@@ -181,7 +181,7 @@ export function pump(options: PumpOptions): Pump {
   return {
     wake: () => wakened.resolve(),
     answered: () => rearm(),
-    health: () => ({ ...health, ...(succeeded !== undefined && { quiet: clock.mono() - succeeded }) }),
+    health: () => ({ ...health, ...(sending !== undefined && { quiet: clock.mono() - sending }) }),
     async run(signal) {
       while (!signal.aborted) {
         if (!full) await wait(began + pause - clock.mono(), signal);
@@ -197,12 +197,12 @@ export function pump(options: PumpOptions): Pump {
           }
           began = clock.mono();
           health.begun ??= clock.now();
-          succeeded ??= began;
+          sending ??= began;
           full = sizeOf(live) + sizeOf(behind) > size / 2;
           await send([...live, ...behind], signal);
           fit(true);
           pace?.take(behind.reduce((sum, { meta }) => sum + meta.samples, 0));
-          succeeded = clock.mono();
+          sending = undefined;
           Object.assign(health, { tries: 0, lastError: '', lastSuccess: clock.now(), failingSince: undefined });
           await new Promise<void>((resolve) => setImmediate(resolve));
         } catch (error) {
