@@ -151,6 +151,8 @@ export class Plant {
       signal: stream.signal,
       after: this.#lastId,
       onEvent: (event) => {
+        // What came with the event that woke us comes once more on the connection that took its place.
+        if (stream.signal.aborted) return;
         if (event.id) this.#lastId = event.id;
         this.#take(event);
       },
@@ -212,7 +214,7 @@ export class Plant {
       return;
     }
     const mono = performance.now();
-    this.#wake(mono);
+    const old = this.#wake(mono);
     if (event === 'hello') {
       const hello = body as StreamHello;
       const rebooted = this.hello !== undefined && this.hello.boot !== hello.boot;
@@ -234,8 +236,10 @@ export class Plant {
     }
     if (event === 'snap' || event === 'd') {
       const frame = body as StreamSnap | StreamDelta;
-      this.#time.observe(frame.t, mono);
-      this.#lastFrame = mono;
+      if (!old) {
+        this.#time.observe(frame.t, mono);
+        this.#lastFrame = mono;
+      }
       this.frameAt = frame.t;
       if (event === 'snap') this.#frames.snap(frame as StreamSnap);
       else this.#frames.delta(frame as StreamDelta);
@@ -258,13 +262,17 @@ export class Plant {
     this.link = linkState(this.#lastFrame, mono, this.hello?.hz ?? 1);
   }
 
-  /** What was live before this computer slept is not any more, and its connection may have died unheard. */
-  #wake(mono: number): void {
+  /**
+   * What was live before this computer slept is not any more, and its connection may have died unheard.
+   * @returns whether it slept: what is being taken has waited since before
+   */
+  #wake(mono: number): boolean {
     const slept = this.#wakefulness.look(Date.now(), mono);
-    if (slept === 0) return;
+    if (slept === 0) return false;
     this.#time.slept(slept);
     if (this.#lastFrame !== undefined) this.#lastFrame -= slept;
     if (this.#stream) this.#listen();
+    return true;
   }
 
   #paintSoon(): void {

@@ -192,6 +192,15 @@ test('a lost stream resumes behind its last event; a hidden tab lets it go', { t
   await page.getByText('Said while hidden').waitFor();
   await live.waitFor();
   expect(plant.resumed).toEqual(['', 'boot-1', 'boot-1']);
+
+  // This computer sleeps: its wall clock alone goes on. One connection takes the place of the other.
+  const eight = await page.evaluate(() => Date.now() + 8 * 3_600_000);
+  await page.clock.setSystemTime(eight);
+  await expect.poll(() => plant.resumed.length).toBe(4);
+  await live.waitFor();
+  await page.clock.fastForward(2000);
+  await live.waitFor();
+  expect([plant.resumed.length, plant.streams()]).toEqual([4, 1]);
   await page.close();
 });
 
@@ -220,6 +229,9 @@ test('accessible in both themes, nothing wider than a phone, light and without c
   await expect.poll(text).toBe('rgb(22, 25, 29)');
   await page.getByPlaceholder('Filter').waitFor({ state: 'hidden' });
   await page.getByRole('button', { name: 'Table', exact: true }).waitFor({ state: 'hidden' });
+  // Nothing scrolls on paper: what is not drawn below the other is not there.
+  await expect.poll(() => assets.getByRole('row').count()).toBe(121);
+  expect(await assets.evaluate((table) => table.scrollHeight - table.clientHeight)).toBe(0);
   const canvas = await page.locator('.trend canvas').boundingBox();
   expect(canvas?.height).toBeGreaterThan(100);
   await page.evaluate(() => dispatchEvent(new Event('afterprint')));
