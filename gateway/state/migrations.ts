@@ -42,6 +42,10 @@ export function outdated(names: readonly string[], keep: number): string[] {
   return backups.slice(0, Math.max(0, backups.length - keep));
 }
 
+/** Of these file names those that a copy leaves which is cut short by a crash. */
+export const cutShort = (names: readonly string[]): string[] =>
+  names.filter((name) => /^state-v\d+-\w+\.db\.part/.test(name));
+
 /** @param now ms since the epoch */
 export function backupName(version: number, now: number): string {
   return `state-v${version}-${new Date(now).toISOString().replace(/[-:.]/g, '')}.db`;

@@ -4,7 +4,7 @@ import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync } from 
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { ValueType } from '../model.ts';
-import { backupName, lacking, outdated } from './migrations.ts';
+import { backupName, cutShort, lacking, outdated } from './migrations.ts';
 
 /** Backups kept beside the file. */
 const KEEP = 3;
@@ -133,7 +133,7 @@ function backUp(db: DatabaseSync, dataDir: string, version: number, now: number)
   const path = join(dataDir, backupName(version, now));
   const part = `${path}.part`;
   try {
-    rmSync(part, { force: true });
+    for (const name of cutShort(readdirSync(dataDir))) rmSync(join(dataDir, name), { force: true });
     db.prepare('VACUUM INTO ?').run(part);
     sync(part);
     renameSync(part, path);
