@@ -109,6 +109,13 @@ test('a version that does not say how it does is used all the same; an unreachab
   await old.prepare(signal);
   expect(old.seen()).toMatchObject({ started: '', taken: {} });
   expect(old.trouble()).toMatch(/^cairo.commit.mode is unknown: .*set it to sync$/);
+  const mute: Parameters<typeof serverWith>[0] = { wal: [behind(0)] };
+  const care = watch(serverWith(mute));
+  await care.prepare(signal);
+  const before = care.seen();
+  mute.old = true;
+  await care.prepare(signal);
+  expect([setBack(before, care.seen()), swallowed(before, care.seen(), new Map([['readings', 3]]))]).toEqual(['', '']);
   const away = watch(serverWith({ start: new Error('QuestDB at x cannot be reached') }));
   await expect(away.prepare(signal)).rejects.toThrow('cannot be reached');
 });

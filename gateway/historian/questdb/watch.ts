@@ -68,6 +68,8 @@ export function watch({ query }: Pick<Connection, 'query'>): Watch {
           : `cairo.commit.mode is ${is}: what QuestDB has confirmed may be lost in a power cut; set it to sync`;
       suspended = [];
       behind = 0;
+      // Of a table that is not listed this time nothing is known, least of all that it stands still.
+      seen.taken = {};
       for (const row of await records(ifKnown(query('SELECT * FROM wal_tables()', signal)))) {
         const table = String(row.name);
         if (!tables.includes(table as Table)) continue;
