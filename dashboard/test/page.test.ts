@@ -232,6 +232,7 @@ test('accessible in both themes, nothing wider than a phone, light and without c
   // Nothing scrolls on paper: what is not drawn below the other is not there.
   await expect.poll(() => assets.getByRole('row').count()).toBe(121);
   expect(await assets.evaluate((table) => table.scrollHeight - table.clientHeight)).toBe(0);
+  expect(await page.locator('main > .alarms').evaluate((box) => getComputedStyle(box).maxHeight)).toBe('none');
   const canvas = await page.locator('.trend canvas').boundingBox();
   expect(canvas?.height).toBeGreaterThan(100);
   await page.evaluate(() => dispatchEvent(new Event('afterprint')));
