@@ -204,6 +204,20 @@ test('a clock at its beginning for a while, as after a power cut, opens nothing 
   await life.store.close();
 });
 
+test('a clock some hours ahead for a while hides nothing of what comes after, also once its time has come', async () => {
+  const life = new Life({ retention: 3_600_000 });
+  await live(life, 90);
+  life.clock.stepWall(2 * 3_600_000);
+  await live(life, 5);
+  life.clock.stepWall(-2 * 3_600_000);
+  for (let i = 0; i < 12; i++) {
+    await live(life, 20);
+    expect(life.store.stats()).toMatchObject({ filtered: 0 });
+    expect(life.store.stats().floor).toBeLessThanOrEqual(life.clock.micros() - 3600e6);
+  }
+  await life.store.close();
+});
+
 test('hourly figures never fill the file alone: beyond its bytes they are shortened as samples are', async () => {
   const day = 86_400_000;
   const life = new Life({ retention: 2 * day, rollups: 20 * day, bytes: 150_000 });

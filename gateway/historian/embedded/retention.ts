@@ -110,8 +110,9 @@ export class Retention {
     const { rollups, bytes } = this.#options;
     const aged = this.#aged(now);
     const passed = Number(this.#passed.get()?.floor ?? -Infinity);
-    // Not all that is younger than the age is there.
-    if (this.floor < passed && passed <= now) this.#setFloor.run((this.floor = passed));
+    // Not all that is younger than the age is there; but some may have come since, in chunks or about to be.
+    if (this.floor < passed && passed + 2 * HOUR <= now && this.#first('chunk') >= passed)
+      this.#setFloor.run((this.floor = passed));
     if (aged > this.floor) this.#add('chunk', aged);
     else if (this.used() > bytes) this.#most(now);
     const old = Math.floor((now - rollups) / ROLLUP_STEP) * ROLLUP_STEP;
