@@ -135,8 +135,9 @@ export class DeviceLoop {
       const reason = 'disabled in the configuration';
       if (this.#state.reason !== reason) this.#loss(reason, true);
       this.#set('stopped', reason);
-      // When it is enabled again, its next loss is news.
+      // When it is enabled again, its next loss is news, and the outage begins with it.
       this.#lost = false;
+      this.#lostAt = 0;
       return undefined;
     }
     try {

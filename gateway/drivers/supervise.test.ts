@@ -228,6 +228,22 @@ describe('a supervised device', () => {
     await devices.close(1000);
   });
 
+  test('enabled again after long, is tried as often as after any fresh loss', async () => {
+    const { clock, devices, runs, last } = rig();
+    devices.use({ devices: [spec('off', { enabled: false })] });
+    await clock.advance(10);
+    await clock.advance(3600_000);
+    devices.use({ devices: [spec('off')] });
+    await clock.advance(10);
+    for (let tries = 1; tries <= 8; tries++) {
+      expect(runs).toHaveLength(tries);
+      last().fail('connection refused');
+      await clock.advance(10);
+      await clock.advance(2000);
+    }
+    await devices.close(1000);
+  });
+
   test('whose sink throws goes on', async () => {
     const clock = new ManualClock();
     const quiet = () => {};
