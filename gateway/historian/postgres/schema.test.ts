@@ -1,6 +1,8 @@
 // The statements that make the tables, and what is said of tables that are there and differ. Tables of cases.
 import { expect, test } from 'vitest';
+import { makeDays } from './prepare.ts';
 import { columnsOf, creation, dayOf, daysAhead, drift, keyOf, partition, tables } from './schema.ts';
+import { Refused } from './session.ts';
 import type { Found, Table } from './schema.ts';
 
 const plain = { timescale: false, compress: false };
@@ -80,4 +82,23 @@ test('every fault of a table is said at once', () => {
   const fault = drift('readings', { relkind: 'r', columns: new Map(), keys: [], required: [] });
   for (const [name] of columnsOf('readings')) expect(fault).toContain(`column ${name} `);
   expect(tables).toHaveLength(4);
+});
+
+test.each([
+  ['53200', /^out of luck$/],
+  ['42804', /^out of luck \(events_p20280229\): rename that table, or make it fit$/],
+])('a partition that is refused with %s says whose turn it is', async (code, words) => {
+  const asked: string[] = [];
+  const session = {
+    sound: true,
+    close: () => {},
+    async query(text: string) {
+      asked.push(text);
+      if (text.includes('ATTACH')) throw new Refused('out of luck', code, '');
+      return [];
+    },
+  };
+  const now = Date.UTC(2028, 1, 29);
+  await expect(makeDays(session, [{ table: 'events', days: [dayOf(now * 1000)] }], now)).rejects.toThrow(words);
+  expect(asked.at(-1)).toBe('ROLLBACK');
 });
