@@ -113,6 +113,17 @@ test.each<[string, (it: Bed) => void]>([
   ]);
 });
 
+test('what has a time of its own behind one that has none is shown, and the gap stands over neither', () => {
+  const it = bed(undefined, {}, clock());
+  it.pipeline.start();
+  it.pipeline.online(device);
+  it.says(LEVEL, 7);
+  it.says(LEVEL, 8, { at: NOW - S });
+  it.clock.stepWall(3600_000);
+  it.says(LEVEL, 9);
+  expect(it.samples(LEVEL).map(({ t }) => t)).toEqual([NOW, NOW - S + 1, NOW + 1, NOW + 3600 * S]);
+});
+
 test('killed again at the start: the newest is bad now, and none is filed', () => {
   const [gap] = restarted([level(HOUR_AGO)], HOUR_AGO).samples() as [Sample];
   expect(restarted([gap], NOW - 60 * S).samples()).toEqual([]);

@@ -113,11 +113,11 @@ const UNSET = 86_400e6;
 
 /**
  * The made bad sample that says in history that the gateway was away: as on the loss of the device, at the end of its last
- * run, and behind the tag's newest sample. Undefined when that one is bad already, or the time away no longer than the
+ * run, and behind all that the tag has. Undefined when its newest is bad already, or the time away no longer than the
  * tag may be silent. The present stays what it is, and so does the order of device times.
  */
 export function gapAfter(newest: Remembered, track: Track, ended: Micros | undefined, now: Micros): Sample | undefined {
-  const t = Math.max(ended ?? newest.t, newest.t + 1);
+  const t = Math.max(ended ?? newest.t, newest.t + 1, track.filing.highest + 1);
   track.filing.taken = Math.max(t, track.filing.taken);
   const away = now - t;
   if (newest.status >>> 31 === 1 || (away <= track.staleAfter * 1000 && away > -UNSET)) return undefined;
