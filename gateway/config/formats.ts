@@ -13,24 +13,24 @@ export function duration(value: unknown): number | undefined {
   return Number(match[1]) * (unit ?? 1);
 }
 
-convict.addFormat({
-  name: 'duration',
-  validate: (value: unknown) => {
-    if (duration(value) === undefined) throw new Error('must be a duration such as 500ms, 5s, 2m, 1h or 30d');
-  },
-  coerce: (value: unknown) => duration(value) ?? value,
-});
+/** A form whose values are what `read` makes of what is written; `must` is said where it makes nothing of it. */
+function form(name: string, must: string, read: (value: unknown) => unknown): void {
+  convict.addFormat({
+    name,
+    // By now what was text has been read, and nothing else is: a 1 is no switch.
+    validate: (value: unknown) => {
+      if (read(value) !== value) throw new Error(must);
+    },
+    coerce: (value: unknown) => read(value) ?? value,
+  });
+}
+
+form('duration', 'must be a duration such as 500ms, 5s, 2m, 1h or 30d', duration);
 /** What a mistyped retention would remove cannot be had back. */
 const shortestAge = 3_600_000;
-convict.addFormat({
-  name: 'age',
-  validate: (value: unknown) => {
-    const ms = duration(value);
-    if (ms === undefined || ms < shortestAge)
-      throw new Error('must be a duration such as 30d or 12h, at least 1h (a number alone is ms)');
-  },
-  coerce: (value: unknown) => duration(value) ?? value,
-});
+form('age', 'must be a duration such as 30d or 12h, at least 1h (a number alone is ms)', (value) =>
+  atLeast(shortestAge, duration(value)),
+);
 
 const multiples: Record<string, number> = {
   ...{ B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 },
@@ -47,59 +47,35 @@ export function bytes(value: unknown): number | undefined {
 }
 
 const fewestBytes = 1e6;
-convict.addFormat({
-  name: 'bytes',
-  validate: (value: unknown) => {
-    const count = bytes(value);
-    if (count === undefined || count < fewestBytes)
-      throw new Error('must be a number of bytes, or such as 256 MiB or 2 GB, at least 1 MB');
-  },
-  coerce: (value: unknown) => bytes(value) ?? value,
-});
+form('bytes', 'must be a number of bytes, or such as 256 MiB or 2 GB, at least 1 MB', (value) =>
+  atLeast(fewestBytes, bytes(value)),
+);
 
-/** A number from text that holds nothing else. */
-const numberIn = (value: unknown): unknown =>
-  typeof value === 'string' && /^\s*\d+\s*$/.test(value) ? Number(value) : value;
-const whole = (value: unknown, most: number): boolean =>
-  Number.isInteger(value) && Number(value) >= 0 && Number(value) <= most;
-convict.addFormat({
-  name: 'count',
-  validate: (value: unknown) => {
-    if (!whole(value, Number.MAX_SAFE_INTEGER)) throw new Error('must be a whole number, 0 or more, without a unit');
-  },
-  coerce: numberIn,
-});
-convict.addFormat({
-  name: 'tcp port',
-  validate: (value: unknown) => {
-    if (!whole(value, 65_535)) throw new Error('must be a port: a whole number from 0 to 65535');
-  },
-  coerce: numberIn,
-});
+function atLeast(least: number, value: number | undefined): number | undefined {
+  return value !== undefined && value >= least ? value : undefined;
+}
+
+/** A whole number, also from text that holds nothing else. */
+function whole(value: unknown, most: number): number | undefined {
+  const number = typeof value === 'string' && /^\s*\d+\s*$/.test(value) ? Number(value) : value;
+  return Number.isInteger(number) && Number(number) >= 0 && Number(number) <= most ? Number(number) : undefined;
+}
+form('count', 'must be a whole number, 0 or more, without a unit', (value) => whole(value, Number.MAX_SAFE_INTEGER));
+form('tcp port', 'must be a port: a whole number from 0 to 65535', (value) => whole(value, 65_535));
+
 /** In variables of the environment it is written in many ways, and in YAML only two of these words are no text. */
 const switches = new Map([
   ...['true', 'yes', 'on', '1'].map((word) => [word, true] as const),
   ...['false', 'no', 'off', '0'].map((word) => [word, false] as const),
 ]);
-convict.addFormat({
-  name: 'switch',
-  validate: (value: unknown) => {
-    if (typeof value !== 'boolean') throw new Error('must be true or false');
-  },
-  coerce: (value: unknown) => switches.get(String(value).trim().toLowerCase()) ?? value,
-});
-convict.addFormat({
-  name: 'names',
-  validate: (value: unknown) => {
-    if (!Array.isArray(value) || value.some((v) => typeof v !== 'string')) throw new Error('must be a list of names');
-  },
-  coerce: (value: unknown) =>
-    typeof value === 'string'
-      ? value
-          .split(',')
-          .map((v) => v.trim())
-          .filter(Boolean)
-      : value,
+form('switch', 'must be true or false', (value) => switches.get(String(value).trim().toLowerCase()));
+form('names', 'must be a list of names', (value) => {
+  if (Array.isArray(value)) return value.every((v) => typeof v === 'string') ? value : undefined;
+  if (typeof value !== 'string') return undefined;
+  return value
+    .split(',')
+    .map((v) => v.trim())
+    .filter(Boolean);
 });
 convict.addFormat({
   name: 'address',

@@ -184,6 +184,7 @@ test.each<[string, RegExp]>([
   ['forward: { rate: 10k }', /forward\.rate: must be a whole number/],
   ['web: { port: 8080x }', /web\.port: must be a port.*"8080x"/],
   ['web: { insecure: maybe }', /web\.insecure: must be true or false.*"maybe"/],
+  ['web: { insecure: 1 }', /web\.insecure: must be true or false.*1/],
   ['web: 8080', /:1: web: is 8080; it is a section: below it there are host, port,/],
   ['forward: { questdb: { url: "http://a", password: x } }', /questdb\.password: is not a setting \(in forward/],
 ])('%s is said, not guessed', (text, said) => {
