@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Micros } from '../../model.ts';
 import { SCHEMA_VERSION, schema } from './chunks.ts';
-import { NAME, makeWay, unreadable } from './unreadable.ts';
+import { NAME, bySqlite, makeWay, unreadable } from './unreadable.ts';
 
 export interface Opened {
   db: DatabaseSync;
@@ -52,7 +52,7 @@ export function openToRead(dataDir: string): DatabaseSync {
 
 /** SQLite's bare words in a sentence; what is damaged, and what is one already, stays. */
 function notOpened(path: string, error: unknown, must: string): unknown {
-  if (unreadable(error) || !(error instanceof Error) || !('errcode' in error)) return error;
+  if (unreadable(error) || !bySqlite(error)) return error;
   return new Error(`${path} cannot be opened (${error.message}): it must be a file, ${must}`, { cause: error });
 }
 

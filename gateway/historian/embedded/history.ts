@@ -13,6 +13,7 @@ import type {
 } from '../../history.ts';
 import type { Clock, Micros } from '../../model.ts';
 import { Buckets } from './buckets.ts';
+import type { Boundaries } from './calendar.ts';
 import { Cells } from './cells.ts';
 import { lackOf, lacksToo, removedOf } from './holes.ts';
 import type { Hole, Missing } from './holes.ts';
@@ -67,6 +68,20 @@ export function openQuery(
 ): Query {
   const past = new Past(dataDir, memory, tell);
   const paced = (signal?: AbortSignal): Pace => new Pace(() => clock.mono(), signal);
+  /** Each tag's figures in buckets, and what `end` makes of them. */
+  const figures = <T extends object>(
+    tags: readonly number[],
+    from: Micros,
+    to: Micros,
+    bounds: Boundaries,
+    end: End<Buckets, T>,
+    signal?: AbortSignal,
+    older?: Older<Summary>,
+  ) => {
+    const way = both(past, from, to, older, (sink: Buckets, piece) => sink.figures(piece));
+    const begin = (): Buckets => new Buckets(bounds, from, to);
+    return through(past, tags, from, to, paced(signal), begin, said(end, older), way);
+  };
 
   return {
     async raw(tag, from, to, limit, signal, filled) {
@@ -84,18 +99,7 @@ export function openQuery(
       return rows as RawSeries;
     },
     async buckets(tags, from, to, width, signal, older) {
-      const bounds = fixedBuckets(tags, from, to, width);
-      const way = both(past, from, to, older, (sink: Buckets, piece) => sink.figures(piece));
-      return through(
-        past,
-        tags,
-        from,
-        to,
-        paced(signal),
-        () => new Buckets(bounds, from, to),
-        said(bucketSeries, older),
-        way,
-      );
+      return figures(tags, from, to, fixedBuckets(tags, from, to, width), bucketSeries, signal, older);
     },
     async aggregate(query, signal, older) {
       const { tags, from, to } = query;
@@ -163,24 +167,15 @@ export function openQuery(
     },
     async kpis(tags, from, to, signal, older) {
       check(tags, from, to);
-      const one = { t: [from], end: to };
-      return through(
-        past,
-        tags,
-        from,
-        to,
-        paced(signal),
-        () => new Buckets(one, from, to),
-        said((tag, sums: Buckets, open, missing) => {
-          const [n = 0, min = NaN, max = NaN, sum = NaN] = [sums.good[0], sums.min[0], sums.max[0], sums.sum[0]];
-          const last = from < to ? laterOf(past.before(tag, to, open, missing), older?.get(tag)?.last) : undefined;
-          return {
-            ...{ tag, n, min: known(min), avg: known(sum / n), max: known(max) },
-            last: last && last.t >= from ? last : null,
-          };
-        }, older),
-        both(past, from, to, older, (sink: Buckets, piece) => sink.figures(piece)),
-      );
+      const end: End<Buckets, Kpi> = (tag, sums, open, missing) => {
+        const [n = 0, min = NaN, max = NaN, sum = NaN] = [sums.good[0], sums.min[0], sums.max[0], sums.sum[0]];
+        const last = from < to ? laterOf(past.before(tag, to, open, missing), older?.get(tag)?.last) : undefined;
+        return {
+          ...{ tag, n, min: known(min), avg: known(sum / n), max: known(max) },
+          last: last && last.t >= from ? last : null,
+        };
+      };
+      return figures(tags, from, to, { t: [from], end: to }, end, signal, older);
     },
     floor: () => past.floor(),
     since: () => past.since(),

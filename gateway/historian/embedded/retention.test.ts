@@ -172,15 +172,21 @@ test('a history that began before its clock was set removes what is old, and say
   await life.store.close();
 });
 
-test('a clock at its beginning for a while, as after a power cut, opens nothing for good that had to make room', async () => {
-  const life = new Life({ bytes: 200_000 });
+/** Full of one tag, with samples that take room. */
+async function noisyHours(life: Life, hours: number): Promise<void> {
   const start = life.clock.micros();
-  for (let hour = 0; hour < 12; hour++) {
+  for (let hour = 0; hour < hours; hour++) {
     await life.write(
       Array.from({ length: 3600 }, (_, i) => sampleOf(0, start + hour * 3600e6 + i * 1e6, Math.sin(hour * i))),
     );
     await life.pass(3600);
   }
+}
+
+test('a clock at its beginning for a while, as after a power cut, opens nothing for good that had to make room', async () => {
+  const life = new Life({ bytes: 200_000 });
+  const start = life.clock.micros();
+  await noisyHours(life, 12);
   const { floor } = life.store.stats();
   expect(floor).toBeGreaterThan(start + 3600e6);
   const now = life.clock.now();
@@ -254,13 +260,7 @@ test('hourly figures never fill the file alone: beyond its bytes they are shorte
 
 test('beyond its bytes the oldest hours go; shrinking gives the disk its pages back', async () => {
   const life = new Life({ bytes: 400_000 });
-  const start = life.clock.micros();
-  for (let hour = 0; hour < 24; hour++) {
-    await life.write(
-      Array.from({ length: 3600 }, (_, i) => sampleOf(0, start + hour * 3600e6 + i * 1e6, Math.sin(hour * i))),
-    );
-    await life.pass(3600);
-  }
+  await noisyHours(life, 24);
   expect(life.store.stats().bytes).toBeLessThan(600_000);
   expect(life.store.stats().removed).toBeGreaterThan(0);
   const before = allHeld(life.dataDir).get(0)?.size ?? 0;

@@ -5,17 +5,17 @@ import { join } from 'node:path';
 
 export const NAME = 'history.db';
 
-/** SQLite's results "malformed" and "not a database", with their refinements. */
-const UNREADABLE = [11, 26];
+/** SQLite's results. */
+const [FULL, MALFORMED, NO_DATABASE] = [13, 11, 26];
 
-export function unreadable(error: unknown): error is Error {
-  return error instanceof Error && 'errcode' in error && UNREADABLE.includes(Number(error.errcode) & 0xff);
-}
+/** What an error of SQLite says, without its refinements; undefined for any other. */
+const resultOf = (error: unknown): number | undefined =>
+  error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined;
 
-/** SQLite's result "full". */
-export function full(error: unknown): error is Error {
-  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 13;
-}
+export const bySqlite = (error: unknown): error is Error => resultOf(error) !== undefined;
+export const full = (error: unknown): error is Error => resultOf(error) === FULL;
+export const unreadable = (error: unknown): error is Error =>
+  resultOf(error) === MALFORMED || resultOf(error) === NO_DATABASE;
 
 /** For a history in use: what happens meanwhile, and what to do. What is none of SQLite's is as it was. */
 export function inWords(error: unknown): Error {
@@ -29,7 +29,7 @@ export function inWords(error: unknown): Error {
       `${NAME} cannot be written, its disk is full (${error.message}): make room there; what comes waits in the journal meanwhile`,
       { cause: error },
     );
-  if (error instanceof Error && 'errcode' in error)
+  if (bySqlite(error))
     return new Error(
       `${NAME} cannot be written (${error.message}): look at its disk, and whether this user may write there; what comes waits in the journal meanwhile`,
       { cause: error },
